@@ -1,0 +1,70 @@
+"""Artifact: a stored value of one name. A frozen record, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NewType
+
+Digest = NewType("Digest", str)
+"""Names a value: equal values (type, shape, names, dtype, index, data) have equal digests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What a step left under one name.
+
+    Attributes
+    ----------
+    name
+        The variable.
+    digest
+        Digest of the value.
+    type
+        Qualified Python type, e.g. ``pandas.DataFrame``.
+    materializer
+        Which materializer wrote it, and reads it.
+    size_bytes
+        Size of the stored file; 0 for a name that the step left undefined.
+    stored
+        Name of the file in the artifact store: the digest, except for a value that shares
+        objects with other outputs and therefore lies with them in one file.
+    member
+        Its key in that file, when `stored` holds several values.
+    summary
+        A few words for people: ``336,776 × 19``.
+    definitions
+        Names of the notebook's classes and functions which the stored value refers to, and
+        which must be defined before it can be loaded.
+    kind
+        ``value``; ``absent`` when the step ended with the name undefined; ``hidden`` for process
+        state that has no name in Python (e.g. the global random generator).
+    """
+
+    name: str
+    digest: str
+    type: str
+    materializer: str
+    size_bytes: int
+    stored: str = ""
+    member: str | None = None
+    summary: str = ""
+    definitions: tuple[str, ...] = ()
+    kind: str = "value"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "type": self.type,
+            "materializer": self.materializer,
+            "digest": self.digest,
+            "size_bytes": self.size_bytes,
+            "summary": self.summary,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What may be shown of an artifact without loading it: JSON, written in the kernel."""
+
+    digest: str
+    content: dict[str, Any] = field(default_factory=dict)
