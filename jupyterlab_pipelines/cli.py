@@ -53,7 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except Exception as error:
         traceback.print_exc()
         if as_json:
-            print(write_document(PipelinesError("internal_error", f"{type(error).__name__}: {error}").to_document()))
+            print(
+                write_document(
+                    PipelinesError("internal_error", f"{type(error).__name__}: {error}").to_document()
+                )
+            )
         raise SystemExit(1) from None
 
 
@@ -241,7 +245,9 @@ def make_parser() -> argparse.ArgumentParser:
             command.__name__, help=help, description=help, allow_abbrev=False
         )
         added.set_defaults(command=command)
-        added.add_argument("--store", type=Path, metavar="DIR", help="the store, if it is not where the project is")
+        added.add_argument(
+            "--store", type=Path, metavar="DIR", help="the store, if it is not where the project is"
+        )
         added.add_argument("--json", action="store_true", help="print one JSON document")
         return added
 
@@ -268,18 +274,32 @@ def make_parser() -> argparse.ArgumentParser:
             help="YAML file with values of parameters; -p has the last word",
         )
         either.add_argument(
-            "--step", action="append", default=[], metavar="NAME", help="only what this step needs, and itself"
+            "--step",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="only what this step needs, and itself",
         )
         either.add_argument(
-            "--force", action="append", default=[], metavar="NAME", help="execute this step though it could be reused"
+            "--force",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="execute this step though it could be reused",
         )
-    runner.add_argument("--output", type=Path, metavar="OUT.ipynb", help="write the notebook with fresh outputs here")
-    runner.add_argument("--jobs", type=_count, metavar="N", help="steps at the same time (default: number of cores)")
+    runner.add_argument(
+        "--output", type=Path, metavar="OUT.ipynb", help="write the notebook with fresh outputs here"
+    )
+    runner.add_argument(
+        "--jobs", type=_count, metavar="N", help="steps at the same time (default: number of cores)"
+    )
     runner.add_argument("--kernel", metavar="NAME", help="kernelspec, instead of the notebook's own")
     runner.add_argument("--executor", choices=["local"], default="local", help="where steps run")
 
     lister = add(runs, "list runs, newest first")
-    lister.add_argument("notebook", type=Path, nargs="?", metavar="NOTEBOOK", help="only runs of this notebook")
+    lister.add_argument(
+        "notebook", type=Path, nargs="?", metavar="NOTEBOOK", help="only runs of this notebook"
+    )
     lister.add_argument("--limit", type=_count, default=20, metavar="N", help="how many (default: 20)")
 
     shower = add(show, "show one run, or one step of it with its log")
@@ -303,25 +323,30 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_run(parser: argparse.ArgumentParser, name: str) -> None:
-    parser.add_argument(name, metavar="RUN", help="id of a run, or as much of its beginning as is unique")
+    parser.add_argument(name, metavar="RUN", help="id of a run, or a beginning or end that no other run has")
 
 
 def join_parameters(words: Sequence[str]) -> list[str]:
     """`words` with each ``-p NAME VALUE`` as one word.
 
     argparse takes a value that begins with a hyphen, such as ``-1e-3``, for an option. As one word it
-    is what was meant.
+    is what was meant. What is an option of ours stays one: a forgotten value is not to become the
+    string ``--json``.
     """
     joined: list[str] = []
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        if word in ("-p", "--parameters") and len(rest) >= 2:
+        if word in ("-p", "--parameters") and len(rest) >= 2 and not _is_option(rest[1]):
             name, value = rest.pop(0), rest.pop(0)
             joined.append(f"--parameters={name}={value}")
         else:
             joined.append(word)
     return joined
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("--") or word in ("-p", "-f", "-h")
 
 
 def _parameter(word: str) -> tuple[str, Any]:
@@ -374,11 +399,13 @@ def read_parameters_file(file: Path) -> dict[str, Any]:
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     try:
-        values = yaml.load(file.read_text(encoding="utf-8"), Loader)  # noqa: S506  (a SafeLoader)
+        values = yaml.load(file.read_text(encoding="utf-8"), Loader)
         json.dumps(values)
     except OSError as error:
         raise ParameterError(
-            "no_parameters_file", f"The parameters file {file} cannot be read: {error.strerror}.", file=str(file)
+            "no_parameters_file",
+            f"The parameters file {file} cannot be read: {error.strerror}.",
+            file=str(file),
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParameterError(
@@ -386,7 +413,9 @@ def read_parameters_file(file: Path) -> dict[str, Any]:
         ) from error
     except TypeError as error:
         raise ParameterError(
-            "bad_parameters_file", f"The parameters file {file} has a value that is no JSON: {error}.", file=str(file)
+            "bad_parameters_file",
+            f"The parameters file {file} has a value that is no JSON: {error}.",
+            file=str(file),
         ) from error
     if values is None:
         return {}

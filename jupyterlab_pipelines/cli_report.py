@@ -166,7 +166,9 @@ def _outline(value: Any, depth: int) -> Iterable[str]:
                 yield f"{indent}{name}: {_short(item)}"
     elif isinstance(value, list):
         for item in value:
-            yield from _outline(item, depth) if isinstance(item, dict | list) else (f"{indent}{_short(item)}",)
+            yield from (
+                _outline(item, depth) if isinstance(item, dict | list) else (f"{indent}{_short(item)}",)
+            )
 
 
 def _short(value: Any) -> str:
@@ -178,8 +180,10 @@ def report_findings(findings: Sequence[Finding], out: TextIO) -> None:
     lines = []
     for finding in findings:
         mark, style = marks[finding.level]
-        remedy = f" {finding.remedy}" if finding.remedy else ""
-        lines.append((f"{mark} {finding.level:<8} {finding.message}{remedy}", "" if style == "green" else style))
+        remedy = f" → {finding.remedy}" if finding.remedy else ""
+        lines.append(
+            (f"{mark} {finding.level:<8} {finding.message}{remedy}", "" if style == "green" else style)
+        )
     say(lines, out)
 
 

@@ -75,7 +75,9 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], out: TextI
         return
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
-        print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip(), file=out)
+        print(
+            "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip(), file=out
+        )
 
 
 def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]], out: TextIO) -> None:
@@ -170,11 +172,11 @@ class LiveProgress:
         from rich.live import Live
         from rich.spinner import Spinner
 
-        self._console: Console = Console(file=out)
-        self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=8)
-        self._spinner = Spinner("dots")
         self._rows: dict[str, _Row] = {}
         self._ended = False
+        self._spinner = Spinner("dots")
+        self._console: Console = Console(file=out)
+        self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=8)
 
     def __call__(self, event: dict[str, Any]) -> None:
         if event["kind"] == "plan":
@@ -205,7 +207,9 @@ class LiveProgress:
         shown = rows if self._ended else _most_telling(rows, self._console.height - 4)
         for row in shown:
             style = COLOURS[row.status]
-            table.add_row(row.step, self._status(row), self._time(row), Text(row.progress or row.why, style="dim"))
+            table.add_row(
+                row.step, self._status(row), self._time(row), Text(row.progress or row.why, style="dim")
+            )
             table.rows[-1].style = "dim" if style == "dim" else ""
         if hidden := len(rows) - len(shown):
             table.add_row(Text(f"and {hidden} more", style="dim"), "", "", "")
@@ -227,7 +231,8 @@ class LiveProgress:
 
 def _planned(event: dict[str, Any]) -> dict[str, _Row]:
     return {
-        step["name"]: _Row(step["name"], why=why(step["decision"], step["reasons"])) for step in event["steps"]
+        step["name"]: _Row(step["name"], why=why(step["decision"], step["reasons"]))
+        for step in event["steps"]
     }
 
 
@@ -236,7 +241,8 @@ def _most_telling(rows: Sequence[_Row], room: int) -> list[_Row]:
     if len(rows) <= room:
         return list(rows)
     first = sorted(
-        rows, key=lambda row: (row.status not in ("running", "failed"), row.status == "queued", -row.changed_at)
+        rows,
+        key=lambda row: (row.status not in ("running", "failed"), row.status == "queued", -row.changed_at),
     )
     kept = {row.step for row in first[: max(room - 1, 1)]}
     return [row for row in rows if row.step in kept]

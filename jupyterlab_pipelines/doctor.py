@@ -69,7 +69,9 @@ def examine(directory: Path, store: Path | None = None) -> list[Finding]:
             findings += check()
         except Exception as error:
             name = getattr(check, "__name__", "store").strip("_<>")
-            findings.append(Finding(name, "problem", f"The check itself failed: {type(error).__name__}: {error}."))
+            findings.append(
+                Finding(name, "problem", f"The check itself failed: {type(error).__name__}: {error}.")
+            )
     return findings
 
 
@@ -79,7 +81,9 @@ def _python() -> Iterator[Finding]:
         yield Finding("python", "ok", f"Python {version} at {sys.executable}.")
     else:
         oldest = ".".join(map(str, OLDEST_PYTHON))
-        yield Finding("python", "problem", f"Python {version} is too old.", f"Install Python {oldest} or newer.")
+        yield Finding(
+            "python", "problem", f"Python {version} is too old.", f"Install Python {oldest} or newer."
+        )
 
 
 def _packages() -> Iterator[Finding]:
@@ -162,7 +166,9 @@ def _kernels() -> Iterator[Finding]:
 
     specs = {name: found["spec"] for name, found in KernelSpecManager().get_all_specs().items()}
     python = {name: spec for name, spec in specs.items() if spec.get("language", "").lower() == "python"}
-    remedy = f"{sys.executable} -m pip install ipykernel && {sys.executable} -m ipykernel install --sys-prefix"
+    remedy = (
+        f"{sys.executable} -m pip install ipykernel && {sys.executable} -m ipykernel install --sys-prefix"
+    )
     if NATIVE_KERNEL_NAME not in python:
         known = ", ".join(sorted(specs)) or "none"
         message = f"There is no kernel {NATIVE_KERNEL_NAME}, which most notebooks ask for (known: {known})."
@@ -189,7 +195,9 @@ def _kernel(name: str, argv: list[str], *, is_native: bool) -> Finding:
     if asked.returncode != 0:
         level: Level = "problem" if is_native else "warning"
         remedy = f"{interpreter} -m pip install ipykernel"
-        return Finding("kernels", level, f"Kernel {name} cannot start: {interpreter} has no ipykernel.", remedy)
+        return Finding(
+            "kernels", level, f"Kernel {name} cannot start: {interpreter} has no ipykernel.", remedy
+        )
     version, prefix = asked.stdout.splitlines()[-2:]
     if is_native and Path(prefix) != Path(sys.prefix):
         return Finding(
@@ -203,13 +211,18 @@ def _kernel(name: str, argv: list[str], *, is_native: bool) -> Finding:
 
 def _papermill_engine() -> Iterator[Finding]:
     ours = [
-        point for point in metadata.entry_points(group="papermill.engine") if point.module.startswith(_PACKAGE)
+        point
+        for point in metadata.entry_points(group="papermill.engine")
+        if point.module.startswith(_PACKAGE)
     ]
     if ours:
         yield Finding("papermill_engine", "ok", f"papermill knows our engine, {ours[0].name!r}.")
     else:
         yield Finding(
-            "papermill_engine", "problem", "papermill does not know our engine.", f"pip install {DISTRIBUTION}"
+            "papermill_engine",
+            "problem",
+            "papermill does not know our engine.",
+            f"pip install {DISTRIBUTION}",
         )
 
 
@@ -217,7 +230,8 @@ def _server_extension() -> Iterator[Finding]:
     from jupyter_core.paths import jupyter_config_path
     from jupyter_server.extension.config import ExtensionConfigManager
 
-    enabled = ExtensionConfigManager(read_config_path=jupyter_config_path()).get_jpserver_extensions()
+    config = ExtensionConfigManager(read_config_path=jupyter_config_path())
+    enabled = config.get_jpserver_extensions()  # type: ignore[no-untyped-call]
     if enabled.get(_PACKAGE):
         yield Finding("server_extension", "ok", "The server extension is enabled.")
     else:

@@ -28,6 +28,7 @@ class PipelinesExtension(ExtensionApp):
     def initialize_settings(self) -> None:
         server = self.serverapp
         assert server is not None
+        assert server.event_logger is not None
         for schema in events.SCHEMAS:
             server.event_logger.register_event_schema(schema)
         self.manager = PipelineManager(

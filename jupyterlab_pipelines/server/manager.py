@@ -182,8 +182,9 @@ class PipelineManager:
         """The file that the contents API calls `path`; refused as the contents API refuses it."""
         files = self._files()
         # 404 for what lies outside the root directory.
-        file = Path(files._get_os_path(path.strip("/")))
-        if not files.allow_hidden and await ensure_async(files.is_hidden(path)):
+        file = Path(files._get_os_path(path.strip("/")))  # type: ignore[no-untyped-call]
+        hidden = await ensure_async(files.is_hidden(path))  # type: ignore[no-untyped-call]
+        if hidden and not files.allow_hidden:
             raise NotFoundError("not_found", f"There is no notebook {path!r}.", path=path)
         return file
 

@@ -11,7 +11,7 @@ class PipelinesHandler(PipelinesAPIHandler):
     """Reads the document in the body; POST because it is too long for a URL, it changes nothing."""
 
     @web.authenticated
-    @authorized(action="read")
+    @authorized(action="read")  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         request = PipelineRequest.from_body(self.get_json_body())
         self.answer(await self.manager.inspect(request))
