@@ -83,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     with _stdout_for_document(arguments.json) as out:
         # Under --json stdout is the document's alone, and what people watch goes to stderr.
         with show_progress(sys.stderr if arguments.json else out) as on_event:
-            document = open_project(arguments.notebook, arguments.store).run(
+            project = open_project(arguments.notebook, arguments.store)
+            document = project.run(
                 arguments.notebook,
                 parameters=read_parameters(arguments),
                 steps=tuple(arguments.step),
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             from jupyterlab_pipelines.cli_report import report_run
 
-            report_run(document, open_project(arguments.notebook, arguments.store), out)
+            report_run(document, project, out)
     if arguments.json:
         _print_document(document)
     return 0 if document["status"] == "succeeded" else 1

@@ -53,22 +53,21 @@ def examine(directory: Path, store: Path | None = None) -> list[Finding]:
 
     Changes nothing; a check that fails itself is a finding, too.
     """
-    checks: list[Callable[[], Iterator[Finding]]] = [
-        _python,
-        _packages,
-        _sqlite,
-        lambda: _store(directory, store),
-        _kernels,
-        _papermill_engine,
-        _server_extension,
-        _lab_extension,
-    ]
+    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "python": _python,
+        "packages": _packages,
+        "sqlite": _sqlite,
+        "store": lambda: _store(directory, store),
+        "kernels": _kernels,
+        "papermill_engine": _papermill_engine,
+        "server_extension": _server_extension,
+        "lab_extension": _lab_extension,
+    }
     findings: list[Finding] = []
-    for check in checks:
+    for name, check in checks.items():
         try:
             findings += check()
         except Exception as error:
-            name = getattr(check, "__name__", "store").strip("_<>")
             findings.append(
                 Finding(name, "problem", f"The check itself failed: {type(error).__name__}: {error}.")
             )

@@ -131,9 +131,10 @@ def _content(body: dict[str, Any]) -> dict[str, Any] | None:
     content = body.get("content")
     if content is None:
         return None
-    if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
+    cells = content.get("cells") if isinstance(content, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise _bad("content", "must be a notebook (nbformat 4): an object with a list of `cells`")
-    return content
+    return content  # type: ignore[no-any-return]
 
 
 def _parameters(body: dict[str, Any]) -> dict[str, Any]:

@@ -192,6 +192,7 @@ async def test_status_tells_version_and_store(ask, project: FakeProject, tmp_pat
         ("POST", "pipelines", {"path": 3}, "`path`"),
         ("POST", "pipelines", {"path": "a.ipynb", "content": "text"}, "`content`"),
         ("POST", "pipelines", {"path": "a.ipynb", "content": {"worksheets": []}}, "`content`"),
+        ("POST", "pipelines", {"path": "a.ipynb", "content": {"cells": [1]}}, "`content`"),
         ("POST", "pipelines", {"path": "a.ipynb", "parameters": [1]}, "`parameters`"),
         ("POST", "runs", {"path": "a.ipynb", "step": ["load"]}, "`step`"),
         ("POST", "runs", {"path": "a.ipynb", "steps": "load"}, "`steps`"),
