@@ -25,6 +25,7 @@ LINES_AROUND = 2
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _FRAME_IN_CELL = re.compile(r"^\s*(?:Cell|Input) In ?\[\d+\], (?:line |in <cell line: )(\d+)", re.MULTILINE)
+_MARKED_LINE = re.compile(r"^-+> (\d+)(?: (.*))?$", re.MULTILINE)
 
 
 def say(lines: Iterable[Line], out: TextIO) -> None:
@@ -207,7 +208,7 @@ def failure(
     trace = error["traceback"] or ""
     trace = plain(trace if isinstance(trace, str) else "\n".join(trace))
     if index is not None and (source := _cell_source(document, index, project)):
-        lines += [("", ""), *excerpt(source, error.get("line") or line_in_traceback(trace))]
+        lines += [("", ""), *excerpt(source, error.get("line") or failing_line(trace, source))]
     lines += [("", ""), *((f"  {line}", "red") for line in error["message"].splitlines())]
     frames = trace.rstrip().splitlines()
     goes_deeper = "File " in trace or len(_FRAME_IN_CELL.findall(trace)) > 1
@@ -241,10 +242,21 @@ def excerpt(source: str, line: int | None) -> list[Line]:
     ]
 
 
-def line_in_traceback(trace: str) -> int | None:
-    """The line of the failing cell, from IPython's traceback: its first frame in a cell."""
-    found = _FRAME_IN_CELL.search(trace)
-    return int(found.group(1)) if found else None
+def failing_line(trace: str, source: str) -> int | None:
+    """The line (1-based) of the cell `source` that failed, from IPython's traceback.
+
+    It is the first frame in a cell. Where the traceback shows the line itself, the nearest line with
+    that text counts: a kernel is not given a first line such as ``%%step``, and counts without it.
+    """
+    frame = _FRAME_IN_CELL.search(trace)
+    if frame is None:
+        return None
+    number = int(frame.group(1))
+    marked = _MARKED_LINE.search(trace, frame.end())
+    if marked is None or int(marked.group(1)) != number:
+        return number
+    same = [n for n, line in enumerate(source.splitlines(), 1) if line.strip() == (marked.group(2) or "").strip()]
+    return min(same, key=lambda n: abs(n - number), default=number)
 
 
 def report_error(error: PipelinesError, words: Sequence[str], out: TextIO) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterlab_pipelines import cli, cli_table
-from jupyterlab_pipelines.cli_report import excerpt, line_in_traceback, size
+from jupyterlab_pipelines.cli_report import excerpt, failing_line, size
 from jupyterlab_pipelines.cli_table import LiveProgress, duration
 
 TRACEBACK = (
@@ -361,11 +361,15 @@ def test_the_live_table_ends_with_every_step(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_line_that_failed_is_found_in_every_form_of_traceback() -> None:
-    assert line_in_traceback(TRACEBACK) == 2
-    assert line_in_traceback("Cell In[9], line 14, in <module>\nCell In[2], line 3, in f()") == 14
-    assert line_in_traceback("Input In [4], in <cell line: 7>()") == 7
-    assert line_in_traceback("  Cell In[1], line 5\n    x = = 1") == 5
-    assert line_in_traceback("KeyError: 'x'") is None
+    source = "df = read()\ndf['late'] = df.dely > 0\n"
+
+    assert failing_line(TRACEBACK, source) == 2
+    assert failing_line(TRACEBACK, "%%step clean\n" + source) == 3
+    assert failing_line(TRACEBACK, "another version of the cell") == 2
+    assert failing_line("Cell In[9], line 14, in <module>\nCell In[2], line 3, in f()", source) == 14
+    assert failing_line("Input In [4], in <cell line: 7>()", source) == 7
+    assert failing_line("  Cell In[1], line 5\n    x = = 1", source) == 5
+    assert failing_line("KeyError: 'x'", source) is None
 
 
 @given(
