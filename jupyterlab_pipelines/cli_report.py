@@ -255,7 +255,9 @@ def failing_line(trace: str, source: str) -> int | None:
     marked = _MARKED_LINE.search(trace, frame.end())
     if marked is None or int(marked.group(1)) != number:
         return number
-    same = [n for n, line in enumerate(source.splitlines(), 1) if line.strip() == (marked.group(2) or "").strip()]
+    same = [
+        n for n, line in enumerate(source.splitlines(), 1) if line.strip() == (marked.group(2) or "").strip()
+    ]
     return min(same, key=lambda n: abs(n - number), default=number)
 
 
