@@ -89,7 +89,7 @@ def run_all(
             cell["outputs"], cell["execution_count"] = [], None
     if parameters:
         _inject(document, parameters)
-    executed = nbformat.from_dict(document)  # type: ignore[no-untyped-call]
+    executed = nbformat.reads(json.dumps(document), as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(
         executed, timeout=timeout_seconds, kernel_name=kernel_name, resources={"metadata": {"path": str(cwd)}}
     )
