@@ -9,6 +9,7 @@ caches or artifacts. A pipeline is right when every cell of its executed noteboo
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
@@ -93,10 +94,8 @@ def run_all(
     client = NotebookClient(
         executed, timeout=timeout_seconds, kernel_name=kernel_name, resources={"metadata": {"path": str(cwd)}}
     )
-    try:
+    with contextlib.suppress(CellExecutionError):  # the error is an output of its cell
         client.execute(env={**os.environ, **(env or {})})
-    except CellExecutionError:
-        pass  # the error is an output of its cell
     return cell_texts(executed)
 
 
