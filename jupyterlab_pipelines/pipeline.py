@@ -189,6 +189,8 @@ class Step:
         Names that later steps read from it.
     leaves
         Names that it may leave: `outputs`, and what nobody reads yet.
+    defines
+        Functions and classes that its cells define.
     metrics
         Names whose numbers are metrics because the notebook prints them in a metrics cell.
     """
@@ -207,6 +209,7 @@ class Step:
     needs: Needs = field(default_factory=lambda: Needs((), (), (), (), (), (), (), ()))
     outputs: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
 
     @property
@@ -243,6 +246,8 @@ class Warning:
 class Pipeline:
     """What one notebook says: its steps in an order in which they can run, and what joins them.
 
+    `preambles` has, by step, the indexes of the setup and parameters cells that hold in it.
+
     `needs_with(step, definitions)` are the step's needs when its inputs turn out to refer to classes
     and functions of the notebook (`Artifact.definitions`): only stored values know that.
     """
@@ -253,6 +258,7 @@ class Pipeline:
     kernel: str
     edges: tuple[Edge, ...]
     needs_with: Callable[[str, frozenset[str]], Needs] = field(repr=False, compare=False)
+    preambles: Mapping[str, tuple[int, ...]]
     warnings: tuple[Warning, ...] = ()
 
     def __getitem__(self, name: str) -> Step:
@@ -286,6 +292,10 @@ class Pipeline:
             return self.steps
         names = dag.ancestors(self.parents, targets)
         return tuple(step for step in self.steps if step.name in names)
+
+    def preamble_of(self, step: Step) -> tuple[Cell, ...]:
+        """Setup and parameters cells that hold in `step`, in the order in which they are executed."""
+        return tuple(self.cells[index] for index in self.preambles[step.name])
 
     def cells_of(self, kind: CellKind) -> tuple[int, ...]:
         return tuple(cell.index for cell in self.cells if cell.kind is kind)

@@ -60,7 +60,6 @@ class _Binding:
     owner: str | None
     position: Position
     statement: Statement | None = None  # only of a definition
-    group: frozenset[str] = frozenset()
     # What the names that a definition reads at once were bound to when it was executed.
     reads: Mapping[str, _Binding | None] = field(default_factory=dict)
     earlier_imports: tuple[_Binding, ...] = ()
@@ -99,6 +98,14 @@ class _Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class _Link:
+    """Names that shared objects when `step` had ended, with what they were bound to then."""
+
+    step: str
+    bound: Mapping[str, _Binding]
+
+
+@dataclass(frozen=True, slots=True)
 class _Preamble:
     """A statement of setup or of the parameters cell."""
 
@@ -116,13 +123,28 @@ def read_pipeline(outline: Outline, learned: Mapping[str, Effects] | None = None
         ``syntax_error`` (cell and line), ``order_cycle`` (the steps in it), ``interleaved_steps``,
         ``unknown_step`` (in an ``after:``), ``setup_reads_step``.
     """
-    flow = _Flow(outline, learned or {}, hoist=False)
+    flow = _walk(outline, learned or {})
+    while flow.passed_on:
+        # A value that a step left shares objects with one that it got, and one of the two is changed in
+        # place later. The two must travel together: the step passes on what it got.
+        merged = dict(flow.learned)
+        for step, names in flow.passed_on.items():
+            effects = merged.get(step, Effects())
+            merged[step] = replace(effects, mutates=effects.mutates | names)
+        if merged == flow.learned:
+            break
+        flow = _walk(outline, merged)
+    return flow.pipeline()
+
+
+def _walk(outline: Outline, learned: Mapping[str, Effects]) -> _Flow:
+    flow = _Flow(outline, learned, hoist=False)
     if flow.misses_shared_cells():
         # Kale puts imports and functions before every step, wherever their cells stand.
-        hoisted = _Flow(outline, learned or {}, hoist=True)
+        hoisted = _Flow(outline, learned, hoist=True)
         if hoisted.number_unresolved() < flow.number_unresolved():
-            flow = hoisted
-    return flow.pipeline()
+            return hoisted
+    return flow
 
 
 def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -186,13 +208,18 @@ class _Flow:
         self.tags: dict[str, StepTags] = {step.name: step for step in outline.steps}
         self.readers: dict[str, _Reader] = {name: _Reader() for name in self.tags}
         self.leaves: dict[str, dict[str, None]] = {name: {} for name in self.tags}
+        self.defines: dict[str, set[str]] = {name: set() for name in self.tags}
         self.views: dict[str, dict[str, _Binding]] = {}
         self.preamble: list[_Preamble] = []
         self.preamble_before: dict[str, int] = {}
+        self.preamble_cells: list[int] = []
+        self.preambles: dict[str, list[int]] = {}
         self.parameters: dict[str, Parameter] = {}
         self.read_by: dict[tuple[str, str], set[str]] = {}
         self.printed: dict[str, list[str]] = {}
         self.star_imports: list[_Binding] = []
+        self.links: list[_Link] = []
+        self.passed_on: dict[str, set[str]] = {}
         self.opaque: str | None = None
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
@@ -216,6 +243,7 @@ class _Flow:
             return
         code = _analyse(cell)
         if cell.step is None:
+            self.preamble_cells.append(cell.index)
             for number, statement in enumerate(code.statements):
                 self._read_preamble(cell, (cell.index, number), statement)
             return
@@ -223,6 +251,7 @@ class _Flow:
         if step not in self.views:
             self.views[step] = dict(self._seen)
             self.preamble_before[step] = len(self.preamble)
+            self.preambles[step] = list(self.preamble_cells)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
         if self._last_cell[step] == cell.index:
@@ -278,6 +307,8 @@ class _Flow:
     def _read_statement(self, step: str, position: Position, statement: Statement) -> None:
         reader = self.readers[step]
         reader.imports |= statement.imports
+        if statement.kind is StatementKind.DEFINITION:
+            self.defines[step] |= statement.binds
         if statement.opaque:
             for name in list(self._seen):
                 known = name in reader.inputs
@@ -323,10 +354,8 @@ class _Flow:
             if current is None or current.owner != step:
                 self._write(step, name, _Binding(step, position))
         for group in effects.shared:
-            for name in group:
-                binding = self._seen.get(name)
-                if binding is not None and binding.owner == step and not binding.is_definition:
-                    self._seen[name] = replace(binding, group=group)
+            bound = {name: self._seen[name] for name in group if name in self._seen}
+            self.links.append(_Link(step, bound))
 
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""
@@ -382,12 +411,16 @@ class _Flow:
 
     def _write_shared(self, step: str, name: str, position: Position) -> None:
         """Names that share objects with `name` change when it is changed in place."""
-        binding = self._seen.get(name)
-        if binding is None or binding.owner == step:
-            return
-        for other in sorted(binding.group - {name}):
-            current = self._seen.get(other)
-            if current is not None and current.owner == binding.owner and current.group == binding.group:
+        for link in self.links:
+            if link.step == step or link.bound.get(name) is not self._seen.get(name):
+                continue
+            others = [other for other, then in link.bound.items() if other != name and self._seen.get(other) is then]
+            if not others:
+                continue
+            self.passed_on.setdefault(link.step, set()).update(
+                other for other in (name, *others) if link.bound[other].owner != link.step
+            )
+            for other in others:
                 self._resolve(step, other, self._seen)
                 self._write(step, other, _Binding(step, position))
 
@@ -625,6 +658,7 @@ class _Flow:
                 needs=self.needs(name),
                 outputs=tuple(n for n in self.leaves[name] if n in outputs[name]),
                 leaves=tuple(self.leaves[name]),
+                defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
             )
         parents = {name: step.parents for name, step in steps.items()}
@@ -641,6 +675,7 @@ class _Flow:
             edges=tuple(self._edges(steps[name] for name in order)),
             warnings=tuple(warnings),
             needs_with=self.needs,
+            preambles={name: tuple(cells) for name, cells in self.preambles.items()},
         )
 
     def _order(

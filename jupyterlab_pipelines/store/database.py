@@ -86,13 +86,17 @@ class Database:
                 self._watch = _connect(str(self.path), check_same_thread=False)
             return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
 
-    def close(self) -> None:
-        """Close this thread's connections and the watching one."""
+    def close_thread(self) -> None:
+        """Close this thread's connections."""
         for name in ("file", "empty"):
             connection = getattr(self._local, name, None)
             if connection is not None:
                 connection.close()
                 setattr(self._local, name, None)
+
+    def close(self) -> None:
+        """Close this thread's connections and the watching one."""
+        self.close_thread()
         with self._watch_lock:
             if self._watch is not None:
                 self._watch.close()

@@ -65,12 +65,18 @@ class RunStore:
             connection.execute(
                 "UPDATE runs SET status = ?, started_at = ? WHERE id = ?", (Status.RUNNING, now(), run_id)
             )
+        self.add_steps(run_id, steps)
+
+    def add_steps(self, run_id: str, steps: Sequence[tuple[str, Sequence[int]]]) -> None:
+        """More steps for a run, `queued`, after those that it has."""
+        with self._database.transaction() as connection:
+            count = connection.execute("SELECT count(*) FROM step_runs WHERE run_id = ?", (run_id,)).fetchone()[0]
             connection.executemany(
                 "INSERT INTO step_runs (run_id, step, position, cell_indexes, status, decision, reasons, inputs)"
                 " VALUES (?, ?, ?, ?, ?, 'undecided', '[]', '{}')",
                 [
                     (run_id, step, position, json.dumps(list(cells)), Status.QUEUED)
-                    for position, (step, cells) in enumerate(steps)
+                    for position, (step, cells) in enumerate(steps, start=count)
                 ],
             )
 
