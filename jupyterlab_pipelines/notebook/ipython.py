@@ -129,14 +129,14 @@ def parse_cell(text: str) -> tuple[ast.Module, str]:
         return _parse(text), text
     except SyntaxError as error:
         if not _may_be_ipython(text):
-            raise _located(error, text) from None
+            raise located(error, text) from None
         python = _transform(text)
     try:
         return _parse(python), python
     except SyntaxError as error:
         python = _automagic(text)
         if not python:
-            raise _located(error, text) from None
+            raise located(error, text) from None
     return _parse(python), python
 
 
@@ -228,7 +228,7 @@ def _parse(text: str) -> ast.Module:
     return module
 
 
-def _located(error: SyntaxError, text: str) -> SyntaxError:
+def located(error: SyntaxError, text: str) -> SyntaxError:
     """The error, with the line as the user wrote it."""
     lines = text.split("\n")
     lineno = min(error.lineno or 1, len(lines))
@@ -241,10 +241,9 @@ def _may_be_ipython(text: str) -> bool:
     first = next((line for line in lines if line.strip()), "")
     return (
         first[:1].isspace()
+        or first.partition(" ")[0] in _AUTOMAGICS
         or any(character in text for character in "%!?")
         or any(line.lstrip().startswith((",", ";", "/", ">>>", "In [")) for line in lines)
-        or first.split()[:1] != []
-        and first.split()[0] in _AUTOMAGICS
     )
 
 

@@ -177,6 +177,8 @@ def _statement(node: ast.stmt, text: _Text, lazy_annotations: bool, magics: list
     walk = _Walk(text.has_walrus, lazy_annotations, defining=kind is StatementKind.DEFINITION)
     try:
         walk.top_level(node)
+    except SyntaxError as error:
+        raise ipython.located(error, text.python) from None
     except RecursionError:  # thousands of terms: too deep to follow, and not worth it
         walk.opaque = True
     magics.extend(walk.magics)
@@ -198,6 +200,7 @@ class _Text:
     """The Python text of a cell, from which statements are cut out."""
 
     def __init__(self, python: str) -> None:
+        self.python = python
         self._lines = python.split("\n")
         self._ascii = python.isascii()
         self.has_walrus = ":=" in python
@@ -469,7 +472,7 @@ class _Walk:
         self._top_scope: _Scope | None = None  # of the function that the statement defines
         self._flow = _Flow(set(), set())
         self._loops: list[_Loop] = []
-        self._function: ast.AST | None = None  # the one being walked; None in a module or class body
+        self._in_function = False  # and not in the body of a class or of the module
         self._deferring = False  # in code that runs when something is called
         self._called_now = False  # … which may be while the statement executes
         self._mentioning = False  # in names that stand in text
@@ -611,7 +614,7 @@ class _Walk:
 
     def _read(self, name: str) -> None:
         flow = self._flow
-        if not flow.live:
+        if not flow.live or name == "__debug__":  # a constant
             return
         if self._deferring:
             (self._mentioned_later if self._mentioning else self._deferred).add(name)
@@ -751,7 +754,9 @@ class _Walk:
     def _recorded(self, walk: Callable[[], None]) -> tuple[set[_Variable], set[_Variable]]:
         """What `walk` binds and deletes on any path."""
         before = self._stored, self._deleted
-        stored, deleted = self._stored, self._deleted = set(), set()
+        stored: set[_Variable] = set()
+        deleted: set[_Variable] = set()
+        self._stored, self._deleted = stored, deleted
         walk()
         self._stored, self._deleted = before
         self._stored |= stored
@@ -963,18 +968,16 @@ class _Walk:
     def _special_call(self, name: str, node: ast.Call) -> bool:
         """Calls of builtins that see the namespace; True when there is nothing more to say about the call."""
         match name, node.args:
-            case ("exec" | "eval"), [ast.Constant(value=str(code))] if not node.keywords and not self._deferring:
+            case ("exec" | "eval"), [ast.Constant(value=str(code))] if self._scope is None and not node.keywords:
+                self._read(name)
                 self._execute(code)
                 return True
             case ("exec" | "eval"), [_]:
                 self.opaque = True
             case ("exec" | "eval"), [_, namespace, *_]:
-                self._arguments(node)
                 self._mutate(namespace)
-                return True
             case ("globals" | "locals" | "vars" | "dir"), [] if self._is_namespace(node):
                 self.opaque = True
-                return True
             case "get_ipython", []:
                 self.opaque = True  # it may go anywhere from here
             case ("str" | "repr" | "type"), [argument] if _is_shell(argument):
@@ -1045,18 +1048,17 @@ class _Walk:
 
     def _execute(self, code: str, *, in_function: bool = False) -> None:
         """Walk code that stands in a string."""
+        before = self._walrus, self._loops
+        self._walrus, self._loops = True, []
         try:
             tree, _ = ipython.parse_cell(code.strip())
-        except SyntaxError:
+            if in_function:
+                self._body(tree.body, (), called_now=True)
+            else:
+                self._visit_all(tree.body)
+        except SyntaxError:  # it fails when it is executed, if it is
             self.opaque = True
-            return
-        before = self._walrus, self._loops, self._scope
-        self._walrus, self._loops, self._scope = True, [], None
-        if in_function:
-            self._body(tree.body, (), called_now=True)
-        else:
-            self._visit_all(tree.body)
-        self._walrus, self._loops, self._scope = before
+        self._walrus, self._loops = before
 
     # functions and classes
 
@@ -1103,17 +1105,17 @@ class _Walk:
             self._top_scope = scope
             self._parameters = tuple(parameters)
             self._positional = len(node.args.posonlyargs) + len(node.args.args)
-        before = self._scope, self._flow, self._loops, self._function, self._deferring, self._called_now
+        before = self._scope, self._flow, self._loops, self._in_function, self._deferring, self._called_now
         if not self._deferring:
             self._deferring, self._called_now = True, called_now
-        self._flow, self._loops, self._function = self._flow.copy(), [], node or self
+        self._flow, self._loops, self._in_function = self._flow.copy(), [], True
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             own = self._variable(node.name, self._scope)
             if isinstance(own, str):  # when it is called, its name is bound
                 self._flow.bound.add(own)
         self._scope = scope
         self._visit_all(body)
-        self._scope, self._flow, self._loops, self._function, self._deferring, self._called_now = before
+        self._scope, self._flow, self._loops, self._in_function, self._deferring, self._called_now = before
 
     def _ClassDef(self, node: ast.ClassDef) -> None:
         self._visit_all(node.decorator_list)
@@ -1125,13 +1127,13 @@ class _Walk:
             self._scope, names | {"__module__", "__qualname__"}, declared_global, is_class=True, private=node.name
         )
         _mangle(scope)
-        outside = self._loops, self._function, self._defining
-        self._loops, self._function = [], None
+        outside = self._loops, self._in_function, self._defining
+        self._loops, self._in_function = [], False
         self._defining &= all(map(_is_quiet, node.decorator_list))
         self._scope = scope
         self._flow.bound |= {("__module__", scope), ("__qualname__", scope)}
         self._visit_all(node.body)
-        self._loops, self._function, self._defining = outside
+        self._loops, self._in_function, self._defining = outside
         self._scope = before
         self._store(node.name)
 
@@ -1184,7 +1186,7 @@ class _Walk:
             self.visit(target)
 
     def _AnnAssign(self, node: ast.AnnAssign) -> None:
-        if self._function is None:
+        if not self._in_function:
             self._annotation(node.annotation)
         if node.value is not None:
             self.visit(node.value)
@@ -1220,7 +1222,7 @@ class _Walk:
         self._flow.live = False
 
     def _only_in_function(self, node: ast.stmt | ast.expr, message: str) -> None:
-        if self._function is None:
+        if not self._in_function:
             raise SyntaxError(message, ("<cell>", node.lineno, node.col_offset + 1, None))
 
     def _Raise(self, node: ast.Raise) -> None:
