@@ -48,9 +48,9 @@ _CODE_LINE_MAGICS = {
 }
 
 # A cell of one such line needs no percent sign (IPython calls this automagic).
-_AUTOMAGICS = (_HARMLESS_LINE_MAGICS | _HELP_MAGICS | set(_CODE_LINE_MAGICS) | {"run", "store", "who", "whos"}) - {
-    "magic"
-}
+_AUTOMAGICS = (
+    _HARMLESS_LINE_MAGICS | _HELP_MAGICS | set(_CODE_LINE_MAGICS) | {"run", "store", "who", "whos"}
+) - {"magic"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +271,9 @@ def _padded(before: list[str], after: list[str]) -> list[str]:
     missing = len(before) - len(after)
     if missing <= 0:
         return after
-    place = next((i for i, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), len(after))
+    place = next(
+        (i for i, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), len(after)
+    )
     return after[: place + 1] + ["\n"] * missing + after[place + 1 :]
 
 

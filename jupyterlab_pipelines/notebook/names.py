@@ -172,7 +172,9 @@ def analyse(source: str) -> CellCode:
     return CellCode(tuple(statements), is_python, tuple(magics))
 
 
-def _statement(node: ast.stmt, text: _Text, lazy_annotations: bool, magics: list[str], last: bool) -> Statement:
+def _statement(
+    node: ast.stmt, text: _Text, lazy_annotations: bool, magics: list[str], last: bool
+) -> Statement:
     kind = _kind(node)
     walk = _Walk(text.has_walrus, lazy_annotations, defining=kind is StatementKind.DEFINITION)
     try:
@@ -240,7 +242,10 @@ def _annotations_are_lazy(tree: ast.Module) -> bool:
 def _kind(node: ast.stmt) -> StatementKind:
     if _only_imports(node):
         return StatementKind.IMPORT
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or type(node).__name__ == "TypeAlias":
+    if (
+        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        or type(node).__name__ == "TypeAlias"
+    ):
         return StatementKind.DEFINITION
     if _named_lambda(node):
         return StatementKind.DEFINITION
@@ -271,7 +276,11 @@ def _named_lambda(node: ast.AST) -> bool:
     if isinstance(node, ast.Assign):
         plain = all(isinstance(target, ast.Name) for target in node.targets)
         return plain and isinstance(node.value, ast.Lambda)
-    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, ast.Lambda)
+    return (
+        isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Lambda)
+    )
 
 
 def _printed(node: ast.stmt, last: bool) -> tuple[str, ...]:
@@ -312,7 +321,9 @@ _MUTATING_FUNCTIONS = frozenset(
 _FRESH_METHODS = frozenset({"copy", "deepcopy", "__copy__", "__deepcopy__", "clone", "tolist", "to_numpy"})
 
 # Functions whose result holds the very objects of their arguments.
-_PASSING_FUNCTIONS = frozenset({"enumerate", "zip", "reversed", "sorted", "iter", "list", "tuple", "next", "filter"})
+_PASSING_FUNCTIONS = frozenset(
+    {"enumerate", "zip", "reversed", "sorted", "iter", "list", "tuple", "next", "filter"}
+)
 
 # Decorators that do not call what they decorate while it is being defined.
 _QUIET_DECORATORS = frozenset(
@@ -329,7 +340,9 @@ _HONEST_CONTEXTS = frozenset(
 )
 
 _SHELL_ATTRIBUTES = frozenset({"__class__", "__module__", "config", "getoutput", "kernel", "magic", "system"})
-_NAMESPACE_ATTRIBUTES = frozenset({"user_ns", "user_global_ns", "f_globals", "f_locals", "f_back", "__globals__"})
+_NAMESPACE_ATTRIBUTES = frozenset(
+    {"user_ns", "user_global_ns", "f_globals", "f_locals", "f_back", "__globals__"}
+)
 
 _TABLE_IN_QUERY = re.compile(r"\b(?:from|join)\s+([A-Za-z_]\w*)", re.IGNORECASE)
 _LOCAL_IN_QUERY = re.compile(r"@([A-Za-z_]\w*)")
@@ -480,7 +493,9 @@ class _Walk:
         self.magics: list[str] = []
         self.opaque = False
         self._reads: set[str] = set()
-        self._late_reads: set[str] = set()  # by functions that may be called at any later point of the statement
+        self._late_reads: set[str] = (
+            set()
+        )  # by functions that may be called at any later point of the statement
         self._deferred: set[str] = set()
         self._mentioned: set[str] = set()
         self._mentioned_later: set[str] = set()
@@ -512,7 +527,13 @@ class _Walk:
             self.visit(node)
 
     def facts(
-        self, node: ast.stmt, kind: StatementKind, source: str, line: int, end_line: int, printed: tuple[str, ...]
+        self,
+        node: ast.stmt,
+        kind: StatementKind,
+        source: str,
+        line: int,
+        end_line: int,
+        printed: tuple[str, ...],
     ) -> Statement:
         binds = _global(self._flow.bound) - self._late_deleted if self._flow.live else set()
         deletes = _global(self._flow.gone) - self._late_stored if self._flow.live else set()
@@ -522,7 +543,9 @@ class _Walk:
         deferred = self._deferred | self._mentioned_later
         changed_later = self._sharing(self._mutated_later)
         mutated = {name for name in self._parameters if (name, self._top_scope) in changed_later}
-        positions = {place for place, name in enumerate(self._parameters[: self._positional]) if name in mutated}
+        positions = {
+            place for place, name in enumerate(self._parameters[: self._positional]) if name in mutated
+        }
         return Statement(
             kind=kind,
             source=source,
@@ -689,7 +712,9 @@ class _Walk:
                 parts = node.values
             case ast.Call(func=ast.Name(id=name)) if name in _PASSING_FUNCTIONS:
                 parts = node.args
-            case ast.Call(func=ast.Attribute() as function) if through_calls and function.attr not in _FRESH_METHODS:
+            case ast.Call(func=ast.Attribute() as function) if (
+                through_calls and function.attr not in _FRESH_METHODS
+            ):
                 return self._roots(function.value)
             case _:
                 return set()
@@ -787,7 +812,11 @@ class _Walk:
 
     def _Subscript(self, node: ast.Subscript) -> None:
         context = type(node.ctx)
-        if self._is_namespace(node.value) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+        if (
+            self._is_namespace(node.value)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
             name = node.slice.value
             if context is ast.Load:
                 self._read(name)
@@ -909,7 +938,9 @@ class _Walk:
     def _Call(self, node: ast.Call) -> None:
         function = node.func
         if isinstance(function, ast.Name):
-            if self._variable(function.id, self._scope) == function.id and self._special_call(function.id, node):
+            if self._variable(function.id, self._scope) == function.id and self._special_call(
+                function.id, node
+            ):
                 return
             self.visit(function)
             self._called(node, function.id)
@@ -933,7 +964,9 @@ class _Walk:
         self._arguments(node)
         method = node.func if isinstance(node.func, ast.Attribute) else None
         if method is not None:
-            if name in _MUTATING_METHODS or (name.endswith("_") and not name.startswith("_")):  # torch: x.add_(1)
+            if name in _MUTATING_METHODS or (
+                name.endswith("_") and not name.startswith("_")
+            ):  # torch: x.add_(1)
                 self._mutate(method.value)
             if name in ("train", "eval") and not node.args and not node.keywords:  # torch
                 self._mutate(method.value)
@@ -968,19 +1001,21 @@ class _Walk:
     def _special_call(self, name: str, node: ast.Call) -> bool:
         """Calls of builtins that see the namespace; True when there is nothing more to say about the call."""
         match name, node.args:
-            case ("exec" | "eval"), [ast.Constant(value=str(code))] if self._scope is None and not node.keywords:
+            case (("exec" | "eval"), [ast.Constant(value=str(code))]) if (
+                self._scope is None and not node.keywords
+            ):
                 self._read(name)
                 self._execute(code)
                 return True
-            case ("exec" | "eval"), [_]:
+            case (("exec" | "eval"), [_]):
                 self.opaque = True
-            case ("exec" | "eval"), [_, namespace, *_]:
+            case (("exec" | "eval"), [_, namespace, *_]):
                 self._mutate(namespace)
-            case ("globals" | "locals" | "vars" | "dir"), [] if self._is_namespace(node):
+            case (("globals" | "locals" | "vars" | "dir"), []) if self._is_namespace(node):
                 self.opaque = True
             case "get_ipython", []:
                 self.opaque = True  # it may go anywhere from here
-            case ("str" | "repr" | "type"), [argument] if _is_shell(argument):
+            case (("str" | "repr" | "type"), [argument]) if _is_shell(argument):
                 self._read("get_ipython")
                 return True
             case "__import__", _:
@@ -1009,13 +1044,13 @@ class _Walk:
         if len(texts) != len(node.args) or not all(isinstance(text, str) for text in texts) or node.keywords:
             return False
         match method, texts:
-            case ("run_line_magic" | "magic"), [str(name), *rest]:
+            case (("run_line_magic" | "magic"), [str(name), *rest]):
                 name, _, line = " ".join([name, *map(str, rest)]).lstrip("%").partition(" ")
                 self.magics.append(name)
                 self._magic(ipython.line_magic_effect(name, line.strip()))
             case "run_cell_magic", [str(name), str(line), str(body)]:
                 self._magic(ipython.cell_magic_effect(name, line, body))
-            case ("system" | "getoutput"), [str(command)]:
+            case (("system" | "getoutput"), [str(command)]):
                 self.magics.append("!")
                 self._magic(ipython.MagicEffect(text=command))
             case "show_usage", _:
@@ -1109,9 +1144,9 @@ class _Walk:
         if not self._deferring:
             self._deferring, self._called_now = True, called_now
         self._flow, self._loops, self._in_function = self._flow.copy(), [], True
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.decorator_list:
             own = self._variable(node.name, self._scope)
-            if isinstance(own, str):  # when it is called, its name is bound
+            if isinstance(own, str):  # nobody can call it before its name is bound
                 self._flow.bound.add(own)
         self._scope = scope
         self._visit_all(body)
@@ -1124,7 +1159,11 @@ class _Walk:
         self._visit_all(node.keywords)
         names, declared_global, _ = _bindings(node.body)
         scope = _Scope(
-            self._scope, names | {"__module__", "__qualname__"}, declared_global, is_class=True, private=node.name
+            self._scope,
+            names | {"__module__", "__qualname__"},
+            declared_global,
+            is_class=True,
+            private=node.name,
         )
         _mangle(scope)
         outside = self._loops, self._in_function, self._defining
@@ -1284,7 +1323,10 @@ class _Walk:
         self._loop(lambda: self.visit(node.test), lambda: None, node)
 
     def _loop(
-        self, test: Callable[[], None], start_round: Callable[[], None], node: ast.For | ast.AsyncFor | ast.While
+        self,
+        test: Callable[[], None],
+        start_round: Callable[[], None],
+        node: ast.For | ast.AsyncFor | ast.While,
     ) -> None:
         loop = _Loop()
         test()
@@ -1325,12 +1367,12 @@ class _Walk:
         stored, deleted = self._recorded(protected)
         if not node.finalbody:
             return
-        after = self._flow
+        after, escaped = self._flow, self._escapes()
         self._flow = entry.weakened(stored, deleted)
         stored, deleted = self._recorded(lambda: self._visit_all(node.finalbody))
         final = self._flow
         self._flow = after.then(final, stored, deleted)
-        self._rewrite_escapes(escapes, lambda flow: flow.then(final, stored, deleted))
+        self._rewrite_escapes(escapes, escaped, lambda flow: flow.then(final, stored, deleted))
 
     _TryStar = _Try
 
@@ -1349,19 +1391,23 @@ class _Walk:
         self._unbind(variable)
         self._flow.live = live
         self._rewrite_escapes(
-            escapes, lambda flow: _Flow(flow.bound - {variable}, flow.gone | ({variable} & self._deleted))
+            escapes,
+            self._escapes(),
+            lambda flow: _Flow(flow.bound - {variable}, flow.gone | ({variable} & self._deleted)),
         )
 
     def _escapes(self) -> tuple[int, int]:
         """How many ways lead out of the innermost loop's body so far."""
         return (len(self._loops[-1].breaks), len(self._loops[-1].continues)) if self._loops else (0, 0)
 
-    def _rewrite_escapes(self, since: tuple[int, int], rewrite: Callable[[_Flow], _Flow]) -> None:
+    def _rewrite_escapes(
+        self, since: tuple[int, int], until: tuple[int, int], rewrite: Callable[[_Flow], _Flow]
+    ) -> None:
         """`break` and `continue` pass what is executed at the end of a `try`."""
         if self._loops:
             loop = self._loops[-1]
-            loop.breaks[since[0] :] = map(rewrite, loop.breaks[since[0] :])
-            loop.continues[since[1] :] = map(rewrite, loop.continues[since[1] :])
+            for flows, start, end in zip((loop.breaks, loop.continues), since, until, strict=True):
+                flows[start:end] = map(rewrite, flows[start:end])
 
     def _With(self, node: ast.With | ast.AsyncWith) -> None:
         self._with(node.items, node.body)
@@ -1423,7 +1469,9 @@ def _mangle(scope: _Scope) -> None:
         prefix = f"_{scope.private.lstrip('_')}"
 
         def mangled(names: Iterable[str]) -> set[str]:
-            return {prefix + name if name.startswith("__") and not name.endswith("__") else name for name in names}
+            return {
+                prefix + name if name.startswith("__") and not name.endswith("__") else name for name in names
+            }
 
         scope.names, scope.globals = mangled(scope.names), mangled(scope.globals)
 
@@ -1436,7 +1484,10 @@ def _arguments_of(arguments: ast.arguments) -> list[ast.arg]:
 
 def _is_shell(node: ast.expr) -> bool:
     return (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "get_ipython" and not node.args
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "get_ipython"
+        and not node.args
     )
 
 
