@@ -9,11 +9,18 @@ calls like ``get_ipython().run_line_magic('time', 'x = f()')``, is explained by 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import string
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, for tables of names."""
+    return frozenset(text.split())
+
 
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -21,19 +28,19 @@ _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 TRANSPARENT_CELL_MAGICS = frozenset({"capture", "debug", "memit", "prun", "step", "time"})
 
 # Cell magics whose body is text, or Python for another process: no name of the notebook is in it.
-_FOREIGN_CELL_MAGICS = frozenset(
-    "HTML SVG bash cmd file html javascript js latex markdown perl pypy python python2 python3 ruby script sh "
-    "svg writefile".split()
+_FOREIGN_CELL_MAGICS = words(
+    "HTML SVG bash cmd file html javascript js latex markdown perl pypy python python2 python3 ruby script "
+    "sh svg writefile"
 )
 _SHELL_MAGICS = frozenset({"!", "!!", "sx", "system"})
 
 # Line magics that leave the namespace alone. All that are not known here are taken to do anything.
-_HARMLESS_LINE_MAGICS = frozenset(
-    "aimport alias alias_magic autoawait autocall automagic autoreload bookmark cat cd code_wrap colors conda "
-    "config cp dhist dirs doctest_mode env gui hist history killbgscripts ldir lf lk ll load load_ext loadpy "
-    "logoff logon logstart logstate logstop ls lsmagic lx magic mamba man matplotlib micromamba mkdir more mv "
-    "notebook page pastebin pdb pip popd pprint precision psearch pushd pwd pycat quickref rehashx reload_ext rm "
-    "rmdir save set_env tb tensorboard unalias unload_ext uv watermark xmode".split()
+_HARMLESS_LINE_MAGICS = words(
+    "aimport alias alias_magic autoawait autocall automagic autoreload bookmark cat cd code_wrap colors "
+    "conda config cp dhist dirs doctest_mode env gui hist history killbgscripts ldir lf lk ll load load_ext "
+    "loadpy logoff logon logstart logstate logstop ls lsmagic lx magic mamba man matplotlib micromamba "
+    "mkdir more mv notebook page pastebin pdb pip popd pprint precision psearch pushd pwd pycat quickref "
+    "rehashx reload_ext rm rmdir save set_env tb tensorboard unalias unload_ext uv watermark xmode"
 )
 _HELP_MAGICS = frozenset({"pdef", "pdoc", "pfile", "pinfo", "pinfo2", "psource"})
 
@@ -180,14 +187,14 @@ def line_magic_effect(name: str, line: str) -> MagicEffect:
         return MagicEffect(reads=(line.strip().partition(".")[0],))
     if name in _HARMLESS_LINE_MAGICS or name in _SHELL_MAGICS:
         return MagicEffect(text=line)
-    words = line.split()
-    if name == "store" and words:
-        names = tuple(word for word in words[1:] if word.isidentifier())
-        if words[0] == "-r":
+    given = line.split()
+    if name == "store" and given:
+        names = tuple(word for word in given[1:] if word.isidentifier())
+        if given[0] == "-r":
             return MagicEffect(may_bind=names, opaque=not names)
-        if words[0] in ("-d", "-z"):
+        if given[0] in ("-d", "-z"):
             return MagicEffect()
-        return MagicEffect(reads=tuple(word for word in words if word.isidentifier()))
+        return MagicEffect(reads=tuple(word for word in given if word.isidentifier()))
     if name == "store":
         return MagicEffect()
     if name == "macro":
@@ -307,9 +314,9 @@ def _options(line: str, spec: str) -> tuple[list[tuple[str, str]], str]:
 
 def _script_outputs(line: str) -> tuple[str, ...]:
     """The names in ``%%bash --out x --err y --proc z``."""
-    words = line.replace("=", " ").split()
+    given = line.replace("=", " ").split()
     return tuple(
         name
-        for option, name in zip(words, words[1:], strict=False)
+        for option, name in itertools.pairwise(given)
         if option in ("--out", "--err", "--proc") and name.isidentifier()
     )

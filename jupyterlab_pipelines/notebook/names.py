@@ -1,18 +1,18 @@
 """The names of a code cell, statement by statement: bound, read, deleted, changed in place, imported.
 
-`analyse` looks at one cell alone. Which statement of which cell a reader sees, and what a call of a function that
-another cell defines does, is for those who know all cells: they find here what a definition reads, binds and
-changes *when it is called* (`deferred`, `deferred_binds`, `deferred_mutates`, `mutated_parameters`), and which
-functions a statement calls with what (`calls`).
+`analyse` looks at one cell alone. Which statement of which cell a reader sees, and what a call of a function
+that another cell defines does, is for those who know all cells: they find here what a definition reads, binds
+and changes *when it is called* (`deferred`, `deferred_binds`, `deferred_mutates`, `mutated_parameters`), and
+which functions a statement calls with what (`calls`).
 
-The facts err on one side. Whatever a statement may read is in `reads` (or in `deferred`, for code that runs when
-something is called later), whatever it may bind is in `binds` or `may_bind`, and what is in `binds` is bound on
-every path on which the statement ends normally. Only `mutates` is a judgement: any call may change any object, and
-those are named that very likely do.
+The facts err on one side. Whatever a statement may read is in `reads` (or in `deferred`, for code that runs
+when something is called later), whatever it may bind is in `binds` or `may_bind`, and what is in `binds` is
+bound on every path on which the statement ends normally. Only `mutates` is a judgement: any call may change
+any object, and those are named that very likely do.
 
-How it works: `_Statement` walks the tree once, in the order in which Python executes it, with the names that are
-certainly bound and certainly deleted at that point (`_Flow`) and with the scopes as Python makes them (`_Scope`).
-A loop body is walked again only when a later round may meet fewer bound names than the first.
+How it works: `_Walk` walks the tree once, in the order in which Python executes it, with the names that
+are certainly bound and certainly deleted at that point (`_Flow`) and with the scopes as Python makes them
+(`_Scope`). A loop body is walked again only when a later round may meet fewer bound names than the first.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from jupyterlab_pipelines.notebook import ipython
+from jupyterlab_pipelines.notebook.ipython import words
 
 
 class StatementKind(enum.Enum):
@@ -42,8 +43,8 @@ class StatementKind(enum.Enum):
 class Call:
     """A call of a function by its plain name.
 
-    An argument is told by the names whose object, or a part of it, is handed over; it is empty where the argument
-    is a new object. In a function those are names of the notebook or the function's own parameters.
+    An argument is told by the names whose object, or a part of it, is handed over; it is empty where the
+    argument is a new object. In a function those are names of the notebook or the function's own parameters.
     """
 
     function: str
@@ -69,18 +70,19 @@ class Statement:
         Names that are certainly, or on some path only, unbound by it. They need not be in `reads`, though a
         name must be there to be deleted.
     reads
-        Names that may be read while it executes, before it has bound them itself. What a function reads that may be
-        called meanwhile is included.
+        Names that may be read while it executes, before it has bound them itself. What a function reads that
+        may be called meanwhile is included.
     mentions
-        The part of `reads` and `deferred` that stands in text only: in a shell command, a query, ``"x" in globals()``.
-        It is no error when nobody defines such a name.
+        The part of `reads` and `deferred` that stands in text only: in a shell command, a query, ``"x" in
+        globals()``. It is no error when nobody defines such a name.
     deferred
         Names that functions made here read when they are called, now or later.
     mutates
-        The part of `reads` whose object is very likely changed in place. The name of a module may be among them
-        (``np.append(xs, 1)``): who knows what is an import leaves it out.
+        The part of `reads` whose object is very likely changed in place. The name of a module may be among
+        them (``np.append(xs, 1)``): who knows what is an import leaves it out.
     deferred_binds, deferred_mutates
-        Names that functions made here bind or delete, and whose object they change in place, when they are called.
+        Names that functions made here bind or delete, and whose object they change in place, when they are
+        called.
     aliases
         Pairs ``(name, other)``: `name` may share its object, or a part of it, with `other` afterwards.
     parameters
@@ -133,8 +135,8 @@ class CellCode:
     Parameters
     ----------
     statements
-        In the order of execution. A cell magic is a statement of its own, after those of its body: ``%%capture out``
-        binds `out` when they are done.
+        In the order of execution. A cell magic is a statement of its own, after those of its body:
+        ``%%capture out`` binds `out` when they are done.
     is_python
         False where the text of the cell is for something else: ``%%bash``, ``%%html``, an unknown cell magic.
     magics
@@ -253,7 +255,8 @@ def _kind(node: ast.stmt) -> StatementKind:
 
 
 def _only_imports(node: ast.stmt) -> bool:
-    """``import x``, and ``try: import x`` with nothing but imports, constants and `pass` in the other branches."""
+    """``import x``, and ``try: import x`` with nothing but imports, constants and `pass` in the other
+    branches."""
     if isinstance(node, ast.Import):
         return True
     if isinstance(node, ast.ImportFrom):
@@ -292,14 +295,14 @@ def _printed(node: ast.stmt, last: bool) -> tuple[str, ...]:
     return (value.id,) if last and isinstance(value, ast.Name) else ()
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # What is known about calls
 
-_MUTATING_METHODS = frozenset(
+_MUTATING_METHODS = words(
     # containers
-    "add append appendleft clear difference_update discard extend extendleft insert intersection_update move_to_end "
-    "pop popitem popleft remove reverse rotate setdefault sort symmetric_difference_update update "
-    "__setitem__ __delitem__ __setattr__ __delattr__ __iadd__ "
+    "add append appendleft clear difference_update discard extend extendleft insert intersection_update "
+    "move_to_end pop popitem popleft remove reverse rotate setdefault sort symmetric_difference_update "
+    "update __setitem__ __delitem__ __setattr__ __delattr__ __iadd__ "
     # arrays and estimators
     "fill put resize partition itemset setflags fit partial_fit fit_transform fit_predict fit_resample "
     # training loops
@@ -307,14 +310,15 @@ _MUTATING_METHODS = frozenset(
     # figures
     "add_trace add_traces add_subplot update_layout update_traces "
     # random generators and iterators
-    "normal uniform integers choice random standard_normal permutation permuted shuffle randint randrange gauss "
-    "poisson binomial exponential seed send throw __next__".split()
+    "normal uniform integers choice random standard_normal permutation permuted shuffle randint randrange "
+    "gauss poisson binomial exponential seed send throw __next__"
 )
 
 # Functions and methods of modules that change their first argument in place, by the last part of their name.
-_MUTATING_FUNCTIONS = frozenset(
-    "shuffle heappush heappop heapify heapreplace heappushpop insort insort_left insort_right setattr delattr next "
-    "anext copyto fill_diagonal put place putmask put_along_axis setitem delitem iadd isub imul ior iand".split()
+_MUTATING_FUNCTIONS = words(
+    "shuffle heappush heappop heapify heapreplace heappushpop insort insort_left insort_right setattr "
+    "delattr next anext copyto fill_diagonal put place putmask put_along_axis setitem delitem iadd isub "
+    "imul ior iand"
 )
 
 # Methods that hand out a new object: what is done to that is not done to the receiver.
@@ -326,17 +330,17 @@ _PASSING_FUNCTIONS = frozenset(
 )
 
 # Decorators that do not call what they decorate while it is being defined.
-_QUIET_DECORATORS = frozenset(
-    "abstractmethod asynccontextmanager attr attrs cache cached_property classmethod contextlib contextmanager "
-    "dataclass dataclasses delayed enum final functools jit lru_cache njit nb numba overload override partial "
-    "pytest property ray singledispatch staticmethod task torch total_ordering typing wraps".split()
+_QUIET_DECORATORS = words(
+    "abstractmethod asynccontextmanager attr attrs cache cached_property classmethod contextlib "
+    "contextmanager dataclass dataclasses delayed enum final functools jit lru_cache njit nb numba overload "
+    "override partial pytest property ray singledispatch staticmethod task torch total_ordering typing wraps"
 )
 
 # Context managers that do not swallow exceptions.
-_HONEST_CONTEXTS = frozenset(
-    "GradientTape NamedTemporaryFile Pool ProcessPoolExecutor TarFile TemporaryDirectory ThreadPoolExecutor ZipFile "
-    "catch_warnings closing connect context errstate inference_mode no_grad open option_context progress_bar "
-    "rc_context start_run urlopen".split()
+_HONEST_CONTEXTS = words(
+    "GradientTape NamedTemporaryFile Pool ProcessPoolExecutor TarFile TemporaryDirectory ThreadPoolExecutor "
+    "ZipFile catch_warnings closing errstate inference_mode no_grad open option_context "
+    "progress_bar rc_context start_run urlopen"
 )
 
 _SHELL_ATTRIBUTES = frozenset({"__class__", "__module__", "config", "getoutput", "kernel", "magic", "system"})
@@ -349,7 +353,7 @@ _LOCAL_IN_QUERY = re.compile(r"@([A-Za-z_]\w*)")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Scopes and paths
 
 
@@ -381,7 +385,8 @@ _Variable = str | tuple[str, _Scope]
 
 
 class _Flow:
-    """What is certain at one point of the execution: names bound, names deleted; whether the point is reached."""
+    """What is certain at one point of the execution: names bound, names deleted; whether the point is
+    reached."""
 
     __slots__ = ("bound", "gone", "live")
 
@@ -394,7 +399,8 @@ class _Flow:
         return _Flow(set(self.bound), set(self.gone), self.live)
 
     def weakened(self, stored: set[_Variable], deleted: set[_Variable]) -> _Flow:
-        """What is still certain when some part of a block with these bindings and deletions has been executed."""
+        """What is still certain when some part of a block with these bindings and deletions has been
+        executed."""
         return _Flow(self.bound - deleted, self.gone - stored, self.live)
 
     def then(self, after: _Flow, stored: set[_Variable], deleted: set[_Variable]) -> _Flow:
