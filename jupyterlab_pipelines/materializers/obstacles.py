@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import io
+import threading
 import types
 from collections import deque
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ def _walk(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _is_obstacle(thing: object) -> bool:
-    if isinstance(thing, NEVER_CARRIED):
+    if isinstance(thing, (*NEVER_CARRIED, threading.Thread)):
         return True
     if isinstance(thing, (type, types.FunctionType, types.ModuleType, types.CodeType)):
         return False

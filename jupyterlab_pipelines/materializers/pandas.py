@@ -409,7 +409,7 @@ def form_of(kind: type) -> Any:
         return _index_form
     if issubclass(kind, pd.api.extensions.ExtensionArray):
         return canonical.once(lambda encoder, array: ("pandas array", *_array_forms([_array_of(array)])))
-    immutable = (pd.Timestamp, pd.Timedelta, pd.Period, pd.Interval, pd.DateOffset, pd.offsets.BaseOffset)
+    immutable = (pd.Timestamp, pd.Timedelta, pd.Period, pd.Interval, pd.offsets.BaseOffset)
     if issubclass(kind, (*immutable, type(pd.NaT), type(pd.NA), pd.api.extensions.ExtensionDtype)):
         return None
     return ...
