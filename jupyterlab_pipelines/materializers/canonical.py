@@ -227,8 +227,7 @@ def _code_form(encoder: Encoder, code: types.CodeType) -> tuple[object, ...]:
 
 
 _MADE_BY_PYTHON = frozenset(
-    "__dict__ __weakref__ __module__ __firstlineno__ __static_attributes__ __annotate__ __annotate_func__ "
-    "__annotations_cache__ __abstractmethods__ _abc_impl".split()
+    ["__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__abstractmethods__", "_abc_impl"]
 )
 
 
@@ -250,7 +249,8 @@ def _class_form(encoder: Encoder, cls: type) -> tuple[object, ...] | None:
         values = tuple((name, member.value) for name, member in cls.__members__.items())
         methods = ((name, member) for name, member in members if isinstance(member, types.FunctionType))
         members = iter([("members", values), *((n, m) for n, m in methods if not n.startswith("_"))])
-    return ("class", cls.__module__, cls.__qualname__, type(cls), cls.__bases__, tuple(members))
+    # A class that travels by value loses the outer classes' part of its qualified name.
+    return ("class", cls.__module__, cls.__name__, type(cls), cls.__bases__, tuple(members))
 
 
 @once

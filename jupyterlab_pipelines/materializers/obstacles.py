@@ -82,7 +82,7 @@ def _is_obstacle(thing: object) -> bool:
         return True
     if isinstance(thing, (type, types.FunctionType, types.ModuleType, types.CodeType)):
         return False
-    if type(thing) in copyreg.dispatch_table or type(thing).__module__ == "builtins" and _is_plain(thing):
+    if type(thing) in copyreg.dispatch_table or (type(thing).__module__ == "builtins" and _is_plain(thing)):
         return False
     try:
         thing.__reduce_ex__(5)

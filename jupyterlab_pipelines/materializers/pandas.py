@@ -176,7 +176,7 @@ def _are_kept_columns(columns: Any) -> bool:
     if type(columns) is not pd.Index or not is_plain or not _is_kept_label(columns.name):
         return False
     kinds = set(map(type, columns))
-    return kinds <= {int} or kinds <= {str} and not _has_surrogates(columns)
+    return kinds <= {int} or (kinds <= {str} and not _has_surrogates(columns))
 
 
 def _is_kept_label(label: object) -> bool:
@@ -234,7 +234,7 @@ def _missing_of(array: Any) -> str:
 
 
 def _zone_to_json(zone: object) -> str:
-    if zone is datetime.timezone.utc:
+    if zone is datetime.UTC:
         return ""
     if type(zone) is zoneinfo.ZoneInfo and zone.key is not None:
         return zone.key
@@ -242,7 +242,7 @@ def _zone_to_json(zone: object) -> str:
 
 
 def _zone_from_json(zone: str) -> datetime.tzinfo:
-    return zoneinfo.ZoneInfo(zone) if zone else datetime.timezone.utc
+    return zoneinfo.ZoneInfo(zone) if zone else datetime.UTC
 
 
 # -- columns ---------------------------------------------------------------------------------

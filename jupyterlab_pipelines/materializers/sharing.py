@@ -13,12 +13,12 @@ from typing import Any, cast
 from jupyterlab_pipelines.materializers.base import materializer_named
 from jupyterlab_pipelines.materializers.definitions import is_reference
 from jupyterlab_pipelines.materializers.memory import (
+    Extent,
+    Region,
     columns_of,
     extents_of,
-    Extent,
     noticed_overlaps,
     shared_regions,
-    Region,
 )
 
 LOOKED_AT = 200_000

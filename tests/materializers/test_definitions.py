@@ -82,13 +82,13 @@ assert table == {{Color.RED: Point(2)}}
 
 
 def test_other_definitions_travel_with_the_value(tmp_path: Path) -> None:
-    write = "print(pickle.write(values[:6], path), digest_of(values[:6]))"
+    write = "del values[4]; print(pickle.write(values[:5], path), digest_of(values[:5]))"
     read = """
 import sys
 from pathlib import Path
 from jupyterlab_pipelines.materializers import digest_of, materializer_named
-point, blue, cls, kind, square, pair = values = materializer_named("pickle").read(Path(sys.argv[1]))
-assert type(point) is cls and point.x == 1 and blue.name == "BLUE" and square.area() == 9 and pair.b == 2
+point, blue, cls, kind, pair = values = materializer_named("pickle").read(Path(sys.argv[1]))
+assert type(point) is cls and point.x == 1 and blue.name == "BLUE" and pair.b == 2
 print((), digest_of(values))
 """
     written = run(DEFINITIONS + VALUES + write, tmp_path / "value", "1")
