@@ -139,9 +139,9 @@ def _form_of(kind: type) -> Form | None:
         library = LIBRARIES.get(base.__module__.partition(".")[0])
         if library is not None:
             module = importlib.import_module(f"jupyterlab_pipelines.materializers.{library}")
-            form = cast("Form | None | ellipsis", module.form_of(kind))
+            form = module.form_of(kind)
             if form is not ...:
-                return form
+                return cast("Form | None", form)
     if issubclass(kind, _FILES) and not issubclass(kind, (io.BytesIO, io.StringIO)):
         return _refuse
     if kind.__module__.partition(".")[0] in _MODULES_OF_IMMUTABLES or kind in _IMMUTABLE:
@@ -154,7 +154,9 @@ def _form_of(kind: type) -> Form | None:
 
 _FILES = (io.FileIO, io.TextIOWrapper, io.BufferedIOBase)
 
-_MODULES_OF_IMMUTABLES = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "zoneinfo", "ipaddress"})
+_MODULES_OF_IMMUTABLES = frozenset(
+    {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid", "zoneinfo"}
+)
 
 _IMMUTABLE: frozenset[type] = frozenset({re.Pattern, types.GenericAlias, types.UnionType})
 
@@ -227,7 +229,19 @@ def _code_form(encoder: Encoder, code: types.CodeType) -> tuple[object, ...]:
 
 
 _MADE_BY_PYTHON = frozenset(
-    ["__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__abstractmethods__", "_abc_impl"]
+    {
+        "__abstractmethods__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__dict__",
+        "__firstlineno__",
+        "__module__",
+        "__slotnames__",
+        "__static_attributes__",
+        "__weakref__",
+        "_abc_impl",
+    }
 )
 
 

@@ -19,13 +19,14 @@ _ROWS_AT_ONCE = 4096
 class NumpyMaterializer:
     name = "numpy"
 
-    def accepts(self, value: object) -> bool:
+    def accepts(self, value: Any) -> bool:
         """Arrays, not of a subclass, of data that lie in the array itself, and not frozen.
 
         A read-only array goes to `pickle`, which keeps it read-only.
         """
         np = sys.modules.get("numpy")
-        return np is not None and type(value) is np.ndarray and value.flags.writeable and _is_kept_by_npy(value.dtype)
+        is_array = np is not None and type(value) is np.ndarray
+        return is_array and value.flags.writeable and _is_kept_by_npy(value.dtype)
 
     def digest(self, value: object) -> str:
         return canonical.digest(value)
@@ -58,7 +59,9 @@ def _is_kept_by_npy(dtype: Any) -> bool:
     if not all(name.isascii() and _is_kept_by_npy(field[0].base) for name, field in dtype.fields.items()):
         return False
     written = np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype))
-    return bool(written == dtype and written.isalignedstruct == dtype.isalignedstruct and written.type is dtype.type)
+    return bool(
+        written == dtype and written.isalignedstruct == dtype.isalignedstruct and written.type is dtype.type
+    )
 
 
 # -- canonical encoding ----------------------------------------------------------------------
@@ -114,7 +117,7 @@ def hash_columns(columns: list[Any]) -> list[bytes]:
     """Hash of the data of each array, in C order; strided ones of equal length go side by side."""
     hashers = [canonical.new_hash() for _ in columns]
     strided: dict[int, list[tuple[Any, Any]]] = {}
-    for column, hasher in zip(columns, hashers):
+    for column, hasher in zip(columns, hashers, strict=True):
         if column.dtype.fields is not None or column.dtype.char in "gG":
             for part in _parts(column):
                 hasher.update(hash_array(part))

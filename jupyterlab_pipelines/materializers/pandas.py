@@ -22,7 +22,9 @@ from jupyterlab_pipelines.materializers.numpy import hash_columns
 
 _LAYOUT = b"jupyterlab_pipelines.pandas"
 
-_NUMBERS = frozenset({"bool", *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)), "float32", "float64"})
+_NUMBERS = frozenset(
+    {"bool", *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)), "float32", "float64"}
+)
 _UNITS = frozenset({"s", "ms", "us", "ns"})
 
 
@@ -87,7 +89,8 @@ class PandasMaterializer:
         layout = json.loads(table.schema.metadata[_LAYOUT])
         memory = _Memory(mapped)
         arrays = [
-            _from_arrow(column, dtype, memory) for column, dtype in zip(table.columns, layout["dtypes"], strict=False)
+            _from_arrow(column, dtype, memory)
+            for column, dtype in zip(table.columns, layout["dtypes"], strict=False)
         ]
         spec = layout["index"]
         index_array = _from_arrow(table.columns[-1], spec["dtype"], memory) if "dtype" in spec else None
@@ -97,7 +100,9 @@ class PandasMaterializer:
             value = pd.Series(arrays[0], index=index, name=layout["name"], copy=False, dtype=arrays[0].dtype)
         else:
             # Columns of objects as series: their dtype would be inferred from the strings otherwise.
-            columns = (pd.Series(a, index, copy=False, dtype=object) if a.dtype == object else a for a in arrays)
+            columns = (
+                pd.Series(a, index, copy=False, dtype=object) if a.dtype == object else a for a in arrays
+            )
             value = pd.DataFrame(dict(enumerate(columns)), index=index, copy=False)
             value.columns = _labels_from_json(layout["columns"])
         value.attrs.update(layout["attrs"])
@@ -110,7 +115,11 @@ def _array_of(values: Any) -> Any:
     import numpy as np
     import pandas as pd
 
-    dtype = getattr(values.dtype, "numpy_dtype", None) if isinstance(values, pd.api.extensions.ExtensionArray) else values.dtype
+    dtype = (
+        getattr(values.dtype, "numpy_dtype", None)
+        if isinstance(values, pd.api.extensions.ExtensionArray)
+        else values.dtype
+    )
     if isinstance(dtype, np.dtype) and not hasattr(values, "_mask"):
         return np.asarray(values)
     return getattr(values, "array", values)
@@ -172,7 +181,9 @@ def _are_kept_columns(columns: Any) -> bool:
 
     if type(columns) is pd.RangeIndex:
         return _is_kept_label(columns.name)
-    is_plain = columns.dtype == "int64" or columns.dtype == object or isinstance(columns.dtype, pd.StringDtype)
+    is_plain = (
+        columns.dtype == "int64" or columns.dtype == object or isinstance(columns.dtype, pd.StringDtype)
+    )
     if type(columns) is not pd.Index or not is_plain or not _is_kept_label(columns.name):
         return False
     kinds = set(map(type, columns))
@@ -203,7 +214,11 @@ def _dtype_to_json(array: Any) -> dict[str, Any]:
     if isinstance(dtype, np.dtype):
         if dtype.name in _NUMBERS and dtype.isnative:
             return {"kind": "number", "dtype": dtype.str}
-        if dtype.kind in "mM" and dtype.isnative and np.datetime_data(dtype) in {(unit, 1) for unit in _UNITS}:
+        if (
+            dtype.kind in "mM"
+            and dtype.isnative
+            and np.datetime_data(dtype) in {(unit, 1) for unit in _UNITS}
+        ):
             return {"kind": "time", "dtype": dtype.str}
         if dtype == object:
             return {"kind": "object", "missing": _missing_of(array)}
@@ -217,7 +232,11 @@ def _dtype_to_json(array: Any) -> dict[str, Any]:
             "index": _index_to_json(array.categories),
         }
     elif isinstance(dtype, pd.StringDtype):
-        return {"kind": "string", "storage": dtype.storage, "missing": "NA" if dtype.na_value is pd.NA else "nan"}
+        return {
+            "kind": "string",
+            "storage": dtype.storage,
+            "missing": "NA" if dtype.na_value is pd.NA else "nan",
+        }
     elif hasattr(array, "_mask") and dtype.name.lower() in {*_NUMBERS, "boolean"}:
         return {"kind": "masked", "dtype": dtype.name}
     raise ValueError(f"{dtype} is not kept by Arrow")
@@ -228,7 +247,9 @@ def _missing_of(array: Any) -> str:
     kinds = set(map(type, array))
     if kinds <= {str, type(None)}:
         return "None"
-    if kinds <= {str, float} and all(JSON.accepts(item) and item != item for item in array if type(item) is float):
+    if kinds <= {str, float} and all(
+        JSON.accepts(item) and item != item for item in array if type(item) is float
+    ):
         return "nan"
     raise ValueError("objects other than strings are not kept by Arrow")
 
@@ -256,7 +277,11 @@ def _to_arrow(array: Any) -> Any:
     kind = spec["kind"]
     if kind == "number":
         values = np.asarray(array)
-        return pa.array(values) if values.dtype == bool else _fixed_width(pa.from_numpy_dtype(values.dtype), values)
+        return (
+            pa.array(values)
+            if values.dtype == bool
+            else _fixed_width(pa.from_numpy_dtype(values.dtype), values)
+        )
     if kind == "time":
         values = np.asarray(array)
         return _fixed_width(pa.from_numpy_dtype(values.dtype), values, ~np.isnat(values))
@@ -305,7 +330,9 @@ class _Memory:
         data = array.buffers()[1]
         first = data.address - self._bytes.ctypes.data
         size = np.dtype(dtype).itemsize
-        return self._bytes[first + array.offset * size : first + (array.offset + len(array)) * size].view(dtype)
+        return self._bytes[first + array.offset * size : first + (array.offset + len(array)) * size].view(
+            dtype
+        )
 
 
 def _from_arrow(column: Any, spec: dict[str, Any], memory: _Memory) -> Any:
@@ -326,15 +353,22 @@ def _from_arrow(column: Any, spec: dict[str, Any], memory: _Memory) -> Any:
     if kind == "masked":
         mask = ~np.array(array.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
         if spec["dtype"] == "boolean":
-            return pd.arrays.BooleanArray(np.array(array.fill_null(False).to_numpy(zero_copy_only=False)), mask)
+            return pd.arrays.BooleanArray(
+                np.array(array.fill_null(False).to_numpy(zero_copy_only=False)), mask
+            )
         data = memory.numbers(array, np.dtype(spec["dtype"].lower()).str)
         cls = pd.arrays.FloatingArray if data.dtype.kind == "f" else pd.arrays.IntegerArray
         return cls(data, mask)
     if kind == "category":
-        categories = _from_arrow(pa.chunked_array([array.dictionary]), spec["index"].get("dtype"), memory) \
-            if "dtype" in spec["index"] else None
+        categories = (
+            _from_arrow(pa.chunked_array([array.dictionary]), spec["index"].get("dtype"), memory)
+            if "dtype" in spec["index"]
+            else None
+        )
         dtype = pd.CategoricalDtype(_index_from_json(spec["index"], categories), spec["ordered"])
-        return pd.Categorical.from_codes(memory.numbers(array.indices, spec["codes"]), dtype=dtype, validate=False)
+        return pd.Categorical.from_codes(
+            memory.numbers(array.indices, spec["codes"]), dtype=dtype, validate=False
+        )
     if kind == "string":
         dtype = pd.StringDtype(spec["storage"], na_value=pd.NA if spec["missing"] == "NA" else np.nan)
         return dtype.__from_arrow__(pa.chunked_array([array]))
@@ -449,7 +483,14 @@ def _index_form(encoder: canonical.Encoder, index: Any) -> tuple[object, ...]:
         import numpy as np
 
         codes = [np.asarray(codes) for codes in index.codes]
-        return (kind, len(index), tuple(index.names), tuple(index.levels), tuple(hash_columns(codes)), index.sortorder)
+        return (
+            kind,
+            len(index),
+            tuple(index.names),
+            tuple(index.levels),
+            tuple(hash_columns(codes)),
+            index.sortorder,
+        )
     return (kind, index.name, getattr(index, "freq", None), *_array_forms([_array_of(index)]))
 
 

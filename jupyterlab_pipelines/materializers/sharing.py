@@ -98,7 +98,9 @@ def shared_memory(value: object) -> list[Region]:
 # -- objects ---------------------------------------------------------------------------------
 
 
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType})
+_ATOMS = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType}
+)
 _PASSED_THROUGH = frozenset({tuple, frozenset, types.MappingProxyType, types.MethodType})
 """Immutable themselves, but what they hold may not be."""
 

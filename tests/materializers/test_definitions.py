@@ -55,7 +55,11 @@ ALL = '{"Color", "Point", "Base", "Square", "Pair", "cached", "helper"}'
 def run(program: str, path: Path, seed: str = "0") -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed}
     done = subprocess.run(
-        [sys.executable, "-c", program, str(path)], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program, str(path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -43,7 +43,10 @@ def test_models_have_their_public_name_and_parameters() -> None:
     from sklearn.preprocessing import StandardScaler
 
     assert describe(LinearRegression())[0] == "sklearn.linear_model.LinearRegression"
-    assert describe(make_pipeline(StandardScaler(), LinearRegression()))[1] == "StandardScaler → LinearRegression"
+    assert (
+        describe(make_pipeline(StandardScaler(), LinearRegression()))[1]
+        == "StandardScaler → LinearRegression"
+    )
     shown = preview(LinearRegression(fit_intercept=False))
     assert shown is not None and shown["kind"] == "parameters"
     assert shown["parameters"]["fit_intercept"] == "False"
@@ -65,7 +68,13 @@ def test_large_values_are_cut_to_size() -> None:
     shown = preview(wide)
     assert shown is not None and shown["shape"] == [100, 100]
     assert (len(shown["rows"]), len(shown["columns"])) == (20, 30)
-    for value in (wide, ["x" * 10**6] * 1000, "y" * 10**7, np.zeros(10**6), {str(i): [i] * 99 for i in range(10**4)}):
+    for value in (
+        wide,
+        ["x" * 10**6] * 1000,
+        "y" * 10**7,
+        np.zeros(10**6),
+        {str(i): [i] * 99 for i in range(10**4)},
+    ):
         assert len(json.dumps(preview(value))) <= 20_000
 
 
@@ -93,6 +102,10 @@ def test_importing_and_asking_about_plain_values_imports_no_library() -> None:
         "print({'numpy', 'pandas', 'polars', 'pyarrow', 'cloudpickle', 'asyncio'} & set(sys.modules))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == "[]\nset()\n"

@@ -30,10 +30,14 @@ from .exact import assert_same
 ROOT = Path(__file__).parents[2]
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary()
-hashables = st.recursive(scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=5)
+hashables = st.recursive(
+    scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=5
+)
 containers = st.recursive(
     scalars | hashables,
-    lambda inner: st.lists(inner) | st.dictionaries(hashables, inner) | st.tuples(inner, inner) | st.sets(hashables),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(hashables, inner) | st.tuples(inner, inner) | st.sets(hashables)
+    ),
     max_leaves=12,
 )
 json_values = st.recursive(
@@ -48,7 +52,10 @@ columns = (
 )
 frames = hpd.data_frames(
     [
-        *(hpd.column(f"c{i}", dtype=np.dtype(kind)) for i, kind in enumerate(("i8", "u2", "f4", "f8", "bool"))),
+        *(
+            hpd.column(f"c{i}", dtype=np.dtype(kind))
+            for i, kind in enumerate(("i8", "u2", "f4", "f8", "bool"))
+        ),
         hpd.column("t", dtype=np.dtype("M8[ns]")),
         hpd.column("d", dtype=np.dtype("m8[ns]")),
         hpd.column("s", elements=st.text(st.characters(exclude_categories=["Cs"])) | st.none()),
@@ -57,7 +64,9 @@ frames = hpd.data_frames(
     index=hpd.indexes(dtype=np.dtype("i8")) | hpd.range_indexes(),
 )
 patient = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
 
@@ -117,7 +126,9 @@ def test_one_other_cell_is_another_digest(frame: pd.DataFrame, data: st.DataObje
 @patient
 @given(st.sets(hashables))
 def test_sets_have_no_order(elements: set[Any]) -> None:
-    assert digest_of(set(sorted(elements, key=repr))) == digest_of(set(sorted(elements, key=repr, reverse=True)))
+    assert digest_of(set(sorted(elements, key=repr))) == digest_of(
+        set(sorted(elements, key=repr, reverse=True))
+    )
 
 
 def test_digests_are_the_same_in_every_process() -> None:
@@ -129,8 +140,15 @@ def test_digests_are_the_same_in_every_process() -> None:
     )
 
     def digests(seed: str) -> list[str]:
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-        done = subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
@@ -142,7 +160,9 @@ def different(*values: Any) -> bool:
 
 
 def test_types_count() -> None:
-    assert different(1, 1.0, "1", True, np.int64(1), np.int32(1), np.float64(1), np.array(1), b"1", (1,), [1], {1})
+    assert different(
+        1, 1.0, "1", True, np.int64(1), np.int32(1), np.float64(1), np.array(1), b"1", (1,), [1], {1}
+    )
     assert different(0.0, -0.0)
     assert different([], (), {}, set(), frozenset(), None, "")
 
@@ -202,7 +222,9 @@ def test_bytes_under_missing_values_do_not_count() -> None:
     one, other = (pd.Series(pd.arrays.IntegerArray(np.array([1, n]), mask.copy())) for n in (5, 6))
     assert digest_of(one) == digest_of(other)
     bits = pa.py_buffer(b"\x01")
-    one, other = (pa.Array.from_buffers(pa.int64(), 2, [bits, pa.py_buffer(np.array([1, n]))]) for n in (5, 6))
+    one, other = (
+        pa.Array.from_buffers(pa.int64(), 2, [bits, pa.py_buffer(np.array([1, n]))]) for n in (5, 6)
+    )
     assert digest_of(one) == digest_of(other)
     offsets = pa.py_buffer(np.array([0, 1, 3], np.int32))
     one = pa.Array.from_buffers(pa.string(), 2, [bits, offsets, pa.py_buffer(b"abc")])
@@ -228,7 +250,9 @@ def test_chunks_do_not_count(values: list[Any]) -> None:
     assert digest_of(whole) == digest_of(parts) == digest_of(slices)
     table = pa.table({"x": whole})
     assert digest_of(table) == digest_of(pa.table({"x": parts}))
-    assert digest_of(pl.Series(values)) == digest_of(pl.concat([pl.Series(values[:2]), pl.Series(values[2:], dtype=pl.Series(values).dtype)]))
+    assert digest_of(pl.Series(values)) == digest_of(
+        pl.concat([pl.Series(values[:2]), pl.Series(values[2:], dtype=pl.Series(values).dtype)])
+    )
     changed = pa.chunked_array([[values[0], None, values[3], values[2]]], whole.type)
     assert different(whole, changed)
 

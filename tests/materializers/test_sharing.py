@@ -40,7 +40,9 @@ def test_the_same_object_under_two_names() -> None:
 
 def test_an_object_that_both_reach() -> None:
     inner = {"k": 1}
-    assert groups(a=[inner], b=(1, inner), c=types.SimpleNamespace(x=inner), d=inner.copy()) == [{"a", "b", "c"}]
+    assert groups(a=[inner], b=(1, inner), c=types.SimpleNamespace(x=inner), d=inner.copy()) == [
+        {"a", "b", "c"}
+    ]
     assert groups(frame=pd.DataFrame({"o": [inner, None]}), b=inner) == [{"b", "frame"}]
     assert groups(array=np.array([inner, 1], dtype=object), b=inner) == [{"array", "b"}]
     assert groups(method=[1].append, b=2) == []
@@ -56,7 +58,9 @@ def test_closures_that_share_a_variable() -> None:
     assert groups(up=up, look=look) == [{"look", "up"}]
 
 
-@pytest.mark.parametrize("shared", [(1, "a"), "text", 10**50, pd.RangeIndex(3), np.dtype("f4"), int, np, pd.Timestamp(0)])
+@pytest.mark.parametrize(
+    "shared", [(1, "a"), "text", 10**50, pd.RangeIndex(3), np.dtype("f4"), int, np, pd.Timestamp(0)]
+)
 def test_sharing_what_cannot_change_is_no_sharing(shared: Any) -> None:
     assert groups(a=[shared], b={"k": shared}) == []
 
@@ -82,7 +86,14 @@ def test_a_frame_and_the_array_that_shows_its_memory() -> None:
 def test_a_stored_group_shares_what_it_shared(tmp_path: Path) -> None:
     base, inner = np.arange(10_000.0), [1]
     frame = pd.DataFrame(np.zeros((4, 3)), columns=list("abc"))
-    values = {"a": base, "b": base[2:4], "i": inner, "o": {"i": inner}, "df": frame, "v": frame["b"].to_numpy()}
+    values = {
+        "a": base,
+        "b": base[2:4],
+        "i": inner,
+        "o": {"i": inner},
+        "df": frame,
+        "v": frame["b"].to_numpy(),
+    }
     write_group(values, tmp_path / "group")
     back = read_group(tmp_path / "group")
     assert list(back) == list(values)
