@@ -142,6 +142,8 @@ def _form_of(kind: type) -> Form | None:
             form = module.form_of(kind)
             if form is not ...:
                 return cast("Form | None", form)
+    if (kind.__module__, kind.__qualname__) == ("matplotlib.cbook", "CallbackRegistry"):
+        return once(_listeners_form)
     if issubclass(kind, _FILES) and not issubclass(kind, (io.BytesIO, io.StringIO)):
         return _refuse
     if kind.__module__.partition(".")[0] in _MODULES_OF_IMMUTABLES or kind in _IMMUTABLE:
@@ -163,6 +165,11 @@ _IMMUTABLE: frozenset[type] = frozenset({re.Pattern, types.GenericAlias, types.U
 
 def _refuse(encoder: Encoder, thing: object) -> tuple[object, ...] | None:
     raise pickle.PicklingError(f"cannot pickle {type(thing).__name__!r} object")
+
+
+def _listeners_form(encoder: Encoder, registry: object) -> tuple[object, ...]:
+    """Who listens to a figure is not part of it; pickling advances a counter in the registry."""
+    return ("matplotlib.cbook.CallbackRegistry",)
 
 
 def _set_form(encoder: Encoder, elements: set[object] | frozenset[object]) -> tuple[object, ...]:

@@ -25,6 +25,7 @@ _LAYOUT = b"jupyterlab_pipelines.pandas"
 _NUMBERS = frozenset(
     {"bool", "float32", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 )
+_UTC = datetime.timezone.utc  # noqa: UP017 - a step's kernel may be of Python 3.10
 _UNITS = frozenset({("s", 1), ("ms", 1), ("us", 1), ("ns", 1)})
 
 
@@ -248,7 +249,7 @@ def _missing_of(array: Any) -> str:
 
 
 def _zone_to_json(zone: object) -> str:
-    if zone is datetime.UTC:
+    if zone is _UTC:
         return ""
     if type(zone) is zoneinfo.ZoneInfo and zone.key is not None:
         return zone.key
@@ -256,7 +257,7 @@ def _zone_to_json(zone: object) -> str:
 
 
 def _zone_from_json(zone: str) -> datetime.tzinfo:
-    return zoneinfo.ZoneInfo(zone) if zone else datetime.UTC
+    return zoneinfo.ZoneInfo(zone) if zone else _UTC
 
 
 # -- columns ---------------------------------------------------------------------------------

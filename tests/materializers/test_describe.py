@@ -97,7 +97,8 @@ def test_nothing_is_raised_and_no_code_of_unknown_objects_runs() -> None:
 def test_importing_and_asking_about_plain_values_imports_no_library() -> None:
     program = (
         "import sys, jupyterlab_pipelines.materializers as m\n"
-        "for value in (1, [1], (1, {2}), object, len): m.digest_of(value), m.describe(value), m.preview(value)\n"
+        "for value in (1, [1], (1, {2}), object, len):\n"
+        "    m.digest_of(value), m.describe(value), m.preview(value)\n"
         "print(m.shared_groups({'a': [1], 'b': [2]}))\n"
         "print({'numpy', 'pandas', 'polars', 'pyarrow', 'cloudpickle', 'asyncio'} & set(sys.modules))"
     )

@@ -303,6 +303,21 @@ def test_models_are_carried_and_compare_by_what_they_learned(tmp_path: Path) -> 
         assert digest_of(make().fit(features, 1 - target)) != digest_of(model)
 
 
+def test_figures_do_not_change_by_being_looked_at(tmp_path: Path) -> None:
+    figures = pytest.importorskip("matplotlib.figure")
+
+    def plot(height: int) -> Any:
+        figure = figures.Figure()
+        figure.subplots().plot([1, 2], [3, height], label="x")
+        return figure
+
+    figure = plot(4)
+    materializer_of(figure).write(figure, tmp_path / "figure")
+    back = materializer_of(figure).read(tmp_path / "figure")
+    assert digest_of(figure) == digest_of(figure) == digest_of(back)
+    assert different(figure, plot(5))
+
+
 @pytest.mark.parametrize(
     ("value", "names"),
     [
