@@ -12,7 +12,7 @@ from jupyterlab_pipelines.materializers import canonical
 class PolarsMaterializer:
     name = "polars"
 
-    def accepts(self, value: object) -> bool:
+    def accepts(self, value: Any) -> bool:
         """Eager frames and series, unless there are Python objects in them. Lazy ones go by pickle."""
         pl = sys.modules.get("polars")
         if pl is None:
@@ -72,7 +72,11 @@ def form_of(kind: type) -> Any:
 
 
 def _frame_form(encoder: canonical.Encoder, frame: Any) -> tuple[object, ...]:
-    return ("polars.DataFrame", frame.shape, tuple(_series_form(encoder, column) for column in frame.get_columns()))
+    return (
+        "polars.DataFrame",
+        frame.shape,
+        tuple(_series_form(encoder, column) for column in frame.get_columns()),
+    )
 
 
 def _series_form(encoder: canonical.Encoder, series: Any) -> tuple[object, ...]:

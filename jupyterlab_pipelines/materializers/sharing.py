@@ -13,12 +13,12 @@ from typing import Any, cast
 from jupyterlab_pipelines.materializers.base import materializer_named
 from jupyterlab_pipelines.materializers.definitions import is_reference
 from jupyterlab_pipelines.materializers.memory import (
+    Extent,
+    Region,
     columns_of,
     extents_of,
-    Extent,
     noticed_overlaps,
     shared_regions,
-    Region,
 )
 
 LOOKED_AT = 200_000
@@ -98,7 +98,9 @@ def shared_memory(value: object) -> list[Region]:
 # -- objects ---------------------------------------------------------------------------------
 
 
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType})
+_ATOMS = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType}
+)
 _PASSED_THROUGH = frozenset({tuple, frozenset, types.MappingProxyType, types.MethodType})
 """Immutable themselves, but what they hold may not be."""
 

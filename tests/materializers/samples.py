@@ -97,10 +97,14 @@ PANDAS: dict[str, Any] = {
     "UTC": pd.DataFrame({"t": pd.date_range("2024-10-27", periods=5, freq="h", tz="UTC")}),
     "durations": pd.Series(pd.to_timedelta([1, None], unit="s")),
     "category": pd.Series(pd.Categorical(["a", None, "b"], categories=["b", "a", "unused"])),
-    "ordered category": pd.Series(pd.Categorical(["a", None, "b"], categories=["b", "a", "unused"], ordered=True)),
+    "ordered category": pd.Series(
+        pd.Categorical(["a", None, "b"], categories=["b", "a", "unused"], ordered=True)
+    ),
     "category of numbers": pd.Series(pd.Categorical([3, 1, 3])),
     "category of dates": pd.Series(pd.Categorical(pd.to_datetime(["2020", "2021"]))),
-    "nullable": pd.DataFrame({n: pd.array([1, None], n) for n in ("Int8", "UInt64", "Float32", "Float64", "boolean")}),
+    "nullable": pd.DataFrame(
+        {n: pd.array([1, None], n) for n in ("Int8", "UInt64", "Float32", "Float64", "boolean")}
+    ),
     "nan beside NA": pd.Series(pd.arrays.FloatingArray(np.array([np.nan, 1.0]), np.array([False, True]))),
     "str": pd.Series(["a", None, "é𝄞"]),
     "string": pd.Series(["a", None, "é𝄞"], dtype="string"),
@@ -112,7 +116,9 @@ PANDAS: dict[str, Any] = {
     "whole index": pd.DataFrame({"x": [1, 2]}, index=[0, 1]),
     "named index": pd.DataFrame({"x": [1, 2]}, index=pd.Index(["a", "b"], name="k")),
     "index with frequency": pd.Series([1, 2, 3], pd.date_range("2020", periods=3, freq="B")),
-    "index without frequency": pd.Series([1, 2, 3], pd.DatetimeIndex(["2020-01-01", "2020-01-02", "2020-01-03"])),
+    "index without frequency": pd.Series(
+        [1, 2, 3], pd.DatetimeIndex(["2020-01-01", "2020-01-02", "2020-01-03"])
+    ),
     "category index": pd.Series([1, 2], pd.CategoricalIndex(["a", "b"])),
     "columns that are numbers": pd.DataFrame(np.zeros((2, 3))),
     "columns in no order": pd.DataFrame(np.zeros((2, 2)), columns=[7, 3]),
@@ -132,7 +138,9 @@ PICKLED_PANDAS: dict[str, Any] = {
     "sparse": pd.Series(pd.arrays.SparseArray([0, 0, 1])),
     "arrow dtype": pd.DataFrame({"a": pd.array([1, None], pd.ArrowDtype(pa.int64()))}),
     "arrow lists": pd.DataFrame({"a": pd.array([[1], None], pd.ArrowDtype(pa.list_(pa.int64())))}),
-    "rows of two levels": pd.DataFrame({"x": [1, 2]}, pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", None])),
+    "rows of two levels": pd.DataFrame(
+        {"x": [1, 2]}, pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", None])
+    ),
     "columns of two levels": pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_product([["a"], [1, 2]])),
     "columns of times": pd.DataFrame([[1, 2]], columns=pd.to_datetime(["2020", "2021"])),
     "columns of mixed labels": pd.DataFrame([[1, 2, 3]], columns=["a", 1, None]),
@@ -150,7 +158,9 @@ PICKLED_PANDAS: dict[str, Any] = {
 }
 
 POLARS: dict[str, Any] = {
-    "polars frame": pl.DataFrame({"a": [1, None], "s": ["x", None], "l": [[1], None], "st": [{"a": 1}, None]}),
+    "polars frame": pl.DataFrame(
+        {"a": [1, None], "s": ["x", None], "l": [[1], None], "st": [{"a": 1}, None]}
+    ),
     "polars types": pl.DataFrame(
         {
             "cat": pl.Series(["a", None], dtype=pl.Categorical),
