@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections import Counter
@@ -149,31 +150,49 @@ def report_step(
 
 
 def report_diff(document: dict[str, Any], out: TextIO) -> None:
-    say([(line, "") for line in _outline(document, 0)], out)
+    first, second = document["runs"]
+    lines: list[Line] = [(f"run {first} → run {second}", "bold")]
+    lines += _changed_values("parameters", document["parameters"])
+    for step in document["steps"]:
+        lines += [("", ""), *_step_difference(step)]
+    if len(lines) == 1:
+        lines.append(("No difference.", ""))
+    say(lines, out)
 
 
-def _outline(value: Any, depth: int) -> Iterable[str]:
-    """A document as indented lines, for what has no form of its own."""
-    indent = "  " * depth
-    if isinstance(value, dict) and set(value) == {"before", "after"}:
-        yield f"{indent}{_short(value['before'])} → {_short(value['after'])}"
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            if isinstance(item, dict | list):
-                if item:
-                    yield f"{indent}{name}"
-                    yield from _outline(item, depth + 1)
-            else:
-                yield f"{indent}{name}: {_short(item)}"
-    elif isinstance(value, list):
-        for item in value:
-            yield from (
-                _outline(item, depth) if isinstance(item, dict | list) else (f"{indent}{_short(item)}",)
-            )
+def _step_difference(step: dict[str, Any]) -> list[Line]:
+    if step["change"] != "changed":
+        return [(f"step {step['name']}: {step['change']}", "bold")]
+    lines: list[Line] = [(f"step {step['name']}", "bold")]
+    if status := step.get("status"):
+        lines.append((f"  status: {status['before']} → {status['after']}", ""))
+    if code := step.get("code"):
+        lines += _changed_code(code["before"], code["after"])
+    lines += _changed_values("metrics", step.get("metrics") or {})
+    for what in ("inputs", "outputs"):
+        # Digests say that a value is another one, and nothing more to people.
+        if names := step.get(what):
+            lines.append((f"  {what} that differ: {', '.join(names)}", ""))
+    took = [duration(step["duration_seconds"][moment]) or "–" for moment in ("before", "after")]
+    return [*lines, (f"  time: {' → '.join(took)}", "dim")]
 
 
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _changed_values(what: str, changes: dict[str, Any]) -> list[Line]:
+    return [
+        (f"  {what}: {name} = {json.dumps(change['before'])} → {json.dumps(change['after'])}", "")
+        for name, change in changes.items()
+    ]
+
+
+def _changed_code(before: Sequence[str] | None, after: Sequence[str] | None) -> list[Line]:
+    if before is None or after is None:
+        return [("  code: not known of a run that did not finish the step", "dim")]
+    styles = {"+": "green", "-": "red"}
+    old, new = ("\n\n".join(cells).splitlines() for cells in (before, after))
+    # Without its two lines of file names, which there are none of.
+    difference = list(difflib.unified_diff(old, new, lineterm="", n=1))[2:]
+    shown = [line for line in difference if not line.startswith("@@")]
+    return [("  code:", ""), *((f"    {line}", styles.get(line[:1], "dim")) for line in shown)]
 
 
 def report_findings(findings: Sequence[Finding], out: TextIO) -> None:

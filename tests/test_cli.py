@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_project import FakeProject
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterlab_pipelines import cli, cli_table
 from jupyterlab_pipelines.cli_report import excerpt, failing_line, size
 from jupyterlab_pipelines.cli_table import LiveProgress, duration
+from tests.fake_project import FakeProject
 
 TRACEBACK = (
     "\x1b[31m----------\x1b[39m\nAttributeError      Traceback (most recent call last)\n"
