@@ -24,6 +24,7 @@ from papermill.utils import merge_kwargs, remove_args
 
 import jupyterlab_pipelines
 from jupyterlab_pipelines.errors import StepError
+from jupyterlab_pipelines.execution.kernels import ForkServer, StepKernelManager, own_sockets
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -48,6 +49,8 @@ class StepSession:
         File through which the runtime's report comes back.
     on_cell
         Called with the number of the step's cells executed so far, and of all.
+    server
+        What the kernel is forked from, if it can be.
     timeout_seconds
         After which the step is ended.
     """
@@ -61,6 +64,7 @@ class StepSession:
         log: Path,
         report: Path,
         on_cell: Callable[[int, int], None],
+        server: ForkServer | None = None,
         timeout_seconds: float | None = None,
     ) -> None:
         self.spec = spec
@@ -69,6 +73,7 @@ class StepSession:
         self.log = log
         self.report_path = report
         self.on_cell = on_cell
+        self.server = server
         self.timeout_seconds = timeout_seconds
         self.report: dict[str, Any] | None = None
         self.stopped: str | None = None
@@ -135,6 +140,18 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
     """Executes the cells of a step notebook, with the runtime's `begin` and `finish` around the step's own."""
 
     session: StepSession | None = None
+
+    def create_kernel_manager(self) -> Any:
+        if self.session is None:
+            return super().create_kernel_manager()
+        self.km = StepKernelManager(
+            kernel_name=self.kernel_name,
+            **own_sockets(),
+            server=self.session.server,
+            log_path=str(self.session.log),
+            config=self.config,
+        )
+        return self.km
 
     def papermill_execute_cells(self) -> None:
         session = self.session
@@ -244,8 +261,11 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
         ----------
         session : StepSession, optional
             Given by the runner.
+        environment : dict, optional
+            The kernel's environment variables, if not those of this process.
         """
         session: StepSession | None = kwargs.pop("session", None)
+        environment: dict[str, str] | None = kwargs.pop("environment", None)
         safe_kwargs = remove_args(["timeout", "startup_timeout", "input_path"], **kwargs)
         final_kwargs = merge_kwargs(
             safe_kwargs,
@@ -261,10 +281,6 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
         if session is None:
             client.execute()
             return
-        environment = dict(os.environ)
-        environment["JUPYTER_PIPELINES_STORE"] = str(session.store)
-        # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
-        environment.setdefault("PYTHONHASHSEED", "0")
         try:
             client.execute(env=environment, cwd=str(session.folder))
         finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import PipelinesError
-from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
+from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step, kernel_environment
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
@@ -30,6 +32,7 @@ from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.store.runs import now
 
 if TYPE_CHECKING:
+    from jupyterlab_pipelines.execution.kernels import ForkServer
     from jupyterlab_pipelines.execution.papermill import StepSession
 
 TICK_SECONDS = 0.2
@@ -107,7 +110,8 @@ class Runner:
         self.wanted_too: dict[str, set[str]] = {}
         self.cancelled = False
         self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
-        self._shown: dict[str, tuple[Any, ...]] = {}
+        self._servers: dict[str, ForkServer | None] = {}
+        self._starting = threading.Lock()
 
     # -- the story ------------------------------------------------------------------------------
 
@@ -131,6 +135,9 @@ class Runner:
             self._wait_for_all()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            for server in self._servers.values():
+                if server is not None:
+                    server.close()
             self._settle_steps(status)
             self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
             self._tell({"kind": "run", "status": status})
@@ -389,7 +396,27 @@ class Runner:
             wanted=wanted,
             on_cell=on_cell,
             on_session=on_session,
+            server=self._server(step.kernel or self.planner.kernel),
         )
+
+    def _server(self, kernel: str) -> ForkServer | None:
+        """What kernels of this name are forked from; started when the first is wanted."""
+        with self._starting:
+            if kernel not in self._servers:
+                from jupyterlab_pipelines.execution.kernels import (
+                    ForkServer,
+                    can_fork,
+                    modules_to_preload,
+                    python_of,
+                )
+
+                spec = find_kernelspec(kernel)
+                server = None
+                if can_fork(spec):
+                    modules = modules_to_preload(self.pipeline, self.folder)
+                    server = ForkServer(python_of(spec), modules, kernel_environment(self.store.path), self.folder)
+                self._servers[kernel] = server
+            return self._servers[kernel]
 
     def _record(self, resolved: Resolved, outcome: StepOutcome) -> Execution:
         """Make the finished step durable: only now may others start from it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from jupyterlab_pipelines.planner import Resolved
 from jupyterlab_pipelines.store import Store
 
 if TYPE_CHECKING:
+    from jupyterlab_pipelines.execution.kernels import ForkServer
     from jupyterlab_pipelines.execution.papermill import StepSession
 
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
@@ -40,6 +42,7 @@ class StepJob:
     wanted: frozenset[str]
     on_cell: Callable[[int, int], None]
     on_session: Callable[[StepSession], None]
+    server: ForkServer | None = None
 
     @property
     def step(self) -> Step:
@@ -63,6 +66,15 @@ class StepOutcome:
     log: str | None = None
     error: dict[str, Any] | None = None
     stopped: str | None = None
+
+
+def kernel_environment(store: Path) -> dict[str, str]:
+    """Environment variables of every step kernel."""
+    environment = dict(os.environ)
+    environment["JUPYTER_PIPELINES_STORE"] = str(store)
+    # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
+    environment.setdefault("PYTHONHASHSEED", "0")
+    return environment
 
 
 def execute_step(job: StepJob) -> StepOutcome:
@@ -91,6 +103,7 @@ def execute_step(job: StepJob) -> StepOutcome:
         log=paths["log"],
         report=paths["report.json"],
         on_cell=job.on_cell,
+        server=job.server,
         timeout_seconds=job.step.timeout_seconds,
     )
     job.on_session(session)
@@ -105,6 +118,7 @@ def execute_step(job: StepJob) -> StepOutcome:
             kernel_name=job.kernel,
             progress_bar=False,
             session=session,
+            environment=kernel_environment(job.store.path),
         )
     except PapermillExecutionError:
         pass  # a cell raised: told by the executed notebook
