@@ -6,6 +6,7 @@ runner asks the same two questions while it goes; so a plan and a run never disa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.environment import environment_of, find_kernelspec, still_installed
 from jupyterlab_pipelines.errors import ParameterError
 from jupyterlab_pipelines.fingerprint import cache_key, key_parts
-from jupyterlab_pipelines.pipeline import Definition, Input, Needs, Pipeline, Step
+from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
 from jupyterlab_pipelines.run import Execution
 from jupyterlab_pipelines.store import Store
@@ -266,8 +267,12 @@ def _plan_once(
     return planned, wants
 
 
-def check_parameters(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
-    """Refuse values for names that the notebook does not offer, or that no notebook could hold.
+class TypedText(str):
+    """A parameter's value as somebody typed it; the notebook's default says what it is meant to be."""
+
+
+def check_parameters(pipeline: Pipeline, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, each of the kind that the notebook's default has.
 
     Raises
     ------
@@ -275,7 +280,8 @@ def check_parameters(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
         ``unknown_parameter`` or ``bad_parameter``.
     """
     known = {parameter.name: parameter for parameter in pipeline.parameters}
-    for name, value in parameters.items():
+    values: dict[str, Any] = {}
+    for name, given in parameters.items():
         if name not in known:
             offered = ", ".join(f"`{parameter}`" for parameter in known)
             raise ParameterError(
@@ -286,6 +292,8 @@ def check_parameters(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
                 parameters=sorted(known),
             )
         parameter = known[name]
+        value = _meant(given, parameter) if isinstance(given, TypedText) else given
+        values[name] = value
         if parameter.is_literal and not _fits(parameter.default, value):
             raise ParameterError(
                 "bad_parameter",
@@ -295,6 +303,19 @@ def check_parameters(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
                 value=value,
                 type=parameter.type,
             )
+    return values
+
+
+def _meant(text: TypedText, parameter: Parameter) -> Any:
+    """What `text` stands for: itself where the default is a text, else the literal that it spells."""
+    if isinstance(parameter.default, str):
+        return str(text)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        words = {"True": True, "False": False, "None": None, "none": None}
+        value = words.get(text, str(text))
+    return value
 
 
 def _fits(default: Any, value: Any) -> bool:
@@ -390,5 +411,3 @@ def _short(text: str, width: int = 60) -> str:
     line = text.splitlines()[0] if text else ""
     return line if len(line) <= width and line == text else line[: width - 1] + "…"
 
-
-__all__ = ["Definition", "Planner", "Resolved", "Waiting", "check_parameters", "make_plan"]

@@ -1,0 +1,54 @@
+# make demo    JupyterLab with the example and its pipeline, on http://localhost:8888 (PORT=… for another)
+# make test    all tests: Python, server, and the browser's where there is a Chromium
+# make lint    ruff, mypy, the import contracts
+# make build   sdist and wheel into dist/
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8888
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml hatch_build.py package.json package-lock.json install.json \
+	$(shell find labextension jupyter-config -type f)
+
+.PHONY: demo test lint format frontend build clean
+
+demo: $(VENV)/.demo
+	$(BIN)/jupyter lab --config=demo/jupyter_lab_config.py --ServerApp.port=$(PORT)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Types, formatting and unit tests of the front end; needs Node.js, which nothing above does.
+frontend:
+	npm ci
+	npm run check
+	npm test
+
+build: $(BIN)/python
+	$(PIP) install -q build
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) node_modules dist jupyterlab_pipelines/labextension
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# An editable install copies the front end: it is made again when a source of it has changed.
+$(VENV)/.demo: $(BIN)/python $(SOURCES)
+	$(PIP) install -q -e ".[demo]"
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(PIP) install -q -e ".[demo,test]"
+	touch $@
