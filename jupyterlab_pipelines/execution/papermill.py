@@ -266,10 +266,6 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
         # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
         environment.setdefault("PYTHONHASHSEED", "0")
         try:
-            client.execute(
-                env=environment,
-                cwd=str(session.folder),
-                extra_arguments=["--HistoryManager.enabled=False"],
-            )
+            client.execute(env=environment, cwd=str(session.folder))
         finally:
             session.close()

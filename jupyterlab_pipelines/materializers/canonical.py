@@ -23,25 +23,30 @@ import pickle
 import re
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from enum import Enum
 from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any, cast
 
 from jupyterlab_pipelines.materializers.definitions import is_reference
+from jupyterlab_pipelines.materializers.memory import Region, find_region, region_of
 
 DIGEST_BYTES = 16
 
 Form = Callable[["Encoder", Any], "tuple[object, ...] | None"]
 """Makes the encoding of an object: a tuple of encodable parts, or None for pickle's own way."""
 
+Met = dict[Hashable, tuple[int, object]]
+
 LIBRARIES = {"numpy": "numpy", "pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
 """Top-level package → our module whose `forms_of` knows the types of that package."""
 
 
-def digest(value: object, label: str = "value") -> str:
+def digest(value: object, label: str = "value", shared_memory: list[Region] | None = None) -> str:
     """BLAKE2b-128 of the canonical encoding of `value`, in hexadecimal.
+
+    Where arrays lie within the regions `shared_memory` counts as well: see `sharing`.
 
     Raises
     ------
@@ -50,17 +55,17 @@ def digest(value: object, label: str = "value") -> str:
     from jupyterlab_pipelines.materializers.obstacles import explaining
 
     with explaining(value):
-        return _encode(value, label, {}).hex()
+        return _encode(value, label, {}, shared_memory or []).hex()
 
 
 def new_hash() -> Any:
     return blake2b(digest_size=DIGEST_BYTES)
 
 
-def _encode(value: object, label: str, met: dict[int, tuple[int, object]]) -> bytes:
+def _encode(value: object, label: str, met: Met, shared_memory: list[Region]) -> bytes:
     hasher = new_hash()
     hasher.update(label.encode() + b"\0")
-    Encoder(hasher, met).dump(value)
+    Encoder(hasher, met, shared_memory).dump(value)
     return cast(bytes, hasher.digest())
 
 
@@ -71,13 +76,16 @@ class Encoder(pickle.Pickler):
     ----------
     met
         Mutable objects met so far: id → number and the object, which is kept alive so that its
-        id stays its own.
+        id stays its own; and regions of shared memory.
+    shared_memory
+        In which several arrays of the value lie.
     """
 
-    def __init__(self, hasher: Any, met: dict[int, tuple[int, object]]) -> None:
+    def __init__(self, hasher: Any, met: Met, shared_memory: list[Region]) -> None:
         super().__init__(cast(Any, SimpleNamespace(write=hasher.update)), protocol=5)
         self.fast = True  # no memo: the same str twice and two equal ones encode alike
         self.met = met
+        self.shared_memory = shared_memory
         self._forms: dict[type, Form | None] = dict(_PYTHON_FORMS)
 
     def persistent_id(self, thing: Any) -> Any:
@@ -95,6 +103,15 @@ class Encoder(pickle.Pickler):
             return ("met", known[0])
         self.met[id(thing)] = (len(self.met), thing)
         return None
+
+    def place(self, array: Any) -> tuple[int, int] | None:
+        """Which shared memory the array lies in, and how far from the first array met in it."""
+        region = find_region(array, self.shared_memory) if self.shared_memory else None
+        if region is None:
+            return None
+        start = region_of(array).start
+        number, first = self.met.setdefault(region, (len(self.met), start))
+        return number, start - cast(int, first)
 
 
 def is_immutable(kind: type) -> bool:
@@ -153,7 +170,7 @@ def _set_form(encoder: Encoder, elements: set[object] | frozenset[object]) -> tu
     met_before = len(encoder.met)
 
     def place(element: object) -> bytes:
-        encoded = _encode(element, "element", encoder.met)
+        encoded = _encode(element, "element", encoder.met, encoder.shared_memory)
         # Every element is judged as if it were the first, or their order would depend on it.
         while len(encoder.met) > met_before:
             encoder.met.popitem()

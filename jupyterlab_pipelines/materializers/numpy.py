@@ -92,7 +92,8 @@ def _array_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...] | 
         return ("numpy.ndarray", array.dtype, array.shape, order_of(array), tuple(array.ravel().tolist()))
     if array.dtype.hasobject or array.dtype.kind not in "biufcmMSUV":
         return None
-    return ("numpy.ndarray", array.dtype, array.shape, order_of(array), array.flags.writeable, hash_array(array))
+    traits = (array.dtype, array.shape, order_of(array), array.flags.writeable, encoder.place(array))
+    return ("numpy.ndarray", *traits, hash_array(array))
 
 
 def order_of(array: Any) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 
 from jupyterlab_pipelines.materializers import canonical, container
 from jupyterlab_pipelines.materializers.definitions import definition_name, is_reference
+from jupyterlab_pipelines.materializers.memory import Region, bytes_of, find_region, view
 from jupyterlab_pipelines.materializers.obstacles import NEVER_CARRIED, explaining
+from jupyterlab_pipelines.materializers.sharing import shared_memory
 
 _BESIDE_FROM_BYTES = 4096
 """Smaller buffers stay in the pickle."""
@@ -25,7 +27,7 @@ class PickleMaterializer:
         return True
 
     def digest(self, value: object) -> str:
-        return canonical.digest(value)
+        return canonical.digest(value, shared_memory=shared_memory(value))
 
     def write(self, value: object, path: Path) -> tuple[str, ...]:
         file = io.BytesIO()
@@ -40,6 +42,7 @@ class PickleMaterializer:
 
         with explaining(value):
             pickler = _pickler_class()(file, protocol=5, buffer_callback=keep_inside)
+            pickler.regions = {region: bytes_of(region) for region in shared_memory(value)}
             pickler.dump(value)
         container.write(path, file.getbuffer(), buffers)
         return tuple(sorted(pickler.referenced))
@@ -61,6 +64,7 @@ def _pickler_class() -> Any:
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             self.referenced: set[str] = set()
+            self.regions: dict[Region, Any] = {}
 
         def reducer_override(self, thing: Any) -> Any:
             if isinstance(thing, _DEFINITIONS):
@@ -72,11 +76,12 @@ def _pickler_class() -> Any:
                     return _cached, (thing.__wrapped__, thing.cache_parameters())
             elif isinstance(thing, NEVER_CARRIED):
                 raise pickle.PicklingError(f"cannot pickle {type(thing).__name__!r} object")
-            elif _is_strided_array(thing):
-                # NumPy's own reduction would forget that the array is read-only.
-                copy = thing.copy(order="C")
-                copy.flags.writeable = thing.flags.writeable
-                return copy.__reduce_ex__(5)
+            elif _is_array_of_numbers(thing):
+                region = find_region(thing, list(self.regions)) if self.regions else None
+                if region is not None and thing is not self.regions[region]:
+                    return _as_view(thing, region, self.regions[region])
+                if not thing.flags.forc and not thing.flags.writeable:
+                    return _as_contiguous(thing).__reduce_ex__(5)
             return super().reducer_override(thing)
 
     return Pickler
@@ -100,15 +105,22 @@ class _PlainPickler(pickle.Pickler):
         return NotImplemented
 
 
-def _is_strided_array(thing: object) -> bool:
+def _is_array_of_numbers(thing: Any) -> bool:
     np = sys.modules.get("numpy")
-    return (
-        np is not None
-        and type(thing) is np.ndarray
-        and not thing.flags.forc
-        and not thing.dtype.hasobject
-        and not thing.flags.writeable
-    )
+    return np is not None and type(thing) is np.ndarray and not thing.dtype.hasobject
+
+
+def _as_view(array: Any, region: Region, memory: Any) -> Any:
+    """Reduce an array to its place in memory that it shares with others of the same value."""
+    offset = array.__array_interface__["data"][0] - region.start
+    return view, (memory, offset, array.dtype, array.shape, array.strides, array.flags.writeable)
+
+
+def _as_contiguous(array: Any) -> Any:
+    """A copy that is read-only as well, which NumPy's reduction of a strided array forgets."""
+    copy = array.copy(order="C")
+    copy.flags.writeable = array.flags.writeable
+    return copy
 
 
 MATERIALIZER = PickleMaterializer()

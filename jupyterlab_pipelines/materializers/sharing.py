@@ -8,10 +8,18 @@ import types
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from jupyterlab_pipelines.materializers.base import materializer_named
 from jupyterlab_pipelines.materializers.definitions import is_reference
+from jupyterlab_pipelines.materializers.memory import (
+    columns_of,
+    extents_of,
+    Extent,
+    noticed_overlaps,
+    shared_regions,
+    Region,
+)
 
 LOOKED_AT = 200_000
 """Objects per value. What lies beyond is taken to be shared with nobody."""
@@ -28,14 +36,15 @@ def shared_groups(values: Mapping[str, object]) -> list[frozenset[str]]:
     """
     groups = _Groups(values)
     owner: dict[int, str] = {}
-    memory: list[_Extent] = []
-    alive: list[object] = []
+    extents: list[Extent] = []
+    alive: list[object] = []  # so that every id stays its owner's
     for name, value in values.items():
-        for thing in _mutable_objects(value, alive):
+        for thing in mutable_objects(value):
+            alive.append(thing)
             groups.join(name, owner.setdefault(id(thing), name))
-            memory.extend(_Extent(*extent, name) for extent in _extents(thing))
-    memory.sort(key=lambda extent: extent.start)
-    _join_overlaps(memory, groups)
+            extents.extend(extents_of(thing, name))
+    for one, other in noticed_overlaps(extents):
+        groups.join(cast(str, one.owner), cast(str, other.owner))
     return groups.of_several()
 
 
@@ -53,7 +62,8 @@ def group_digest(values: Mapping[str, object]) -> str:
     """Names, values, and what is shared among them; the order of the names does not count."""
     from jupyterlab_pipelines.materializers import canonical
 
-    return canonical.digest({name: values[name] for name in sorted(values)}, label="group")
+    ordered = {name: values[name] for name in sorted(values)}
+    return canonical.digest(ordered, label="group", shared_memory=shared_memory(ordered))
 
 
 class _Groups:
@@ -75,6 +85,14 @@ class _Groups:
         for name in self._above:
             members.setdefault(self._top(name), []).append(name)
         return [frozenset(names) for names in members.values() if len(names) > 1]
+
+
+def shared_memory(value: object) -> list[Region]:
+    """The regions of memory which several arrays or frames within one value have in common."""
+    if "numpy" not in sys.modules:
+        return []
+    alive = list(mutable_objects(value))
+    return shared_regions([extent for thing in alive for extent in extents_of(thing, id(thing))])
 
 
 # -- objects ---------------------------------------------------------------------------------
@@ -126,76 +144,9 @@ def _parts(thing: Any) -> list[Any]:
     if np is not None and isinstance(thing, np.ndarray):
         return cast("list[Any]", thing.ravel().tolist()) if thing.dtype == object else []
     if pd is not None and isinstance(thing, (pd.DataFrame, pd.Series)):
-        objects = [column.tolist() for column in _columns(thing) if column.dtype == object]
-        return [*(item for column in objects for item in column), thing.attrs, getattr(thing, "__dict__", None)]
+        objects = [column.tolist() for column in columns_of(thing) if column.dtype == object]
+        own = [getattr(thing, name, None) for name in type(thing)._metadata]  # of subclasses
+        return [*(item for column in objects for item in column), thing.attrs, *own]
     if type(thing).__module__.partition(".")[0] in ("polars", "pyarrow"):
         return []
     return gc.get_referents(thing)
-
-
-# -- memory ----------------------------------------------------------------------------------
-
-
-class _Use(Enum):
-    """What can be done with memory through an object."""
-
-    CHANGE = "an array"
-    LOOK = "a read-only array"
-    CHANGE_OWN = "a frame, which copies before it writes to what another frame shows"
-
-
-class _Extent(NamedTuple):
-    start: int
-    stop: int
-    use: _Use
-    name: str
-
-
-_UNSHARED = frozenset({frozenset({_Use.LOOK}), frozenset({_Use.CHANGE_OWN})})
-"""Uses of the same memory which nobody notices."""
-
-
-def _extents(thing: Any) -> Iterator[tuple[int, int, _Use]]:
-    """The addresses of the data of an array or a frame, and the use that is made of them."""
-    np, pd = sys.modules.get("numpy"), sys.modules.get("pandas")
-    if np is not None and isinstance(thing, np.ndarray):
-        yield *bounds(thing), _Use.CHANGE if thing.flags.writeable else _Use.LOOK
-    elif pd is not None and isinstance(thing, (pd.DataFrame, pd.Series)):
-        use = _Use.CHANGE_OWN if _copies_on_write(pd) else _Use.CHANGE
-        for column in _columns(thing):
-            yield *bounds(column), use
-
-
-def bounds(array: Any) -> tuple[int, int]:
-    """The addresses of the first byte of an array and after its last."""
-    first: int = array.__array_interface__["data"][0]
-    if not array.size:
-        return first, first
-    steps = [(length - 1) * stride for length, stride in zip(array.shape, array.strides)]
-    return first + sum(step for step in steps if step < 0), first + sum(s for s in steps if s > 0) + array.itemsize
-
-
-def _columns(frame: Any) -> list[Any]:
-    """The columns that are NumPy arrays."""
-    import numpy as np
-
-    series = [frame] if frame.ndim == 1 else [frame.iloc[:, position] for position in range(frame.shape[1])]
-    return [np.asarray(each.array) for each in series if isinstance(each.dtype, np.dtype)]
-
-
-def _copies_on_write(pd: Any) -> bool:
-    return int(pd.__version__.partition(".")[0]) >= 3 or pd.options.mode.copy_on_write is True
-
-
-def _join_overlaps(extents: list[_Extent], groups: _Groups) -> None:
-    """Join the names of extents, sorted by their starts, that overlap and can be told to."""
-    open_extents: list[_Extent] = []
-    for extent in extents:
-        open_extents = [each for each in open_extents if each.stop > extent.start]
-        for each in open_extents:
-            if each.name != extent.name and frozenset({each.use, extent.use}) not in _UNSHARED:
-                groups.join(each.name, extent.name)
-        if extent.stop > extent.start and not any(
-            each.stop >= extent.stop and (each.name, each.use) == (extent.name, extent.use) for each in open_extents
-        ):
-            open_extents.append(extent)

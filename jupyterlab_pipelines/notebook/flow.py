@@ -315,8 +315,9 @@ class _Flow:
                 self._resolve(step, name, self._seen)
                 if not known and name in reader.inputs:
                     reader.optional.add(name)
-        binds, mutates = self._read(step, statement.reads, self._seen, position[0])
+        binds, mutates = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
         mutates |= statement.mutates | self._changed_arguments(statement)
+        mutates = {name for name in mutates if not self._is_module(name)}
         binds |= statement.may_bind | statement.may_delete
         for name in sorted((binds | mutates) - reader.own):
             self._resolve(step, name, self._seen)
@@ -357,20 +358,25 @@ class _Flow:
             bound = {name: self._seen[name] for name in group if name in self._seen}
             self.links.append(_Link(step, bound))
 
+    def _is_module(self, name: str) -> bool:
+        """`np.append(xs, 1)` does not change `np`."""
+        binding = self._seen.get(name)
+        statement = None if binding is None else binding.statement
+        return statement is not None and statement.kind is StatementKind.IMPORT
+
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""
         changed: set[str] = set()
-        for function, positional, keywords in statement.calls:
-            binding = self._seen.get(function)
+        for call in statement.calls:
+            binding = self._seen.get(call.function)
             if binding is None or binding.statement is None:
                 continue
             for parameter in binding.statement.mutated_parameters:
-                if isinstance(parameter, int):
-                    if parameter < len(positional) and positional[parameter]:
-                        changed.add(positional[parameter])
-                elif dict(keywords).get(parameter):
-                    changed.add(dict(keywords)[parameter])
-        return changed
+                if isinstance(parameter, str):
+                    changed |= dict(call.keywords).get(parameter, frozenset())
+                elif parameter < len(call.arguments):
+                    changed |= call.arguments[parameter]
+        return changed & statement.reads
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -427,7 +433,12 @@ class _Flow:
     # -- reading --------------------------------------------------------------------------------
 
     def _read(
-        self, step: str, names: Iterable[str], seen: Mapping[str, _Binding], cell_index: int
+        self,
+        step: str,
+        names: Iterable[str],
+        seen: Mapping[str, _Binding],
+        cell_index: int,
+        mentions: frozenset[str] = frozenset(),
     ) -> tuple[set[str], set[str]]:
         """Resolve `names` and all that the definitions among them may read when they are called.
 
@@ -444,12 +455,13 @@ class _Flow:
             done.add(name)
             binding = seen.get(name)
             if name not in reader.own or (binding is not None and binding.owner != step):
-                if not self._resolve(step, name, seen) and name not in reader.own:
+                if not self._resolve(step, name, seen) and name not in reader.own | mentions:
                     reader.unresolved.setdefault(name, cell_index)
             if binding is None or name in reader.inputs:
                 continue
             for statement in self._statements_behind(step, name, binding):
                 todo.extend(statement.deferred)
+                mentions |= statement.mentions
                 if statement.kind is not StatementKind.OTHER:
                     todo.extend(statement.reads)
                 binds |= statement.deferred_binds
