@@ -19,3 +19,17 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     from jupyterlab_pipelines.server.app import PipelinesExtension
 
     return [{"module": "jupyterlab_pipelines", "app": PipelinesExtension}]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext jupyterlab_pipelines``: cells may begin with ``%%step NAME``."""
+    from jupyterlab_pipelines.kernel import magics
+
+    magics.load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext jupyterlab_pipelines``."""
+    from jupyterlab_pipelines.kernel import magics
+
+    magics.unload(shell)

@@ -1,0 +1,320 @@
+"""What the command line tells people: plans, runs, and above all what went wrong and where."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from jupyterlab_pipelines.cli_table import SYMBOLS, duration, is_drawn, show_table, why
+from jupyterlab_pipelines.errors import PipelinesError
+
+if TYPE_CHECKING:
+    from jupyterlab_pipelines.doctor import Finding
+    from jupyterlab_pipelines.project import Project
+
+Line = tuple[str, str]
+"""A line and its style, for where styles are shown."""
+
+TRACEBACK_LINES = 12
+LINES_AROUND = 2
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_FRAME_IN_CELL = re.compile(r"^\s*(?:Cell|Input) In ?\[\d+\], (?:line |in <cell line: )(\d+)", re.MULTILINE)
+_MARKED_LINE = re.compile(r"^-+> (\d+)(?: (.*))?$", re.MULTILINE)
+
+
+def say(lines: Iterable[Line], out: TextIO) -> None:
+    if is_drawn(out):
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(file=out, soft_wrap=True)
+        for text, style in lines:
+            console.print(Text(text, style=style))
+    else:
+        for text, _ in lines:
+            print(text, file=out)
+
+
+# -- plans and runs -------------------------------------------------------------------------------
+
+
+def report_plan(document: dict[str, Any], out: TextIO) -> None:
+    rows = [
+        (step["name"], step["decision"], "; ".join(reason["message"] for reason in step["reasons"]))
+        for step in document["steps"]
+    ]
+    show_table(("step", "decision", "why"), rows, out)
+    decisions = Counter(step["decision"] for step in document["steps"])
+    words = {"run": "to run", "undecided": "undecided", "reuse": "to reuse"}
+    counts = ", ".join(f"{decisions[key]} {word}" for key, word in words.items() if decisions[key])
+    lines = [("", ""), (f"{_count(len(rows), 'step')}: {counts}", "bold")]
+    lines += [(f"warning: {warning['message']}", "yellow") for warning in document["warnings"]]
+    say(lines, out)
+
+
+def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
+    """What a run came to: every failure with its place, then one line of summary."""
+    lines: list[Line] = []
+    for step in document["steps"]:
+        if step["status"] == "failed":
+            lines += [("", ""), *failure(document, step, project)]
+    if document.get("error"):
+        lines += [("", ""), (f"The run failed: {document['error']['message']}", "red")]
+    if document.get("output"):
+        lines += [("", ""), (f"Written: {document['output']}", "")]
+    say([*lines, ("", ""), (summary(document), "bold")], out)
+
+
+def summary(document: dict[str, Any]) -> str:
+    """One line: how many steps ended how, how long it took, which run it was."""
+    statuses = Counter(step["status"] for step in document["steps"])
+    words = {"succeeded": "executed"}
+    order = ("succeeded", "reused", "failed", "cancelled", "interrupted", "skipped", "running", "queued")
+    counts = ", ".join(f"{statuses[key]} {words.get(key, key)}" for key in order if statuses[key])
+    took = f" in {duration(document['duration_seconds'])}" if document["duration_seconds"] is not None else ""
+    ending = "" if document["status"] == "succeeded" else f"{document['status']} · "
+    return f"{ending}{_count(len(document['steps']), 'step')}: {counts}{took} · run {document['run_id']}"
+
+
+def report_runs(runs: Sequence[dict[str, Any]], out: TextIO) -> None:
+    if not runs:
+        say([("No runs yet.", "")], out)
+        return
+    rows = [
+        (
+            run["run_id"],
+            f"{SYMBOLS[run['status']]} {run['status']}",
+            local_time(run["created_at"]),
+            duration(run["duration_seconds"]),
+            f"{run['steps_executed']} of {run['steps_total']}",
+            run["notebook"],
+            " ".join([*(f"#{tag}" for tag in run["tags"]), run["comment"]]).strip(),
+        )
+        for run in runs
+    ]
+    show_table(("run", "status", "begun", "time", "executed", "notebook", "notes"), rows, out)
+
+
+def report_run_in_full(document: dict[str, Any], project: Project, out: TextIO) -> None:
+    parameters = ", ".join(f"{name}={json.dumps(value)}" for name, value in document["parameters"].items())
+    facts = {
+        "notebook": document["notebook"],
+        "begun": local_time(document["created_at"]),
+        "parameters": parameters,
+        "tags": ", ".join(document.get("tags") or ()),
+        "comment": document.get("comment") or "",
+    }
+    say([(f"run {document['run_id']} · {document['status']}", "bold")], out)
+    say([(f"{name:<12}{value}", "") for name, value in facts.items() if value], out)
+    say([("", "")], out)
+    rows = [
+        (
+            step["name"],
+            f"{SYMBOLS[step['status']]} {step['status']}",
+            duration(step["duration_seconds"]),
+            why(step["decision"], step["reasons"]),
+        )
+        for step in document["steps"]
+    ]
+    show_table(("step", "status", "time", "why"), rows, out)
+    report_run(document | {"output": None}, project, out)
+
+
+def report_step(
+    document: dict[str, Any], step: dict[str, Any], log: str, project: Project, out: TextIO
+) -> None:
+    took = f" · {duration(step['duration_seconds'])}" if step["duration_seconds"] is not None else ""
+    lines = [(f"step {step['name']} of run {document['run_id']} · {step['status']}{took}", "bold")]
+    lines += [(f"{step['decision'] or 'undecided'}: {reason['message']}", "") for reason in step["reasons"]]
+    say(lines, out)
+    if step["outputs"]:
+        say([("", "")], out)
+        rows = [
+            (output["name"], output["type"], size(output["size_bytes"]), output.get("summary") or "")
+            for output in step["outputs"]
+        ]
+        show_table(("output", "type", "size", "value"), rows, out)
+    if step.get("metrics"):
+        say([("", ""), *((f"{name} = {value}", "") for name, value in step["metrics"].items())], out)
+    if step["error"]:
+        say([("", ""), *failure(document, step, project, whole=True)], out)
+    if log.strip():
+        say([("", ""), ("log", "bold"), *((line, "") for line in plain(log).rstrip().splitlines())], out)
+
+
+def report_diff(document: dict[str, Any], out: TextIO) -> None:
+    say([(line, "") for line in _outline(document, 0)], out)
+
+
+def _outline(value: Any, depth: int) -> Iterable[str]:
+    """A document as indented lines, for what has no form of its own."""
+    indent = "  " * depth
+    if isinstance(value, dict) and set(value) == {"before", "after"}:
+        yield f"{indent}{_short(value['before'])} → {_short(value['after'])}"
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, dict | list):
+                if item:
+                    yield f"{indent}{name}"
+                    yield from _outline(item, depth + 1)
+            else:
+                yield f"{indent}{name}: {_short(item)}"
+    elif isinstance(value, list):
+        for item in value:
+            yield from (
+                _outline(item, depth) if isinstance(item, dict | list) else (f"{indent}{_short(item)}",)
+            )
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def report_findings(findings: Sequence[Finding], out: TextIO) -> None:
+    marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
+    lines = []
+    for finding in findings:
+        mark, style = marks[finding.level]
+        remedy = f" → {finding.remedy}" if finding.remedy else ""
+        lines.append(
+            (f"{mark} {finding.level:<8} {finding.message}{remedy}", "" if style == "green" else style)
+        )
+    say(lines, out)
+
+
+# -- failures -------------------------------------------------------------------------------------
+
+
+def failure(
+    document: dict[str, Any], step: dict[str, Any], project: Project, *, whole: bool = False
+) -> list[Line]:
+    """A failed step: the cell, the line in it, the exception, and what to do.
+
+    Parameters
+    ----------
+    whole
+        The whole traceback instead of its end.
+    """
+    error = step["error"] or {"message": "It left no error.", "cell_index": None, "traceback": ""}
+    index = error["cell_index"]
+    place = "" if index is None else f" in cell {index + 1} of the notebook"
+    lines: list[Line] = [(f"✗ step `{step['name']}` failed{place}", "bold red")]
+    trace = error["traceback"] or ""
+    trace = plain(trace if isinstance(trace, str) else "\n".join(trace))
+    if index is not None and (source := _cell_source(document, index, project)):
+        lines += [("", ""), *excerpt(source, error.get("line") or failing_line(trace, source))]
+    lines += [("", ""), *((f"  {line}", "red") for line in error["message"].splitlines())]
+    frames = trace.rstrip().splitlines()
+    goes_deeper = "File " in trace or len(_FRAME_IN_CELL.findall(trace)) > 1
+    if whole or goes_deeper:
+        shown = frames if whole else frames[-TRACEBACK_LINES:]
+        dots = [("    …", "dim")] if len(shown) < len(frames) else []
+        lines += [("", ""), *dots, *((f"    {line}", "dim") for line in shown)]
+    if not whole:
+        lines += [
+            ("", ""),
+            ("  Correct it and run again: what has succeeded is kept.", ""),
+            (f"  Outputs and log: jupyter pipelines show {document['run_id']} --step {step['name']}", ""),
+        ]
+    return lines
+
+
+def excerpt(source: str, line: int | None) -> list[Line]:
+    """The lines around `line` (1-based) of a cell, that line marked; the beginning if it is not known."""
+    lines = source.splitlines()
+    if line is not None and not 1 <= line <= len(lines):
+        line = None
+    first = max(1, (line or 1) - LINES_AROUND)
+    last = min(len(lines), (line or 2) + LINES_AROUND)
+    width = len(str(last))
+    return [
+        (
+            f"  {'▸' if number == line else ' '} {number:>{width}} │ {lines[number - 1]}".rstrip(),
+            "bold" if number == line else "dim",
+        )
+        for number in range(first, last + 1)
+    ]
+
+
+def failing_line(trace: str, source: str) -> int | None:
+    """The line (1-based) of the cell `source` that failed, from IPython's traceback.
+
+    It is the first frame in a cell. Where the traceback shows the line itself, the nearest line with
+    that text counts: a kernel is not given a first line such as ``%%step``, and counts without it.
+    """
+    frame = _FRAME_IN_CELL.search(trace)
+    if frame is None:
+        return None
+    number = int(frame.group(1))
+    marked = _MARKED_LINE.search(trace, frame.end())
+    if marked is None or int(marked.group(1)) != number:
+        return number
+    same = [
+        n for n, line in enumerate(source.splitlines(), 1) if line.strip() == (marked.group(2) or "").strip()
+    ]
+    return min(same, key=lambda n: abs(n - number), default=number)
+
+
+def report_error(error: PipelinesError, words: Sequence[str], out: TextIO) -> None:
+    """An error of use: what is wrong, and the line of the notebook where it is."""
+    lines = [(f"error: {error.message}", "red")]
+    cell, line = error.details.get("cell_index"), error.details.get("line")
+    if isinstance(cell, int) and isinstance(line, int):
+        notebooks = [Path(word) for word in words if word.endswith(".ipynb")]
+        source = next((source for path in notebooks if (source := _source_in_file(path, cell))), None)
+        if source:
+            lines += [("", ""), (f"  cell {cell + 1} of the notebook", ""), *excerpt(source, line)]
+    say(lines, out)
+
+
+def _source_in_file(notebook: Path, cell_index: int) -> str | None:
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        return _text(cells[cell_index]["source"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _cell_source(document: dict[str, Any], cell_index: int, project: Project) -> str | None:
+    """The cell as it was run, which the file may no longer say."""
+    try:
+        return _text(project.run_notebook(document["run_id"])["cells"][cell_index]["source"])
+    except (PipelinesError, LookupError):
+        return _source_in_file(project.root / document["notebook"], cell_index)
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+def plain(text: str) -> str:
+    """`text` without the colours that kernels put into it."""
+    return _ANSI.sub("", text)
+
+
+def local_time(moment: str) -> str:
+    """A stored moment (ISO 8601, UTC) on the reader's clock."""
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def size(size_bytes: int) -> str:
+    value = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 9.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _text(value: str | Sequence[str] | None) -> str:
+    """A string as nbformat may keep it: whole or in lines."""
+    return value if isinstance(value, str) else "".join(value or ())

@@ -1,0 +1,216 @@
+"""Where steps run: kernelspecs, interpreters, and the versions of installed distributions.
+
+Standard library and `jupyter_core` only; `distributions_of` is also called inside step kernels.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyterlab_pipelines.errors import KernelError
+
+DESCRIBE = (
+    "import json, platform, sys;"
+    "print(json.dumps([platform.python_implementation(), platform.python_version(),"
+    " sys.platform, platform.machine()]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernelspec:
+    """An installed kernelspec. `is_own`: it starts the Python that we are running in."""
+
+    name: str
+    argv: tuple[str, ...]
+    language: str
+
+    @property
+    def is_own(self) -> bool:
+        command = self.argv[0] if self.argv else ""
+        if os.path.dirname(command):
+            try:
+                return os.path.samefile(os.path.dirname(command), os.path.dirname(sys.executable))
+            except OSError:
+                return False
+        return command.lower().removesuffix(".exe").startswith("python")
+
+
+def installed_kernelspecs() -> dict[str, Path]:
+    """Folders of the installed kernelspecs by name; the first one on Jupyter's path counts."""
+    from jupyter_core.paths import jupyter_path
+
+    found: dict[str, Path] = {}
+    for folder in jupyter_path("kernels"):
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir() and os.path.isfile(os.path.join(entry.path, "kernel.json")):
+                found.setdefault(entry.name.lower(), Path(entry.path))
+    return found
+
+
+def find_kernelspec(name: str) -> Kernelspec:
+    """The Python kernelspec of this name.
+
+    Raises
+    ------
+    KernelError
+        ``unknown_kernel``, or ``kernel_not_python``.
+    """
+    installed = installed_kernelspecs()
+    folder = installed.get(name.lower())
+    if folder is None:
+        if name == "python3" and _has_ipykernel():
+            return Kernelspec(name, ("python", "-m", "ipykernel_launcher", "-f", "{connection_file}"), "python")
+        known = ", ".join(f"`{kernel}`" for kernel in sorted(installed)) or "none"
+        raise KernelError(
+            "unknown_kernel",
+            f"The kernel `{name}` is not installed here (installed: {known}). Choose another kernel for the "
+            f"notebook, name one by `--kernel`, or install it with `python -m ipykernel install --name {name}`.",
+            kernel=name,
+            installed=sorted(installed),
+        )
+    try:
+        described = json.loads((folder / "kernel.json").read_text(encoding="utf-8"))
+        spec = Kernelspec(name, tuple(described["argv"]), str(described.get("language", "python")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KernelError(
+            "unknown_kernel", f"The kernelspec {folder} cannot be read: {error}.", kernel=name
+        ) from None
+    if spec.language.lower() not in ("python", "ipython"):
+        raise KernelError(
+            "kernel_not_python",
+            f"The kernel `{name}` runs {spec.language}; only Python notebooks can be run as pipelines.",
+            kernel=name,
+            language=spec.language,
+        )
+    return spec
+
+
+def _has_ipykernel() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("ipykernel") is not None
+
+
+def environment_of(kernel: Kernelspec) -> dict[str, str]:
+    """Interpreter and platform that a kernel runs on: a part of every cache key.
+
+    Raises
+    ------
+    KernelError
+        ``kernel_broken``: its Python does not start.
+    """
+    if kernel.is_own:
+        implementation, version, system, machine = (
+            platform.python_implementation(),
+            platform.python_version(),
+            sys.platform,
+            platform.machine(),
+        )
+        return {"python": f"{implementation} {version}", "platform": f"{system} {machine}", "kernel": ""}
+    implementation, version, system, machine = _ask(kernel.argv[0], kernel.name)
+    return {"python": f"{implementation} {version}", "platform": f"{system} {machine}", "kernel": kernel.name}
+
+
+@functools.lru_cache(maxsize=32)
+def _ask(python: str, kernel: str) -> tuple[str, str, str, str]:
+    try:
+        answer = subprocess.run(
+            [python, "-c", DESCRIBE], capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+        implementation, version, system, machine = json.loads(answer)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise KernelError(
+            "kernel_broken", f"The Python of kernel `{kernel}` does not start: {error}.", kernel=kernel
+        ) from None
+    return implementation, version, system, machine
+
+
+def distributions_of(modules: Iterable[str], paths: list[str] | None = None) -> dict[str, list[str] | None]:
+    """By root name of a module, the distribution that provides it and its version.
+
+    Modules of the standard library and modules without a distribution are left out; None stands for a
+    module that cannot be found at all.
+
+    Parameters
+    ----------
+    paths
+        Where to look, if not on this interpreter's own path.
+    """
+    found: dict[str, list[str] | None] = {}
+    for module in sorted(set(modules) - sys.stdlib_module_names - {"__main__"}):
+        name = _distribution_name(module)
+        version = None if name is None else _version(name, paths)
+        if name is not None and version is not None:
+            found[module] = [name, version]
+        elif paths is None and not _is_importable(module):
+            found[module] = None
+    return found
+
+
+def still_installed(packages: dict[str, Any], paths: list[str] | None = None) -> list[tuple[str, str, str]]:
+    """Which of `packages` (from `distributions_of`) differ now: (distribution, before, now)."""
+    changed = []
+    for module, recorded in packages.items():
+        if recorded is None:
+            if paths is None and _is_importable(module):
+                changed.append((module, "not installed", "installed"))
+            continue
+        name, before = recorded
+        current = _version(name, paths)
+        if current != before:
+            changed.append((name, before, current or "not installed"))
+    return changed
+
+
+def _version(name: str, paths: list[str] | None) -> str | None:
+    from importlib import metadata
+
+    if paths is None:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return None
+    return next((found.version for found in metadata.distributions(name=name, path=paths)), None)
+
+
+def _is_importable(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return module in sys.modules or find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@functools.lru_cache(maxsize=512)
+def _distribution_name(module: str) -> str | None:
+    from importlib import metadata
+
+    try:
+        distribution = metadata.distribution(module)
+        if any(str(file).startswith((f"{module}/", f"{module}.")) for file in distribution.files or ()):
+            return str(distribution.metadata["Name"])
+    except metadata.PackageNotFoundError:
+        pass
+    names = _packages_distributions().get(module)
+    return sorted(names)[0] if names else None
+
+
+@functools.cache
+def _packages_distributions() -> dict[str, list[str]]:
+    from importlib import metadata
+
+    return {module: list(names) for module, names in metadata.packages_distributions().items()}

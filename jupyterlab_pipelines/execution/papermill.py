@@ -1,0 +1,271 @@
+"""The papermill engine: executes a step notebook in a kernel of its own.
+
+Registered as ``papermill.engine`` under the name ``pipelines``. Run by papermill alone it is an
+ordinary engine; the runner gives it a `StepSession`, which is told of every cell, loads and stores
+artifacts around the step's own cells, and can end the kernel at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.utils import run_sync
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, NotebookExecutionManager
+from papermill.utils import merge_kwargs, remove_args
+
+import jupyterlab_pipelines
+from jupyterlab_pipelines.errors import StepError
+from jupyterlab_pipelines.notebook.assemble import is_step_cell
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+SECONDS_TO_SETTLE = 3.0
+"""How long an interrupted kernel may take before it is killed."""
+
+
+class StepSession:
+    """One step's execution: what the runner tells the engine, and hears from it.
+
+    Parameters
+    ----------
+    spec
+        What the runtime in the kernel is told, see `kernel.runtime.watch.Watch`.
+    store
+        Folder of the store.
+    folder
+        The kernel's working directory.
+    log
+        File to which the step's text output is appended as it comes.
+    report
+        File through which the runtime's report comes back.
+    on_cell
+        Called with the number of the step's cells executed so far, and of all.
+    timeout_seconds
+        After which the step is ended.
+    """
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        *,
+        store: Path,
+        folder: Path,
+        log: Path,
+        report: Path,
+        on_cell: Callable[[int, int], None],
+        timeout_seconds: float | None = None,
+    ) -> None:
+        self.spec = spec
+        self.store = store
+        self.folder = folder
+        self.log = log
+        self.report_path = report
+        self.on_cell = on_cell
+        self.timeout_seconds = timeout_seconds
+        self.report: dict[str, Any] | None = None
+        self.stopped: str | None = None
+        self._manager: Any = None
+        self._lock = threading.Lock()
+        self._timers: list[threading.Timer] = []
+
+    def attach(self, manager: Any) -> None:
+        """The kernel is there: from now on it can be stopped."""
+        with self._lock:
+            self._manager = manager
+        if self.stopped is not None:
+            self._signal(signal.SIGKILL)
+        elif self.timeout_seconds is not None:
+            self._after(self.timeout_seconds, lambda: self.stop("timeout"))
+
+    def stop(self, why: str) -> None:
+        """Interrupt the step's kernel, then kill it if it does not give in. `why`: cancelled or timeout."""
+        with self._lock:
+            if self.stopped is not None:
+                return
+            self.stopped = why
+        if self._manager is not None:
+            self._signal(signal.SIGINT)
+            self._after(SECONDS_TO_SETTLE, lambda: self._signal(signal.SIGKILL))
+
+    def kill(self) -> None:
+        """End the step's kernel now."""
+        self._signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """The kernel is gone."""
+        for timer in self._timers:
+            timer.cancel()
+        with self._lock:
+            self._manager = None
+
+    def write_log(self, text: str) -> None:
+        with self.log.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(ANSI.sub("", text))
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        timer = threading.Timer(seconds, call)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def _signal(self, number: int) -> None:
+        with self._lock:
+            provisioner = getattr(self._manager, "provisioner", None)
+        process = getattr(provisioner, "process", None)
+        if process is None or process.poll() is not None:
+            return
+        try:
+            if os.name == "posix":
+                os.killpg(os.getpgid(process.pid), number)
+            else:  # pragma: no cover - Windows
+                process.kill()
+        except OSError:
+            pass  # it has ended by itself
+
+
+class StepClient(PapermillNotebookClient):  # type: ignore[misc]
+    """Executes the cells of a step notebook, with the runtime's `begin` and `finish` around the step's own."""
+
+    session: StepSession | None = None
+
+    def papermill_execute_cells(self) -> None:
+        session = self.session
+        if session is None:
+            super().papermill_execute_cells()
+            return
+        session.attach(self.km)
+        cells = self.nb.cells
+        own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
+        self._tell(_bootstrap())
+        done = 0
+        for index, cell in enumerate(cells):
+            if index == own[0]:
+                self._tell(f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j")
+                session.on_cell(0, len(own))
+            try:
+                self.nb_man.cell_start(cell, index)
+                self.execute_cell(cell, index)
+            except CellExecutionError as error:
+                self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+                return
+            finally:
+                self.nb_man.cell_complete(cell, cell_index=index)
+            if index in own:
+                done += 1
+                session.on_cell(done, len(own))
+        path = str(session.report_path)
+        self._tell(
+            "import json as _j; from pathlib import Path as _p;"
+            f"_p({path!r}).write_text(_j.dumps(__pipelines__.finish()), encoding='utf-8'); del _j, _p"
+        )
+        session.report = json.loads(session.report_path.read_text(encoding="utf-8"))
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        if self.session is not None:
+            content = msg["content"]
+            match msg["msg_type"]:
+                case "stream":
+                    self.session.write_log(content["text"])
+                case "error":
+                    self.session.write_log("\n".join(content["traceback"]) + "\n")
+        return super().process_message(msg, cell, cell_index)
+
+    def _tell(self, code: str) -> None:
+        """Execute `code` in the kernel without a trace in the notebook.
+
+        Raises
+        ------
+        StepError
+            It raised: ours, or the kernel's environment lacks something.
+        """
+        content = run_sync(self._async_tell)(code)
+        if content["status"] == "ok":
+            return
+        trace = ANSI.sub("", "\n".join(content.get("traceback", [])))
+        raise StepError(
+            "runtime_failed",
+            f"{content.get('ename', 'Error')}: {ANSI.sub('', content.get('evalue', ''))}",
+            traceback=trace,
+        )
+
+    async def _async_tell(self, code: str) -> dict[str, Any]:
+        assert self.kc is not None
+        message_id = self.kc.execute(code, silent=True, store_history=False)
+        reply = await self.async_wait_for_reply(message_id)
+        if reply is None:
+            raise DeadKernelError("Kernel died")
+        content: dict[str, Any] = reply["content"]
+        return content
+
+
+def _bootstrap() -> str:
+    """Code that makes our package importable in a kernel of any environment, for that kernel only."""
+    package = Path(jupyterlab_pipelines.__file__).parent
+    return (
+        "import sys as _s\n"
+        "if 'jupyterlab_pipelines' not in _s.modules:\n"
+        "    import importlib.util as _u\n"
+        f"    _f = _u.spec_from_file_location('jupyterlab_pipelines', {str(package / '__init__.py')!r},"
+        f" submodule_search_locations=[{str(package)!r}])\n"
+        "    _s.modules['jupyterlab_pipelines'] = _u.module_from_spec(_f)\n"
+        "    _f.loader.exec_module(_s.modules['jupyterlab_pipelines'])\n"
+        "    del _f, _u\n"
+        "import jupyterlab_pipelines.kernel.runtime as __pipelines__\n"
+        "del _s\n"
+    )
+
+
+class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
+    """`papermill --engine pipelines`."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: NotebookExecutionManager,
+        kernel_name: str,
+        log_output: bool = False,
+        stdout_file: Any = None,
+        stderr_file: Any = None,
+        start_timeout: float = 60,
+        execution_timeout: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Execute the notebook; see papermill's `NBClientEngine` for the parameters.
+
+        Parameters
+        ----------
+        session : StepSession, optional
+            Given by the runner.
+        """
+        session: StepSession | None = kwargs.pop("session", None)
+        safe_kwargs = remove_args(["timeout", "startup_timeout", "input_path"], **kwargs)
+        final_kwargs = merge_kwargs(
+            safe_kwargs,
+            timeout=execution_timeout or kwargs.get("timeout"),
+            startup_timeout=start_timeout,
+            kernel_name=kernel_name,
+            log_output=log_output,
+            stdout_file=stdout_file,
+            stderr_file=stderr_file,
+        )
+        client = StepClient(nb_man, **final_kwargs)
+        client.session = session
+        if session is None:
+            client.execute()
+            return
+        environment = dict(os.environ)
+        environment["JUPYTER_PIPELINES_STORE"] = str(session.store)
+        # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
+        environment.setdefault("PYTHONHASHSEED", "0")
+        try:
+            client.execute(env=environment, cwd=str(session.folder))
+        finally:
+            session.close()

@@ -1,0 +1,505 @@
+"""The runner: carries out one run, step by step, in parallel, and writes it all down.
+
+Every time something ends, all steps are looked at again in order. A step's result counts only while
+it lies under the cache key that the step has *now*. So when a step turns out to have changed what
+another had already read, that other step's key is another one, and it runs again: nothing else is
+needed to repair a run.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyterlab_pipelines.errors import PipelinesError
+from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
+from jupyterlab_pipelines.fingerprint import code_fingerprint
+from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
+from jupyterlab_pipelines.notebook.parse import Outline
+from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
+from jupyterlab_pipelines.plan import Decision
+from jupyterlab_pipelines.planner import Decided, Outputs, Planner, Resolved, Waiting
+from jupyterlab_pipelines.run import Execution, Status
+from jupyterlab_pipelines.store import Store
+from jupyterlab_pipelines.store.runs import now
+
+if TYPE_CHECKING:
+    from jupyterlab_pipelines.execution.papermill import StepSession
+
+TICK_SECONDS = 0.2
+"""How often a run that waits for its steps looks whether somebody cancelled it."""
+
+MOST_EXECUTIONS = 20
+"""A step that was repaired this often in one run is no nearer to its end."""
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class _Result:
+    """How a step ended under one cache key."""
+
+    cache_key: str
+    execution: Execution | None
+    error: dict[str, Any] | None = None
+
+
+@dataclass
+class _Running:
+    cache_key: str
+    wanted: frozenset[str]
+    session: StepSession | None = None
+    is_stale: bool = False
+
+
+@dataclass
+class _Ended:
+    """What a worker hands back."""
+
+    step: str
+    resolved: Resolved
+    outcome: StepOutcome | None
+    execution: Execution | None
+    error: BaseException | None = None
+
+
+@dataclass
+class Runner:
+    """Carries out one run.
+
+    Parameters
+    ----------
+    content
+        The notebook as it is run.
+    folder
+        The kernels' working directory: the notebook's.
+    targets, force
+        Steps to run with what they need (none: all); steps to run even if nothing changed.
+    """
+
+    store: Store
+    planner: Planner
+    run_id: str
+    outline: Outline
+    content: Mapping[str, Any]
+    folder: Path
+    targets: Collection[str] = ()
+    force: Collection[str] = ()
+    jobs: int = 1
+    listener: Listener = field(default=lambda event: None)
+
+    def __post_init__(self) -> None:
+        self.codes = {name: code_fingerprint(code) for name, code in step_code(self.outline).items()}
+        self.learned: dict[str, Effects] = self.store.executions.effects(self.codes)
+        self.pipeline: Pipeline = read_pipeline(self.outline, self.learned)
+        self.pipeline.require_steps(self.force)
+        self.steps: tuple[Step, ...] = self.pipeline.needed_for(self.targets)
+        self.results: dict[str, _Result] = {}
+        self.running: dict[str, _Running] = {}
+        self.executed: dict[str, int] = {}
+        self.wanted_too: dict[str, set[str]] = {}
+        self.cancelled = False
+        self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self._shown: dict[str, tuple[Any, ...]] = {}
+
+    # -- the story ------------------------------------------------------------------------------
+
+    def run(self) -> Status:
+        """Carry out the run; its final status. What was done is in the store, step by step."""
+        started = time.perf_counter()
+        status, error = Status.FAILED, None
+        self.store.runs.start(self.run_id, [(step.name, step.cells) for step in self.steps])
+        self._tell({"kind": "run", "status": Status.RUNNING})
+        pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
+        try:
+            self._go_on(pool)
+            status = self._final_status()
+        except KeyboardInterrupt:
+            self.cancel()
+            self._wait_for_all()
+            status = Status.CANCELLED
+        except PipelinesError as problem:
+            error = problem.to_document()["error"]
+            self.cancel()
+            self._wait_for_all()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._settle_steps(status)
+            self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
+            self._tell({"kind": "run", "status": status})
+        return status
+
+    def cancel(self) -> None:
+        """End all running steps and start no more."""
+        self.cancelled = True
+        for running in list(self.running.values()):
+            if running.session is not None:
+                running.session.stop("cancelled")
+
+    def _go_on(self, pool: ThreadPoolExecutor) -> None:
+        while True:
+            if not self.cancelled:
+                self._start(pool, self._reconsider())
+            if not self.running:
+                return
+            self._take_in(self._next_ended())
+
+    def _next_ended(self) -> _Ended:
+        while True:
+            try:
+                return self._ended.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                if not self.cancelled and self.store.runs.cancel_requested(self.run_id):
+                    self.cancel()
+
+    def _wait_for_all(self) -> None:
+        while self.running:
+            try:
+                self._take_in(self._ended.get())
+            except KeyboardInterrupt:
+                for running in self.running.values():
+                    if running.session is not None:
+                        running.session.kill()
+
+    def _final_status(self) -> Status:
+        if self.cancelled:
+            return Status.CANCELLED
+        if all(self._succeeded(step.name) for step in self.steps):
+            return Status.SUCCEEDED
+        return Status.FAILED
+
+    def _succeeded(self, name: str) -> bool:
+        result = self.results.get(name)
+        return result is not None and result.execution is not None
+
+    # -- looking at all steps -------------------------------------------------------------------
+
+    def _reconsider(self) -> list[tuple[Resolved, Decided]]:
+        """Go through the steps in order: which results count, which steps are ready to run."""
+        while True:
+            wanted_before = {name: set(names) for name, names in self.wanted_too.items()}
+            ready = self._reconsider_once()
+            if self.wanted_too == wanted_before:
+                return ready
+
+    def _reconsider_once(self) -> list[tuple[Resolved, Decided]]:
+        done: dict[str, Outputs] = {}
+        blocked: set[str] = set()
+        ready: list[tuple[Resolved, Decided]] = []
+        for step in self.steps:
+            resolved = self.planner.resolve(self.pipeline, step, done)
+            if isinstance(resolved, Waiting):
+                if any(parent in blocked for parent in resolved.steps):
+                    blocked.add(step.name)
+                continue
+            for given in resolved.missing:
+                self.wanted_too.setdefault(given.step, set()).add(given.name)
+            if resolved.missing:
+                continue
+            if resolved.uncarriable:
+                self._refuse(resolved)
+                blocked.add(step.name)
+                continue
+            wanted = self._wanted(step)
+            result = self.results.get(step.name)
+            if result is not None and result.cache_key == resolved.cache_key and _covers(result, wanted):
+                if result.execution is None:
+                    blocked.add(step.name)
+                else:
+                    done[step.name] = result.execution.outputs
+                continue
+            running = self.running.get(step.name)
+            if running is not None:
+                if running.cache_key != resolved.cache_key and not running.is_stale:
+                    running.is_stale = True
+                    if running.session is not None:
+                        running.session.stop("stale")
+                continue
+            forced = step.name in self.force and not self.executed.get(step.name)
+            decided = self.planner.decide(resolved, wanted=wanted, forced=forced)
+            if step.cache == "off" and self.executed.get(step.name):
+                # `cache:off` is for other runs; within one run the step is executed once for each key.
+                decided = self._own_execution(resolved, wanted) or decided
+            if decided.execution is not None:
+                self._reuse(resolved, decided)
+                done[step.name] = decided.execution.outputs
+                continue
+            ready.append((resolved, decided))
+        return ready
+
+    def _own_execution(self, resolved: Resolved, wanted: frozenset[str]) -> Decided | None:
+        for execution in self.store.executions.with_key(resolved.cache_key):
+            if execution.run_id == self.run_id and wanted <= execution.outputs.keys():
+                return Decided(Decision.REUSE, (), execution)
+        return None
+
+    def _wanted(self, step: Step) -> frozenset[str]:
+        return frozenset(step.outputs) | self.wanted_too.get(step.name, set())
+
+    def _refuse(self, resolved: Resolved) -> None:
+        """A step that needs a value which cannot leave the process that made it."""
+        step, given = resolved.step, resolved.uncarriable[0]
+        made_by = self.results[given.step].execution
+        assert made_by is not None
+        artifact = made_by.outputs[given.name]
+        error = {
+            "code": "not_carriable",
+            "step": step.name,
+            "cell_index": step.cells[0],
+            "cell_id": self.pipeline.cells[step.cells[0]].id,
+            "message": (
+                f"Step `{step.name}` needs `{given.name}` from step `{given.step}`, but a {artifact.type or 'value'} "
+                f"cannot be handed on: {artifact.summary} Put the cells that make and use `{given.name}` into "
+                f"one step, e.g. give the cells of `{step.name}` the tag `step:{given.step}`."
+            ),
+            "traceback": "",
+        }
+        if self.results.get(step.name) != _Result(resolved.cache_key, None, error):
+            self.results[step.name] = _Result(resolved.cache_key, None, error)
+            self._note(step.name, status=Status.FAILED, decision=Decision.RUN, error=error, finished_at=now())
+
+    def _reuse(self, resolved: Resolved, decided: Decided) -> None:
+        step, execution = resolved.step.name, decided.execution
+        assert execution is not None
+        self.results[step] = _Result(resolved.cache_key, execution)
+        is_own = execution.run_id == self.run_id
+        self._note(
+            step,
+            status=Status.SUCCEEDED if is_own else Status.REUSED,
+            decision=Decision.RUN if is_own else Decision.REUSE,
+            reasons=[reason.to_json() for reason in decided.reasons],
+            cache_key=resolved.cache_key,
+            inputs=_digests(resolved),
+            execution_id=execution.id,
+            duration_seconds=execution.duration_seconds if is_own else 0.0,
+            executed=execution.notebook,
+            log=execution.log,
+            finished_at=now(),
+            error=None,
+        )
+
+    # -- executing ------------------------------------------------------------------------------
+
+    def _start(self, pool: ThreadPoolExecutor, ready: list[tuple[Resolved, Decided]]) -> None:
+        for resolved, decided in ready:
+            if len(self.running) >= max(1, self.jobs):
+                return
+            step = resolved.step
+            count = self.executed[step.name] = self.executed.get(step.name, 0) + 1
+            if count > MOST_EXECUTIONS:
+                raise PipelinesError(
+                    "never_settles",
+                    f"Step `{step.name}` was executed {MOST_EXECUTIONS} times in this run, and what the steps "
+                    "before it leave still changes: they change each other's values in turn. "
+                    "Put them into one step.",
+                    step=step.name,
+                )
+            wanted = self._wanted(step)
+            running = self.running[step.name] = _Running(resolved.cache_key, wanted)
+            self._note(
+                step.name,
+                status=Status.RUNNING,
+                decision=Decision.RUN,
+                reasons=[reason.to_json() for reason in decided.reasons],
+                cache_key=resolved.cache_key,
+                inputs=_digests(resolved),
+                started_at=now(),
+                finished_at=None,
+                duration_seconds=None,
+                cell=0,
+                cells=len(step.cells),
+                error=None,
+                execution_id=None,
+            )
+            pool.submit(self._work, resolved, wanted, running, self.pipeline, step.name in self.force)
+
+    def _work(
+        self, resolved: Resolved, wanted: frozenset[str], running: _Running, pipeline: Pipeline, forced: bool
+    ) -> None:
+        """In a worker thread: one step, to its end."""
+        name = resolved.step.name
+        try:
+            ended = self._execute(resolved, wanted, running, pipeline, forced)
+        except BaseException as error:  # handed to the run's thread, which tells it
+            ended = _Ended(name, resolved, None, None, error)
+        finally:
+            self.store.database.close_thread()
+        self._ended.put(ended)
+
+    def _execute(
+        self, resolved: Resolved, wanted: frozenset[str], running: _Running, pipeline: Pipeline, forced: bool
+    ) -> _Ended:
+        step = resolved.step
+        lock = self.store.step_lock(resolved.cache_key)
+        has_waited = False
+        while not lock.acquire():
+            # Another run is executing this very step: its result will do.
+            has_waited = True
+            if self.cancelled or running.is_stale:
+                return _Ended(step.name, resolved, None, None)
+            time.sleep(TICK_SECONDS / 2)
+        try:
+            if has_waited and not forced:
+                decided = self.planner.decide(resolved, wanted=wanted)
+                if decided.execution is not None:
+                    return _Ended(step.name, resolved, None, decided.execution)
+            for attempt in range(step.retries + 1):
+                outcome = execute_step(self._job(resolved, wanted, running, pipeline))
+                if outcome.error is None or outcome.stopped in ("cancelled", "stale"):
+                    break
+                if attempt < step.retries:
+                    self._progress(step.name, {"retry": attempt + 1})
+            execution = None
+            if outcome.error is None:
+                execution = self._record(resolved, outcome)
+            return _Ended(step.name, resolved, outcome, execution)
+        finally:
+            lock.release()
+
+    def _job(
+        self, resolved: Resolved, wanted: frozenset[str], running: _Running, pipeline: Pipeline
+    ) -> StepJob:
+        step = resolved.step
+
+        def on_cell(done: int, of: int) -> None:
+            self.store.runs.update_step(self.run_id, step.name, cell=done, cells=of)
+            self._progress(step.name, {"cell": done, "cells": of})
+
+        def on_session(session: StepSession) -> None:
+            running.session = session
+            if self.cancelled:
+                session.stop("cancelled")
+
+        return StepJob(
+            pipeline=pipeline,
+            resolved=resolved,
+            content=self.content,
+            kernel=step.kernel or self.planner.kernel,
+            folder=self.folder,
+            store=self.store,
+            run_folder=self.store.run_folder(self.run_id),
+            parameters=self.planner.parameters,
+            wanted=wanted,
+            on_cell=on_cell,
+            on_session=on_session,
+        )
+
+    def _record(self, resolved: Resolved, outcome: StepOutcome) -> Execution:
+        """Make the finished step durable: only now may others start from it."""
+        assert outcome.executed is not None
+        return self.store.executions.add(
+            cache_key=resolved.cache_key,
+            notebook=self.planner.notebook,
+            step=resolved.step.name,
+            run_id=self.run_id,
+            finished_at=now(),
+            duration_seconds=outcome.duration_seconds,
+            parts=resolved.parts,
+            trace=outcome.trace,
+            executed=outcome.executed,
+            log=outcome.log,
+            outputs=outcome.outputs,
+            metrics=outcome.metrics,
+            previews=outcome.previews,
+            effects={self.codes[resolved.step.name]: outcome.effects},
+        )
+
+    def _take_in(self, ended: _Ended) -> None:
+        """A worker is done with a step: note it, and learn from it."""
+        running = self.running.pop(ended.step)
+        if ended.error is not None:
+            if isinstance(ended.error, PipelinesError):
+                raise ended.error
+            raise ended.error
+        outcome, execution = ended.outcome, ended.execution
+        if execution is not None and outcome is None:
+            self._reuse(ended.resolved, Decided(Decision.REUSE, (), execution))
+            return
+        if outcome is None or outcome.stopped == "stale" or (running.is_stale and execution is None):
+            self._note(ended.step, status=Status.QUEUED)
+            return
+        if outcome.stopped == "cancelled" or (self.cancelled and execution is None):
+            self._note(ended.step, status=Status.CANCELLED, finished_at=now())
+            return
+        key = ended.resolved.cache_key
+        self.results[ended.step] = _Result(key, execution, outcome.error)
+        self._note(
+            ended.step,
+            status=Status.FAILED if execution is None else Status.SUCCEEDED,
+            execution_id=None if execution is None else execution.id,
+            duration_seconds=outcome.duration_seconds,
+            finished_at=now(),
+            error=outcome.error,
+            executed=outcome.executed,
+            log=outcome.log,
+        )
+        if execution is not None:
+            self._learn(ended.step, outcome.effects)
+
+    def _learn(self, step: str, effects: Effects) -> None:
+        """What a step was seen to do may join steps that the syntax does not join."""
+        if self.learned.get(step, Effects()) == effects:
+            return
+        same_code = [name for name, code in self.codes.items() if code == self.codes[step]]
+        for name in same_code:
+            self.learned[name] = effects
+        self.pipeline = read_pipeline(self.outline, self.learned)
+        self.steps = self.pipeline.needed_for(self.targets)
+        self._add_steps()
+
+    def _add_steps(self) -> None:
+        """Steps that a learned effect made necessary for the targets."""
+        known = {row["step"] for row in self.store.runs.steps(self.run_id)}
+        new = [step for step in self.steps if step.name not in known]
+        if new:
+            self.store.runs.add_steps(self.run_id, [(step.name, step.cells) for step in new])
+
+    # -- telling --------------------------------------------------------------------------------
+
+    def _settle_steps(self, status: Status) -> None:
+        """Steps that did not come to their turn."""
+        for row in self.store.runs.steps(self.run_id):
+            if row["status"] == Status.RUNNING:
+                self._note(row["step"], status=Status.CANCELLED, finished_at=now())
+            elif row["status"] == Status.QUEUED:
+                self._note(row["step"], status=Status.SKIPPED)
+        folder = self.store.run_folder(self.run_id)
+        try:
+            os.rmdir(folder)
+        except OSError:
+            pass  # a killed kernel may have left something there, or no step ran
+
+    def _note(self, step: str, **columns: Any) -> None:
+        """Write down how a step stands, and tell the listener."""
+        self.store.runs.update_step(self.run_id, step, **columns)
+        shown = {
+            name: columns[name]
+            for name in ("status", "decision", "reasons", "duration_seconds", "error")
+            if name in columns
+        }
+        self._tell({"kind": "step", "step": step, "progress": None, **shown})
+
+    def _progress(self, step: str, progress: dict[str, int]) -> None:
+        self._tell({"kind": "step", "step": step, "status": Status.RUNNING, "progress": progress})
+
+    def _tell(self, event: Event) -> None:
+        self.listener({"run_id": self.run_id, **event})
+
+
+def _covers(result: _Result, wanted: frozenset[str]) -> bool:
+    return result.execution is None or wanted <= result.execution.outputs.keys()
+
+
+def _digests(resolved: Resolved) -> dict[str, str]:
+    from jupyterlab_pipelines.kernel.runtime.hidden import PREFIX
+
+    return {
+        name: artifact.digest for name, artifact in resolved.inputs.items() if not name.startswith(PREFIX)
+    }

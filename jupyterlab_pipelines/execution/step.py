@@ -1,0 +1,300 @@
+"""Execute one step: step notebook → papermill → outputs, executed notebook, log, or an error."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.kernel.runtime.hidden import PREFIX as HIDDEN
+from jupyterlab_pipelines.kernel.runtime.inputs import reference
+from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
+from jupyterlab_pipelines.pipeline import Effects, Pipeline, Role, Step
+from jupyterlab_pipelines.planner import Resolved
+from jupyterlab_pipelines.store import Store
+
+if TYPE_CHECKING:
+    from jupyterlab_pipelines.execution.papermill import StepSession
+
+CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+ERROR_MARKER = "papermill-error-cell-tag"
+
+
+@dataclass(frozen=True, slots=True)
+class StepJob:
+    """Everything that is needed to execute one step once."""
+
+    pipeline: Pipeline
+    resolved: Resolved
+    content: Mapping[str, Any]
+    kernel: str
+    folder: Path
+    store: Store
+    run_folder: Path
+    parameters: Mapping[str, Any]
+    wanted: frozenset[str]
+    on_cell: Callable[[int, int], None]
+    on_session: Callable[[StepSession], None]
+
+    @property
+    def step(self) -> Step:
+        return self.resolved.step
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What one execution of a step came to. `error` is None when it succeeded.
+
+    `executed` and `log` are digests of stored objects.
+    """
+
+    duration_seconds: float
+    outputs: tuple[Artifact, ...] = ()
+    previews: dict[str, Any] = field(default_factory=dict)
+    effects: Effects = field(default_factory=Effects)
+    trace: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    executed: str | None = None
+    log: str | None = None
+    error: dict[str, Any] | None = None
+    stopped: str | None = None
+
+
+def execute_step(job: StepJob) -> StepOutcome:
+    """Execute the step in a kernel of its own; what the user's code does wrong is part of the outcome."""
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.engines import papermill_engines
+    from papermill.exceptions import PapermillExecutionError
+
+    from jupyterlab_pipelines.errors import StepError
+    from jupyterlab_pipelines.execution.papermill import PipelinesEngine, StepSession
+
+    papermill_engines.register("pipelines", PipelinesEngine)
+    job.run_folder.mkdir(parents=True, exist_ok=True)
+    paths = {
+        part: job.run_folder / f"{job.step.name}.{part}" for part in ("in.ipynb", "ipynb", "log", "report.json")
+    }
+    for path in paths.values():
+        path.unlink(missing_ok=True)
+    paths["in.ipynb"].write_text(json.dumps(_notebook(job)), encoding="utf-8")
+    paths["log"].touch()
+    session = StepSession(
+        _spec(job),
+        store=job.store.path,
+        folder=job.folder,
+        log=paths["log"],
+        report=paths["report.json"],
+        on_cell=job.on_cell,
+        timeout_seconds=job.step.timeout_seconds,
+    )
+    job.on_session(session)
+    started = time.perf_counter()
+    failure: BaseException | None = None
+    try:
+        papermill.execute_notebook(
+            str(paths["in.ipynb"]),
+            str(paths["ipynb"]),
+            parameters=_used(job),
+            engine_name="pipelines",
+            kernel_name=job.kernel,
+            progress_bar=False,
+            session=session,
+        )
+    except PapermillExecutionError:
+        pass  # a cell raised: told by the executed notebook
+    except (DeadKernelError, CellTimeoutError, StepError, RuntimeError, OSError) as error:
+        failure = error
+    finally:
+        session.close()
+    seconds = time.perf_counter() - started
+    executed = _executed(paths["ipynb"])
+    notebook = job.store.artifacts.add_bytes(json.dumps(executed, sort_keys=True).encode()) if executed else None
+    text = paths["log"].read_bytes()
+    log = job.store.artifacts.add_bytes(text) if text else None
+    error: dict[str, Any] | None = None
+    if session.report is None:
+        error = _error(job, session, executed, failure, seconds)
+    for path in paths.values():
+        path.unlink(missing_ok=True)
+    if error is not None or session.report is None:
+        return StepOutcome(seconds, executed=notebook, log=log, error=error, stopped=session.stopped)
+    report = session.report
+    return StepOutcome(
+        duration_seconds=seconds,
+        outputs=tuple(_artifact(record) for record in report["outputs"]),
+        previews={record["digest"]: record["preview"] for record in report["outputs"]},
+        effects=Effects.from_json(report["effects"]),
+        trace={"packages": report["packages"]} | ({} if _is_own(job) else {"paths": report["paths"]}),
+        metrics=report["metrics"],
+        executed=notebook,
+        log=log,
+        stopped=session.stopped,
+    )
+
+
+def _is_own(job: StepJob) -> bool:
+    return job.resolved.parts["environment"].get("kernel") == ""
+
+
+def _used(job: StepJob) -> dict[str, Any]:
+    """The replaced parameters that the step reads: others must not show in its notebook."""
+    return {
+        name: value for name, value in job.parameters.items() if name in job.resolved.needs.parameters
+    }
+
+
+def _notebook(job: StepJob) -> dict[str, Any]:
+    references = {
+        name: reference(artifact.materializer, artifact.stored, artifact.member)
+        for name, artifact in job.resolved.inputs.items()
+        if artifact.kind == "value" and not name.startswith(HIDDEN)
+    }
+    return step_notebook(
+        job.pipeline,
+        job.step,
+        job.resolved.needs,
+        content=job.content,
+        kernel=job.kernel,
+        references=references,
+    )
+
+
+def _spec(job: StepJob) -> dict[str, Any]:
+    """What the runtime in the kernel is told, see `kernel.runtime.watch.Watch`."""
+    needs, step = job.resolved.needs, job.step
+    defined = {
+        name
+        for definition in (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
+        for name in definition.names
+    }
+    return {
+        "inputs": {
+            name: artifact.digest
+            for name, artifact in job.resolved.inputs.items()
+            if artifact.kind == "value" and not name.startswith(HIDDEN)
+        },
+        "hidden": {
+            name: reference(artifact.materializer, artifact.stored, artifact.member)
+            for name, artifact in job.resolved.inputs.items()
+            if name.startswith(HIDDEN) and artifact.kind != "absent"
+        },
+        "wanted": sorted(job.wanted),
+        "leaves": list(step.leaves),
+        "setup_values": list(needs.setup_values),
+        # What is wanted as a value cannot travel as source: it is stored whole.
+        "definitions": sorted((defined | set(step.defines)) - job.wanted),
+        "imports": list(needs.imports),
+        "metrics": list(step.metrics),
+        "evaluator": step.role is Role.EVALUATOR and not step.metrics,
+        "seeds": any("seed" in statement for cell in step.code for statement in cell),
+    }
+
+
+def _artifact(record: Mapping[str, Any]) -> Artifact:
+    return Artifact(
+        name=record["name"],
+        digest=record["digest"],
+        type=record["type"],
+        materializer=record["materializer"],
+        size_bytes=record["size_bytes"],
+        stored=record["stored"],
+        member=record["member"],
+        summary=record["summary"],
+        definitions=tuple(record["definitions"]),
+        kind=record["kind"],
+    )
+
+
+def _executed(path: Path) -> dict[str, Any] | None:
+    """The executed step notebook, without what papermill put in for its own readers."""
+    try:
+        notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    notebook["cells"] = [
+        cell for cell in notebook["cells"] if ERROR_MARKER not in cell.get("metadata", {}).get("tags", [])
+    ]
+    # Paths of this machine, and times that would make equal notebooks differ.
+    notebook["metadata"].pop("papermill", None)
+    return notebook
+
+
+def _error(
+    job: StepJob,
+    session: StepSession,
+    executed: Mapping[str, Any] | None,
+    failure: BaseException | None,
+    seconds: float,
+) -> dict[str, Any]:
+    """The error document of a step that did not come to its end."""
+    from jupyterlab_pipelines.errors import StepError
+    from jupyterlab_pipelines.execution.papermill import ANSI
+
+    name = job.step.name
+    document: dict[str, Any] = {
+        "code": "step_failed",
+        "step": name,
+        "cell_index": None,
+        "cell_id": None,
+        "message": "",
+        "traceback": "",
+    }
+    if session.stopped == "timeout":
+        limit = job.step.timeout_seconds
+        message = f"Step `{name}` was ended after {seconds:.0f} s: its `timeout` allows {limit:g} s."
+        return document | {"code": "timeout", "message": message} | _place(job, _last_started(executed))
+    if session.stopped == "cancelled":
+        return document | {"code": "cancelled", "message": f"Step `{name}` was cancelled."}
+    for cell in (executed or {}).get("cells", []):
+        if "raises-exception" in cell.get("metadata", {}).get("tags", []):
+            continue
+        for output in cell.get("outputs", []):
+            if output.get("output_type") != "error":
+                continue
+            trace = ANSI.sub("", "\n".join(output["traceback"]))
+            message = f"{output['ename']}: {ANSI.sub('', output['evalue'])}".rstrip(": ")
+            code = "cell_failed" if cell_index_of(cell) is not None else "input_failed"
+            place = _place(job, cell, _line(trace, cell.get("execution_count")))
+            return document | {"code": code, "message": message, "traceback": trace} | place
+    if isinstance(failure, StepError):
+        trace = str(failure.details.get("traceback", ""))
+        message = f"The outputs of step `{name}` could not be stored: {failure.message}"
+        return document | {"code": failure.code, "message": message, "traceback": trace}
+    if failure is not None and "Kernel died" in str(failure):
+        message = (
+            f"The kernel of step `{name}` died. It may have run out of memory, or called code that crashed."
+        )
+        return document | {"code": "kernel_died", "message": message} | _place(job, _last_started(executed))
+    return document | {"code": "kernel_failed", "message": f"Step `{name}` could not be run: {failure}"}
+
+
+def _last_started(executed: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    started = [
+        cell
+        for cell in (executed or {}).get("cells", [])
+        if cell.get("metadata", {}).get("papermill", {}).get("start_time")
+    ]
+    return started[-1] if started else None
+
+
+def _place(job: StepJob, cell: Mapping[str, Any] | None, line: int | None = None) -> dict[str, Any]:
+    """Where in the source notebook it happened."""
+    index = None if cell is None else cell_index_of(cell)
+    if index is None:
+        return {}
+    source = job.pipeline.cells[index]
+    lines = source.source.splitlines()
+    text = lines[line - 1] if line is not None and 0 < line <= len(lines) else None
+    return {"cell_index": index, "cell_id": source.id, "line": line, "source_line": text}
+
+
+def _line(trace: str, execution_count: int | None) -> int | None:
+    """The line of the failing cell that the traceback went through last."""
+    lines = [int(line) for count, line in CELL_AND_LINE.findall(trace) if int(count) == execution_count]
+    return lines[-1] if lines else None

@@ -1,0 +1,59 @@
+"""Inside a step's kernel: load the inputs, watch the step, store what it leaves.
+
+Standard library only; materializers import pandas and friends when such a value is at hand. The
+step notebook calls `load` in a cell that a person may read and execute; `begin` and `finish` are
+called by the papermill engine around the step's own cells.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references
+from jupyterlab_pipelines.kernel.runtime.watch import Watch
+
+_watch: Watch | None = None
+
+
+def load(**references: str) -> None:
+    """Put the stored values that `references` name into the notebook's namespace.
+
+    Parameters
+    ----------
+    references
+        By variable, ``materializer:stored`` or ``materializer:stored#member``.
+    """
+    _namespace().update(load_references(store_folder(), references))
+
+
+def begin(spec: dict[str, Any]) -> None:
+    """Remember the state before the step's first cell. `spec`: see `Watch`."""
+    global _watch
+    _watch = Watch(spec, _namespace(), store_folder())
+
+
+def finish() -> dict[str, Any]:
+    """Store what the step leaves; what was stored and seen, as JSON (see `Watch.finish`)."""
+    assert _watch is not None, "begin() comes first"
+    return _watch.finish()
+
+
+def store_folder() -> Path:
+    """The store that the step's inputs lie in: said by the environment, else found above the folder."""
+    from jupyterlab_pipelines.store import find_root, find_store
+
+    return find_store(find_root(Path(os.getcwd())))
+
+
+def _namespace() -> dict[str, Any]:
+    from IPython import get_ipython
+
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    if shell is not None:
+        namespace: dict[str, Any] = shell.user_ns
+        return namespace
+    import __main__
+
+    return vars(__main__)

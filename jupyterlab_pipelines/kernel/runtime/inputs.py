@@ -1,0 +1,60 @@
+"""Stored values → the namespace. Values that lie in one file are loaded together, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyterlab_pipelines.errors import StepError
+from jupyterlab_pipelines.materializers import materializer_named, read_group
+from jupyterlab_pipelines.store.artifacts import ArtifactStore
+
+GROUP = "group"
+"""What stands in place of a materializer for several values in one file."""
+
+
+def reference(materializer: str, stored: str, member: str | None) -> str:
+    """How the step notebook names a stored value."""
+    return f"{materializer}:{stored}" if member is None else f"{GROUP}:{stored}#{member}"
+
+
+def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any]:
+    """The values by name. Names that refer to one stored object get one object.
+
+    Raises
+    ------
+    StepError
+        ``artifact_missing``, or ``artifact_damaged``: the stored value cannot be read.
+    """
+    artifacts = ArtifactStore(store / "artifacts")
+    files: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for name, said in references.items():
+        materializer, _, rest = said.partition(":")
+        stored, _, member = rest.partition("#")
+        path = artifacts.path(stored)
+        if not path.exists():
+            raise StepError("artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name)
+        key = f"{materializer}:{stored}"
+        if key not in files:
+            try:
+                read = read_group if materializer == GROUP else materializer_named(materializer).read
+                files[key] = read(path)
+            except ModuleNotFoundError as error:
+                raise StepError(
+                    "package_missing",
+                    f"`{name}` cannot be loaded: the package `{error.name}` is not installed in this kernel's "
+                    "environment.",
+                    name=name,
+                    package=error.name,
+                ) from error
+            except (EOFError, OSError, ValueError, KeyError) as error:
+                raise StepError(
+                    "artifact_damaged",
+                    f"The stored value of `{name}` ({stored}) cannot be read: {error}",
+                    name=name,
+                    stored=stored,
+                ) from error
+        values[name] = files[key][member] if materializer == GROUP else files[key]
+    return values

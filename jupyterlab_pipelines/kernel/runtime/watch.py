@@ -1,0 +1,325 @@
+"""What a step does to the namespace, seen from before its first to after its last cell."""
+
+from __future__ import annotations
+
+import sys
+import time
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyterlab_pipelines import materializers
+from jupyterlab_pipelines.environment import distributions_of
+from jupyterlab_pipelines.kernel.runtime import hidden
+from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
+from jupyterlab_pipelines.materializers import NotCarriableError
+from jupyterlab_pipelines.store.artifacts import ArtifactStore
+
+ABSENT = "absent"
+UNCARRIABLE = "uncarriable"
+KEPT_ANYWAY_BYTES = 1 << 28
+"""Up to this size, a value is kept though no step reads it (yet)."""
+
+SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "display"})
+WITH = "+"
+"""In the digest of a value that shares objects with others: between its own digest and theirs."""
+
+MISSING = object()
+
+
+class Watch:
+    """Watches one step.
+
+    Parameters
+    ----------
+    spec
+        ``inputs``: digest by name of what was loaded; ``hidden``: references by name of hidden state
+        to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
+        ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
+        functions and classes, which travel as source; ``imports``: root modules that the step imports;
+        ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], namespace: dict[str, Any], store: Path) -> None:
+        self.spec = spec
+        self.namespace = namespace
+        self.artifacts = ArtifactStore(store / "artifacts")
+        for name, value in load_references(store, spec["hidden"]).items():
+            next(state for state in hidden.STATES if state.name == name).write(value)
+        self.before = {name: id(value) for name, value in namespace.items()}
+        with self._definitions():
+            self.setup_digests = {
+                name: self._digest(namespace[name]) for name in spec["setup_values"] if name in namespace
+            }
+        self.hidden_before = {state.name: state.read() for state in hidden.STATES}
+
+    def finish(self) -> dict[str, Any]:
+        """Store what the step leaves.
+
+        Returns
+        -------
+        dict
+            ``outputs``: a record for each name (see `Artifact`), with ``preview``; ``effects``: names
+            that were bound or changed in place, groups that share objects; ``packages``; ``metrics``;
+            ``seconds`` that this took.
+        """
+        started = time.perf_counter()
+        with self._definitions():
+            changed = self._changed_in_place()
+            bound = self._bound()
+            values = self._to_store(changed | bound)
+            groups = self._shared(values)
+            outputs = self._store(values, groups)
+        for name in self.spec["wanted"]:
+            if name not in self.namespace and not name.startswith(hidden.PREFIX):
+                outputs[name] = _nothing(name, ABSENT, "")
+        for name in changed:
+            if name not in self.namespace:
+                outputs[name] = _nothing(name, ABSENT, "")
+        for state in hidden.STATES:
+            record = self._hidden_output(state)
+            if record is not None:
+                outputs[state.name] = record
+                if record["kind"] == "hidden":
+                    changed.add(state.name)
+        return {
+            "outputs": list(outputs.values()),
+            "effects": {
+                "binds": sorted(bound - set(self.spec["leaves"])),
+                "mutates": sorted(changed),
+                "shared": [sorted(group) for group in groups],
+            },
+            "packages": distributions_of(self.spec["imports"]),
+            "paths": list(sys.path),
+            "metrics": self._metrics(bound),
+            "seconds": time.perf_counter() - started,
+        }
+
+    # -- what happened --------------------------------------------------------------------------
+
+    def _changed_in_place(self) -> set[str]:
+        """Inputs and setup values that are not what they were."""
+        changed = set()
+        for name, before in {**self.spec["inputs"], **self.setup_digests}.items():
+            value = self.namespace.get(name, MISSING)
+            if value is MISSING or self._digest(value) != before.partition(WITH)[0]:
+                changed.add(name)
+        return changed
+
+    def _bound(self) -> set[str]:
+        """Names that are new, or stand for another object than before."""
+        return {
+            name
+            for name, value in self.namespace.items()
+            if self.before.get(name) != id(value) and not _is_shells(name)
+        }
+
+    def _to_store(self, touched: Iterable[str]) -> dict[str, Any]:
+        """Values that later steps read, and those that are cheap to keep for whoever asks later."""
+        wanted = set(self.spec["wanted"])
+        own = set(self.spec["definitions"])
+        passed_on = set(self.spec["leaves"]) & self.spec["inputs"].keys()
+        chosen: dict[str, Any] = {}
+        for name in sorted({*touched, *wanted, *passed_on}):
+            if name not in self.namespace:
+                continue
+            value = self.namespace[name]
+            if name in wanted:
+                chosen[name] = value
+            elif name.startswith("_") or isinstance(value, types.ModuleType):
+                continue
+            elif name in own and isinstance(value, type | types.FunctionType):
+                continue
+            elif _size(value) <= KEPT_ANYWAY_BYTES:
+                chosen[name] = value
+        return chosen
+
+    def _shared(self, values: Mapping[str, Any]) -> list[frozenset[str]]:
+        """Groups of names that share objects, of which one at least is stored."""
+        candidates = dict(values)
+        for name in (*self.spec["inputs"], *self.spec["setup_values"]):
+            if name in self.namespace:
+                candidates.setdefault(name, self.namespace[name])
+        return [group for group in materializers.shared_groups(candidates) if group & values.keys()]
+
+    # -- storing --------------------------------------------------------------------------------
+
+    def _store(self, values: Mapping[str, Any], groups: list[frozenset[str]]) -> dict[str, dict[str, Any]]:
+        records: dict[str, dict[str, Any]] = {}
+        for group in groups:
+            members = {name: values[name] for name in sorted(group & values.keys())}
+            if len(members) == 1:
+                continue
+            if len({id(value) for value in members.values()}) == 1:
+                records |= self._store_aliases(members)
+            else:
+                records |= self._store_group(members)
+        for name, value in values.items():
+            if name not in records:
+                record = self._store_one(name, value)
+                if record is not None:
+                    records[name] = record
+        return records
+
+    def _store_one(self, name: str, value: Any) -> dict[str, Any] | None:
+        """The record of one stored value; None if it cannot be stored and nobody wants it."""
+        materializer = materializers.materializer_of(value)
+        referred: list[str] = []
+        try:
+            digest = materializer.digest(value)
+            size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
+        except NotCarriableError as error:
+            return self._uncarriable(name, value, str(error))
+        except OSError:
+            raise
+        except Exception as error:  # a `__reduce__` or `__getstate__` of the user's may raise anything
+            return self._uncarriable(name, value, f"{type(error).__name__}: {error}")
+        record = _record(name, value, digest, materializer.name, size)
+        return record | {"stored": digest, "definitions": self._referred(digest, referred)}
+
+    def _store_aliases(self, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Several names for one object: one file, and one object again when it is loaded."""
+        first, value = next(iter(members.items()))
+        record = self._store_one(first, value)
+        if record is None:
+            return {}
+        together = f"{record['digest']}{WITH}{'='.join(members)}"
+        return {name: record | {"name": name, "digest": together} for name in members}
+
+    def _store_group(self, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        referred: list[str] = []
+        try:
+            digest = materializers.group_digest(members)
+            size = self.artifacts.add(
+                digest, lambda path: referred.extend(materializers.write_group(members, path))
+            )
+        except OSError:
+            raise
+        except Exception:  # one of them cannot be stored: each for itself, then
+            records = {name: self._store_one(name, value) for name, value in members.items()}
+            return {name: record for name, record in records.items() if record is not None}
+        definitions = self._referred(digest, referred)
+        return {
+            name: _record(name, value, f"{self._digest(value)}{WITH}{digest}", GROUP, size)
+            | {"stored": digest, "member": name, "definitions": definitions}
+            for name, value in members.items()
+        }
+
+    def _referred(self, digest: str, referred: list[str]) -> list[str]:
+        """Definitions that the stored file refers to; kept beside it, for when it is there already."""
+        note = f"{digest[:-1]}.definitions"
+        if referred:
+            self.artifacts.add(note, lambda path: path.write_text("\n".join(sorted(set(referred)))))
+            return sorted(set(referred))
+        noted = self.artifacts.read_bytes(note)
+        return [] if noted is None else noted.decode().split("\n")
+
+    def _uncarriable(self, name: str, value: Any, why: str) -> dict[str, Any] | None:
+        if name not in self.spec["wanted"] and name not in self.spec["inputs"]:
+            return None
+        return _nothing(name, UNCARRIABLE, why) | {"type": materializers.describe(value)[0]}
+
+    def _hidden_output(self, state: hidden.HiddenState) -> dict[str, Any] | None:
+        """The record of process state that the step changed, None if it did not."""
+        before, after = self.hidden_before[state.name], state.read()
+        if after is None or after == before:
+            if state.name not in self.spec["wanted"]:
+                return None
+            return _nothing(state.name, ABSENT, "") if after is None else self._store_one(state.name, after)
+        if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
+            return None
+        record = self._store_one(state.name, after)
+        return None if record is None else record | {"kind": "hidden"}
+
+    def _metrics(self, bound: set[str]) -> dict[str, Any]:
+        names = set(self.spec["metrics"])
+        if self.spec["evaluator"]:
+            names |= bound
+        return {
+            name: number
+            for name in sorted(names)
+            if name in self.namespace and (number := _number(self.namespace[name])) is not None
+        }
+
+    def _digest(self, value: Any) -> str:
+        try:
+            return materializers.digest_of(value)
+        except Exception:  # what has no digest is told by its identity: rebound is changed
+            return f"object {id(value)}"
+
+    def _definitions(self) -> Any:
+        return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+
+
+def _record(name: str, value: Any, digest: str, materializer: str, size: int) -> dict[str, Any]:
+    type_name, summary = materializers.describe(value)
+    return {
+        "name": name,
+        "digest": digest,
+        "type": type_name,
+        "materializer": materializer,
+        "size_bytes": size,
+        "stored": digest,
+        "member": None,
+        "summary": summary,
+        "definitions": [],
+        "kind": "value",
+        "preview": materializers.preview(value),
+    }
+
+
+def _nothing(name: str, kind: str, why: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "digest": kind,
+        "type": "",
+        "materializer": "",
+        "size_bytes": 0,
+        "stored": "",
+        "member": None,
+        "summary": why,
+        "definitions": [],
+        "kind": kind,
+        "preview": None,
+    }
+
+
+def _is_shells(name: str) -> bool:
+    """IPython's own bookkeeping: `_`, `__`, `_3`, `_i3`, `In`, `Out`, …"""
+    if name in SHELL_NAMES or name.startswith("__"):
+        return True
+    rest = name.lstrip("_")
+    return name.startswith("_") and (not rest or rest.lstrip("i").isdigit() or rest in ("i", "ii", "iii", "ih", "oh", "dh"))
+
+
+def _number(value: Any) -> float | int | None:
+    """A plain or numpy number, as JSON can say it."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        number: float | int = value
+    elif getattr(value, "shape", None) == () and hasattr(value, "item"):
+        number = value.item()
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            return None
+    else:
+        return None
+    return number if number == number and abs(number) != float("inf") else None
+
+
+def _size(value: Any) -> int:
+    """A guess at the size in bytes, cheap for tables and arrays."""
+    for name in ("nbytes", "estimated_size", "memory_usage"):
+        size = getattr(value, name, None)
+        try:
+            if name == "memory_usage" and callable(size):
+                size = size()
+                size = size.sum() if hasattr(size, "sum") else size
+            elif callable(size):
+                size = size()
+            if isinstance(size, int) or hasattr(size, "__int__"):
+                return int(size)
+        except Exception:  # somebody's own attribute of that name
+            continue
+    return sys.getsizeof(value, 0)

@@ -1,0 +1,51 @@
+"""Which functions and classes a stored value refers to by name, and which it contains.
+
+The notebook's own definitions travel as source and are defined in ``__main__`` before a value is
+loaded. A value which refers to them by name therefore meets the very same class on the other
+side, so that ``isinstance``, members of enums and dataclasses work as in one process.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_carried: ContextVar[Collection[str]] = ContextVar("carried_definitions", default=frozenset())
+
+
+@contextmanager
+def carried_definitions(names: Collection[str]) -> Iterator[None]:
+    """Within it, the definitions `names` of ``__main__`` are stored by name.
+
+    All other functions and classes of ``__main__`` are stored by value, as cloudpickle does. A
+    digest counts a definition that is stored by name *as its name*: whoever reuses the value has
+    to compare the source of what `Materializer.write` says it refers to.
+    """
+    token = _carried.set(frozenset(names))
+    try:
+        yield
+    finally:
+        _carried.reset(token)
+
+
+def is_reference(thing: object) -> bool:
+    """Whether a function or class can be found by module and qualified name where it is loaded."""
+    module_name = getattr(thing, "__module__", None)
+    path = getattr(thing, "__qualname__", None)
+    if not isinstance(module_name, str) or not isinstance(path, str):
+        return False
+    if module_name == "__main__" and path.partition(".")[0] not in _carried.get():
+        return False
+    found: object = sys.modules.get(module_name)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found is thing
+
+
+def definition_name(thing: object) -> str | None:
+    """The top-level name in ``__main__`` of a carried definition, None for anything else."""
+    if getattr(thing, "__module__", None) == "__main__" and is_reference(thing):
+        return str(thing.__qualname__).partition(".")[0]  # type: ignore[attr-defined]
+    return None

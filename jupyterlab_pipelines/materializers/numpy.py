@@ -1,0 +1,145 @@
+"""``numpy``: plain arrays as ``.npy``, mapped into memory where they are large."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyterlab_pipelines.materializers import canonical
+
+MAPPED_FROM_BYTES = 1 << 24
+"""From this size on a file is mapped, so that loading costs nothing; a smaller one is read, and
+the array owns its memory as most arrays do."""
+
+_ROWS_AT_ONCE = 4096
+"""Of columns that are strided: so many rows of all of them fit the processor's cache."""
+
+
+class NumpyMaterializer:
+    name = "numpy"
+
+    def accepts(self, value: object) -> bool:
+        """Arrays, not of a subclass, of data that lie in the array itself, and not frozen.
+
+        A read-only array goes to `pickle`, which keeps it read-only.
+        """
+        np = sys.modules.get("numpy")
+        return np is not None and type(value) is np.ndarray and value.flags.writeable and _is_kept_by_npy(value.dtype)
+
+    def digest(self, value: object) -> str:
+        return canonical.digest(value)
+
+    def write(self, value: Any, path: Path) -> tuple[str, ...]:
+        import numpy as np
+
+        with path.open("wb") as file:
+            np.lib.format.write_array(file, value, allow_pickle=False)
+        return ()
+
+    def read(self, path: Path) -> object:
+        import numpy as np
+
+        with path.open("rb") as file:
+            if path.stat().st_size < MAPPED_FROM_BYTES:
+                return np.lib.format.read_array(file, allow_pickle=False)
+            version = np.lib.format.read_magic(file)
+            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, is_fortran, dtype = read_header[version](file)
+            # Copy on write: the value may be changed in place, the file is not.
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            return np.ndarray(shape, dtype, mapped, file.tell(), order="F" if is_fortran else "C")
+
+
+def _is_kept_by_npy(dtype: Any) -> bool:
+    import numpy as np
+
+    if dtype.hasobject or dtype.kind not in "biufcmMSUV" or dtype.metadata:
+        return False
+    if dtype.fields is None:
+        # Fails for types of other packages, such as bfloat16, whose name means another to NumPy.
+        return bool(dtype.subdtype is None and np.dtype(dtype.str) == dtype)
+    if not all(_is_kept_by_npy(field.base) for field, *_ in dtype.fields.values()):
+        return False
+    written = np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype))
+    return bool(written == dtype and written.isalignedstruct == dtype.isalignedstruct and written.type is dtype.type)
+
+
+# -- canonical encoding ----------------------------------------------------------------------
+
+
+def form_of(kind: type) -> Any:
+    import numpy as np
+
+    if kind is np.ndarray:
+        return canonical.once(_array_form)
+    if issubclass(kind, np.generic) and kind.__module__ == "numpy" and kind is not np.void:
+        return _scalar_form
+    if issubclass(kind, (np.dtype, np.ufunc)):
+        return None
+    return ...
+
+
+def _scalar_form(encoder: canonical.Encoder, scalar: Any) -> tuple[object, ...]:
+    import numpy as np
+
+    return ("numpy scalar", scalar.dtype.str, hash_array(np.asarray(scalar)))
+
+
+def _array_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...] | None:
+    if array.dtype.kind == "O" and array.dtype.fields is None:
+        return ("numpy.ndarray", array.dtype, array.shape, order_of(array), tuple(array.ravel().tolist()))
+    if array.dtype.hasobject or array.dtype.kind not in "biufcmMSUV":
+        return None
+    traits = (array.dtype, array.shape, order_of(array), array.flags.writeable, encoder.place(array))
+    return ("numpy.ndarray", *traits, hash_array(array))
+
+
+def order_of(array: Any) -> str:
+    """Memory order, as far as a stored array keeps it."""
+    return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+
+
+def hash_array(array: Any) -> bytes:
+    """Hash of the data alone, in the array's memory order; padding is not data."""
+    return hash_columns([(array.T if order_of(array) == "F" else array)])[0]
+
+
+def hash_columns(columns: list[Any]) -> list[bytes]:
+    """Hash of the data of each array, in C order; strided ones of equal length go side by side."""
+    hashers = [canonical.new_hash() for _ in columns]
+    strided: dict[int, list[tuple[Any, Any]]] = {}
+    for column, hasher in zip(columns, hashers):
+        if column.dtype.fields is not None or column.dtype.char in "gG":
+            for part in _parts(column):
+                hasher.update(hash_array(part))
+        elif column.flags.c_contiguous:
+            hasher.update(_bytes_of(column))
+        else:
+            strided.setdefault(len(column), []).append((column, hasher))
+    for length, side_by_side in strided.items():
+        for start in range(0, length, _ROWS_AT_ONCE):
+            for column, hasher in side_by_side:
+                hasher.update(_bytes_of(column[start : start + _ROWS_AT_ONCE]))
+    return [hasher.digest() for hasher in hashers]
+
+
+def _bytes_of(array: Any) -> Any:
+    import numpy as np
+
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def _parts(array: Any) -> list[Any]:
+    """Fields of a structured array, and what is not padding of extended precision numbers."""
+    import numpy as np
+
+    if array.dtype.fields is not None:
+        return [array[name] for name in array.dtype.names]
+    if np.finfo(np.longdouble).nmant != 63:
+        return [np.ascontiguousarray(array).reshape(-1).view(np.uint8)]
+    return [np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, 16)[:, :10]]
+
+
+MATERIALIZER = NumpyMaterializer()

@@ -1,0 +1,97 @@
+"""``polars``: frames and series, as Arrow IPC written by polars itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyterlab_pipelines.materializers import canonical
+
+
+class PolarsMaterializer:
+    name = "polars"
+
+    def accepts(self, value: object) -> bool:
+        """Eager frames and series, unless there are Python objects in them. Lazy ones go by pickle."""
+        pl = sys.modules.get("polars")
+        if pl is None:
+            return False
+        if type(value) is pl.Series:
+            return _is_kept_by_ipc(value.dtype)
+        # A frame without columns may still have rows, which the file does not say.
+        return type(value) is pl.DataFrame and value.width > 0 and all(map(_is_kept_by_ipc, value.dtypes))
+
+    def digest(self, value: object) -> str:
+        return canonical.digest(value)
+
+    def write(self, value: Any, path: Path) -> tuple[str, ...]:
+        import polars as pl
+
+        # A series is written as a frame of one column; the column's name tells which it was.
+        is_series = isinstance(value, pl.Series)
+        frame = pl.DataFrame([value.alias(_SERIES + value.name)]) if is_series else value
+        frame.write_ipc(path, compression="uncompressed")
+        return ()
+
+    def read(self, path: Path) -> object:
+        import polars as pl
+
+        frame = pl.read_ipc(path)
+        if frame.width == 1 and frame.columns[0].startswith(_SERIES):
+            series = frame.to_series()
+            return series.alias(series.name[len(_SERIES) :])
+        return frame
+
+
+_SERIES = "jupyterlab_pipelines.series:"
+
+
+def _is_kept_by_ipc(dtype: Any) -> bool:
+    import polars as pl
+
+    if isinstance(dtype, pl.Struct):
+        return all(_is_kept_by_ipc(field.dtype) for field in dtype.fields)
+    inner = getattr(dtype, "inner", None)
+    return dtype != pl.Object and (inner is None or _is_kept_by_ipc(inner))
+
+
+# -- canonical encoding ----------------------------------------------------------------------
+
+
+def form_of(kind: type) -> Any:
+    import polars as pl
+
+    if kind is pl.DataFrame:
+        return canonical.once(_frame_form)
+    if kind is pl.Series:
+        return canonical.once(_series_form)
+    if issubclass(kind, (pl.DataType, pl.Expr)):
+        return None
+    return ...
+
+
+def _frame_form(encoder: canonical.Encoder, frame: Any) -> tuple[object, ...]:
+    return ("polars.DataFrame", frame.shape, tuple(_series_form(encoder, column) for column in frame.get_columns()))
+
+
+def _series_form(encoder: canonical.Encoder, series: Any) -> tuple[object, ...]:
+    import polars as pl
+
+    head = ("polars.Series", series.name, repr(series.dtype))
+    if series.dtype == pl.Object:
+        return (*head, tuple(series.to_list()))
+    try:
+        from jupyterlab_pipelines.materializers.arrow import column_form
+
+        return (*head, column_form(series.to_arrow()))
+    except (ImportError, ValueError):
+        # Without pyarrow, and for the few types which Arrow lacks: polars' own file, in one chunk.
+        import io
+
+        file = io.BytesIO()
+        series.rechunk().to_frame().write_ipc(file, compression="uncompressed")
+        return (*head, file.getvalue())
+
+
+MATERIALIZER = PolarsMaterializer()

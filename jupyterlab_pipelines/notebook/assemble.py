@@ -1,0 +1,150 @@
+"""Pipeline → notebooks: the step notebook that a kernel executes, and the whole one with fresh outputs.
+
+A step notebook is an ordinary notebook, which papermill (or a person) can run: setup and parameters,
+then what the step gets from other steps, then its own cells as they stand in the source notebook.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from jupyterlab_pipelines.notebook.flow import has_code
+from jupyterlab_pipelines.pipeline import CellKind, Definition, Needs, Pipeline, Step
+
+METADATA = "pipelines-as-experiments"
+"""Key in cell and notebook metadata of step notebooks."""
+
+
+def step_notebook(
+    pipeline: Pipeline,
+    step: Step,
+    needs: Needs,
+    *,
+    content: Mapping[str, Any],
+    kernel: str,
+    references: Mapping[str, str],
+) -> dict[str, Any]:
+    """The notebook that executes `step` alone, nbformat 4.5.
+
+    Parameters
+    ----------
+    content
+        The source notebook; its metadata is kept.
+    references
+        By name of an input, how the runtime finds its stored value.
+    """
+    cells: list[dict[str, Any]] = []
+    parameter_cells = pipeline.cells_of(CellKind.PARAMETERS)
+    for cell in pipeline.preamble_of(step):
+        tags = ["parameters"] if cell.index in parameter_cells[-1:] else []
+        cells.append(_code(f"cell-{cell.index}", cell.source, tags + _kept(content, cell.index), cell_index=cell.index))
+    cells += _definitions("definitions", needs.definitions)
+    if references:
+        arguments = "".join(f"    {name}={said!r},\n" for name, said in sorted(references.items()))
+        source = (
+            "import jupyterlab_pipelines.kernel.runtime as _pipelines\n\n"
+            f"_pipelines.load(\n{arguments})\ndel _pipelines"
+        )
+        cells.append(_code("inputs", source, ["injected-inputs"]))
+    cells += _definitions("late-definitions", needs.late_definitions)
+    for index in step.cells:
+        cell = pipeline.cells[index]
+        ours = {"cell_index": index, "step": step.name, "has_code": has_code(cell)}
+        tags = [f"step:{step.name}", *_kept(content, index)]
+        cells.append(_code(f"cell-{index}", cell.source, tags, **ours))
+    metadata = copy.deepcopy(dict(content.get("metadata") or {}))
+    metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
+    metadata[METADATA] = {"step": step.name}
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _kept(content: Mapping[str, Any], index: int) -> list[str]:
+    """The tags of a cell that change how it is executed, under *Run All* too."""
+    tags = (content["cells"][index].get("metadata") or {}).get("tags") or []
+    return [tag for tag in tags if tag in ("raises-exception", "skip-execution")]
+
+
+def _definitions(cell_id: str, definitions: tuple[Definition, ...]) -> list[dict[str, Any]]:
+    if not definitions:
+        return []
+    source = "\n\n".join(definition.source for definition in definitions)
+    return [_code(cell_id, source, ["injected-definitions"])]
+
+
+def _code(cell_id: str, source: str, tags: list[str], **ours: Any) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"tags": tags}
+    if ours:
+        metadata[METADATA] = ours
+    else:
+        metadata["jupyter"] = {"source_hidden": True}
+    return {
+        "cell_type": "code",
+        "id": cell_id,
+        "metadata": metadata,
+        "source": source,
+        "execution_count": None,
+        "outputs": [],
+    }
+
+
+def cell_index_of(cell: Mapping[str, Any]) -> int | None:
+    """Position in the source notebook of a step notebook's cell, None for an injected one."""
+    index = (cell.get("metadata") or {}).get(METADATA, {}).get("cell_index")
+    return index if isinstance(index, int) else None
+
+
+def is_step_cell(cell: Mapping[str, Any]) -> bool:
+    """Whether a step notebook's cell is one of the step's own."""
+    return "step" in (cell.get("metadata") or {}).get(METADATA, {})
+
+
+def with_outputs(
+    pipeline: Pipeline, content: Mapping[str, Any], executed: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The source notebook with the outputs of its steps in every cell; ids and metadata are kept.
+
+    Cells that were not executed have no outputs. Execution counts are those of *Run All*.
+
+    Parameters
+    ----------
+    executed
+        By step name, its executed step notebook.
+    """
+    result = copy.deepcopy(dict(content))
+    outputs: dict[int, list[Any]] = {}
+    for step in pipeline.steps:
+        notebook = executed.get(step.name)
+        if notebook is None:
+            continue
+        own = [cell for cell in notebook["cells"] if is_step_cell(cell)]
+        # By position among the cells that hold code: a reused execution may come from another
+        # version of the notebook, in which cells stood elsewhere or comment cells were missing.
+        theirs = [cell for cell in own if _holds_code(cell)]
+        ours = [index for index in step.cells if has_code(pipeline.cells[index])]
+        for index, cell in zip(ours, theirs, strict=False):
+            outputs[index] = cell.get("outputs", [])
+        for cell in notebook["cells"]:
+            index = cell_index_of(cell)
+            if index is None or is_step_cell(cell) or index in outputs or index >= len(pipeline.cells):
+                continue
+            if pipeline.cells[index].source == cell.get("source"):
+                outputs[index] = cell.get("outputs", [])
+    count = 0
+    for index, cell in enumerate(result["cells"]):
+        if cell.get("cell_type") != "code":
+            continue
+        cell["outputs"] = copy.deepcopy(outputs.get(index, []))
+        cell["execution_count"] = None
+        if index in outputs and pipeline.cells[index].source.strip():
+            count += 1
+            cell["execution_count"] = count
+        for output in cell["outputs"]:
+            if output.get("output_type") == "execute_result":
+                output["execution_count"] = cell["execution_count"]
+    return result
+
+
+def _holds_code(cell: Mapping[str, Any]) -> bool:
+    return bool((cell.get("metadata") or {}).get(METADATA, {}).get("has_code", True))

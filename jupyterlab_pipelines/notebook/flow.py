@@ -1,0 +1,824 @@
+"""Data flow: which writer each reader sees. Cells with their statements → Pipeline.
+
+The notebook is walked once, statement by statement, in notebook order, as *Restart & Run All* would
+execute it. At each moment `_Flow._seen` says, for every name, what wrote it last:
+
+- a **value** of a step: a reader in another step gets it as an artifact;
+- a **definition** (import, function, class, lambda): a reader in another step gets its source;
+- **setup** or a **parameter**: every kernel makes it anew, nothing travels.
+
+A statement that *may* bind a name, or changes its object in place, first reads it: so the step passes on
+what the earlier writer left when it did not write after all. What syntax cannot see comes in as
+`Effects` that were learned while the step ran, and is treated exactly alike.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import graphlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jupyterlab_pipelines import dag
+from jupyterlab_pipelines.errors import NotebookError
+from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse
+from jupyterlab_pipelines.notebook.parse import Outline, StepTags
+from jupyterlab_pipelines.notebook.tags import METRICS_STEP, age_seconds
+from jupyterlab_pipelines.pipeline import (
+    Cell,
+    CellKind,
+    Definition,
+    Edge,
+    Effects,
+    Input,
+    Needs,
+    Parameter,
+    Pipeline,
+    Step,
+    Warning,
+)
+
+GIVEN = frozenset(dir(builtins)) | {
+    *("get_ipython", "display", "In", "Out", "exit", "quit", "_", "__", "___", "_i", "_ii", "_iii"),
+    *("_ih", "_oh", "_dh", "__name__", "__doc__", "__builtins__", "__builtin__"),
+}
+"""Names that every kernel has before the first cell."""
+
+Position = tuple[int, int]
+"""Cell index and number of the statement in the cell."""
+
+END = 1 << 30
+"""Number of a statement after all others: where learned effects take place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """What wrote a name last. `owner` is a step, or None for setup and parameters."""
+
+    owner: str | None
+    position: Position
+    statement: Statement | None = None  # only of a definition
+    # What the names that a definition reads at once were bound to when it was executed.
+    reads: Mapping[str, _Binding | None] = field(default_factory=dict)
+    earlier_imports: tuple[_Binding, ...] = ()
+
+    @property
+    def is_definition(self) -> bool:
+        return self.statement is not None
+
+
+@dataclass
+class _Reader:
+    """What one step was found to need so far."""
+
+    own: set[str] = field(default_factory=set)
+    inputs: dict[str, _Binding] = field(default_factory=dict)
+    optional: set[str] = field(default_factory=set)
+    definitions: dict[Position, _Binding] = field(default_factory=dict)
+    late: set[Position] = field(default_factory=set)
+    parameters: set[str] = field(default_factory=set)
+    setup_names: set[str] = field(default_factory=set)
+    unresolved: dict[str, int] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
+
+    def copy(self) -> _Reader:
+        return _Reader(
+            set(self.own),
+            dict(self.inputs),
+            set(self.optional),
+            dict(self.definitions),
+            set(self.late),
+            set(self.parameters),
+            set(self.setup_names),
+            dict(self.unresolved),
+            set(self.imports),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Names that shared objects when `step` had ended, with what they were bound to then."""
+
+    step: str
+    bound: Mapping[str, _Binding]
+
+
+@dataclass(frozen=True, slots=True)
+class _Preamble:
+    """A statement of setup or of the parameters cell."""
+
+    statement: Statement
+    position: Position
+    is_effect: bool
+
+
+def read_pipeline(outline: Outline, learned: Mapping[str, Effects] | None = None) -> Pipeline:
+    """The pipeline of the notebook with `outline`, with the `learned` effects of steps by name.
+
+    Raises
+    ------
+    NotebookError
+        ``syntax_error`` (cell and line), ``order_cycle`` (the steps in it), ``interleaved_steps``,
+        ``unknown_step`` (in an ``after:``), ``setup_reads_step``.
+    """
+    flow = _walk(outline, learned or {})
+    while flow.passed_on:
+        # A value that a step left shares objects with one that it got, and one of the two is changed in
+        # place later. The two must travel together: the step passes on what it got.
+        merged = dict(flow.learned)
+        for step, names in flow.passed_on.items():
+            effects = merged.get(step, Effects())
+            merged[step] = replace(effects, mutates=effects.mutates | names)
+        if merged == flow.learned:
+            break
+        flow = _walk(outline, merged)
+    return flow.pipeline()
+
+
+def _walk(outline: Outline, learned: Mapping[str, Effects]) -> _Flow:
+    flow = _Flow(outline, learned, hoist=False)
+    if flow.misses_shared_cells():
+        # Kale puts imports and functions before every step, wherever their cells stand.
+        hoisted = _Flow(outline, learned, hoist=True)
+        if hoisted.number_unresolved() < flow.number_unresolved():
+            return hoisted
+    return flow
+
+
+def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Per step its code in normal form (see `Step.code`); needs no data flow."""
+    code: dict[str, tuple[tuple[str, ...], ...]] = {step.name: () for step in outline.steps}
+    for cell in outline.cells:
+        if cell.step is not None:
+            normal = _normal_form(cell)
+            if normal:
+                code[cell.step] += (normal,)
+    return code
+
+
+def has_code(cell: Cell) -> bool:
+    """Whether executing `cell` does anything: comments alone do not."""
+    return bool(_normal_form(cell))
+
+
+def _normal_form(cell: Cell) -> tuple[str, ...]:
+    code = _analyse(cell)
+    if not code.statements:
+        return () if code.is_python or not cell.source.strip() else (cell.source.strip(),)
+    statements = tuple(statement.normalised for statement in code.statements)
+    if not code.is_python:
+        return (cell.source.strip(), *statements)
+    # `df.head();` shows nothing, `df.head()` does, and the syntax tree is the same.
+    return (*statements, ";") if _is_quiet(cell.source) else statements
+
+
+def _is_quiet(source: str) -> bool:
+    for line in reversed(source.splitlines()):
+        code = line.split("#")[0].rstrip()
+        if code:
+            return code.endswith(";")
+    return False
+
+
+def _analyse(cell: Cell) -> Any:
+    try:
+        return analyse(cell.source)
+    except SyntaxError as error:
+        line = error.lineno or 1
+        lines = cell.source.splitlines()
+        text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+        raise NotebookError(
+            "syntax_error",
+            f"Cell {cell.index + 1}, line {line}: {error.msg}" + (f": `{text}`" if text else "") + ".",
+            cell_index=cell.index,
+            cell_id=cell.id,
+            line=line,
+            step=cell.step,
+        ) from None
+
+
+class _Flow:
+    """One walk through the notebook."""
+
+    def __init__(self, outline: Outline, learned: Mapping[str, Effects], *, hoist: bool) -> None:
+        self.outline = outline
+        self.learned = learned
+        self.tags: dict[str, StepTags] = {step.name: step for step in outline.steps}
+        self.readers: dict[str, _Reader] = {name: _Reader() for name in self.tags}
+        self.leaves: dict[str, dict[str, None]] = {name: {} for name in self.tags}
+        self.defines: dict[str, set[str]] = {name: set() for name in self.tags}
+        self.views: dict[str, dict[str, _Binding]] = {}
+        self.preamble: list[_Preamble] = []
+        self.preamble_before: dict[str, int] = {}
+        self.preamble_cells: list[int] = []
+        self.preambles: dict[str, list[int]] = {}
+        self.parameters: dict[str, Parameter] = {}
+        self.read_by: dict[tuple[str, str], set[str]] = {}
+        self.printed: dict[str, list[str]] = {}
+        self.star_imports: list[_Binding] = []
+        self.links: list[_Link] = []
+        self.passed_on: dict[str, set[str]] = {}
+        self.opaque: str | None = None
+        self._seen: dict[str, _Binding] = {}
+        self._names_in_skipped: dict[str, int] = {}
+        self._last_cell = {cell.step: cell.index for cell in outline.cells if cell.step is not None}
+        cells = list(outline.cells)
+        if hoist:
+            first = [outline.cells[index] for index in outline.shared_cells]
+            moved = set(outline.shared_cells)
+            first += [c for c in cells if c.kind is CellKind.PARAMETERS]
+            cells = first + [c for c in cells if c.index not in moved and c.kind is not CellKind.PARAMETERS]
+        for cell in cells:
+            self._read_cell(cell)
+
+    # -- the walk -------------------------------------------------------------------------------
+
+    def _read_cell(self, cell: Cell) -> None:
+        if cell.kind is CellKind.TEXT:
+            return
+        if cell.kind is CellKind.SKIP:
+            self._note_skipped(cell)
+            return
+        code = _analyse(cell)
+        if cell.step is None:
+            self.preamble_cells.append(cell.index)
+            for number, statement in enumerate(code.statements):
+                self._read_preamble(cell, (cell.index, number), statement)
+            return
+        step = cell.step
+        if step not in self.views:
+            self.views[step] = dict(self._seen)
+            self.preamble_before[step] = len(self.preamble)
+            self.preambles[step] = list(self.preamble_cells)
+        for number, statement in enumerate(code.statements):
+            self._read_statement(step, (cell.index, number), statement)
+        if self._last_cell[step] == cell.index:
+            self._apply_learned(step, (cell.index, END))
+
+    def _note_skipped(self, cell: Cell) -> None:
+        try:
+            statements = analyse(cell.source).statements
+        except SyntaxError:
+            return
+        for statement in statements:
+            for name in statement.binds | statement.may_bind:
+                self._names_in_skipped.setdefault(name, cell.index)
+
+    def _read_preamble(self, cell: Cell, position: Position, statement: Statement) -> None:
+        for name in statement.reads:
+            binding = self._seen.get(name)
+            if binding is not None and binding.owner is not None and not binding.is_definition:
+                raise NotebookError(
+                    "setup_reads_step",
+                    f"Cell {cell.index + 1} holds in every step, but reads `{name}` from step "
+                    f"`{binding.owner}`. Give the cell a `step:` tag of its own.",
+                    cell_index=cell.index,
+                    cell_id=cell.id,
+                    step=binding.owner,
+                )
+        if cell.kind is CellKind.PARAMETERS:
+            for parameter in _parameters_of(statement, cell.source):
+                self.parameters[parameter.name] = parameter
+        self.preamble.append(_Preamble(statement, position, self._is_effect(statement)))
+        if statement.star_imports:
+            self.star_imports.append(_Binding(None, position, statement))
+        for name in statement.binds | statement.may_bind | statement.mutates:
+            if name in statement.mutates and name not in statement.binds and name in self._seen:
+                if self._seen[name].is_definition:
+                    continue
+            self._seen[name] = self._binding(None, name, position, statement)
+        for name in statement.deletes:
+            self._seen.pop(name, None)
+
+    def _is_effect(self, statement: Statement) -> bool:
+        """Whether a setup statement acts on every step, not only on those that read its names."""
+        if statement.kind is not StatementKind.OTHER:
+            return False
+        if statement.opaque or statement.star_imports:
+            return True
+        for name in statement.mutates:
+            binding = self._seen.get(name)
+            if binding is None or binding.is_definition:
+                return True
+        return not _only_assigns(statement.normalised) and not (statement.mutates and _only_calls_on_names(statement))
+
+    def _read_statement(self, step: str, position: Position, statement: Statement) -> None:
+        reader = self.readers[step]
+        reader.imports |= statement.imports
+        if statement.kind is StatementKind.DEFINITION:
+            self.defines[step] |= statement.binds
+        if statement.opaque:
+            for name in list(self._seen):
+                known = name in reader.inputs
+                self._resolve(step, name, self._seen)
+                if not known and name in reader.inputs:
+                    reader.optional.add(name)
+        binds, mutates = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
+        mutates |= statement.mutates | self._changed_arguments(statement)
+        mutates = {name for name in mutates if not self._is_module(name)}
+        binds |= statement.may_bind | statement.may_delete
+        for name in sorted((binds | mutates) - reader.own):
+            self._resolve(step, name, self._seen)
+        for name in sorted(mutates):
+            self._write_shared(step, name, position)
+        for name in sorted(binds | mutates):
+            self._write(step, name, _Binding(step, position))
+        for name in sorted(statement.binds):
+            self._write(step, name, self._binding(step, name, position, statement))
+            reader.own.add(name)
+        for name in sorted(statement.deletes):
+            self._write(step, name, _Binding(step, position))
+            reader.own.add(name)
+        if statement.star_imports:
+            self.star_imports.append(self._binding(step, "*", position, statement))
+        if statement.printed:
+            self.printed.setdefault(step, []).extend(statement.printed)
+        if statement.opaque:
+            self.opaque = step
+            for name, binding in list(self._seen.items()):
+                if binding.owner is not None and not binding.is_definition:
+                    self._write(step, name, _Binding(step, position))
+
+    def _apply_learned(self, step: str, position: Position) -> None:
+        effects = self.learned.get(step)
+        if not effects:
+            return
+        for name in sorted(effects.mutates):
+            if name not in self.readers[step].own:
+                self._resolve(step, name, self._seen)
+            self._write_shared(step, name, position)
+            self._write(step, name, _Binding(step, position))
+        for name in sorted(effects.binds):
+            current = self._seen.get(name)
+            if current is None or current.owner != step:
+                self._write(step, name, _Binding(step, position))
+        for group in effects.shared:
+            bound = {name: self._seen[name] for name in group if name in self._seen}
+            self.links.append(_Link(step, bound))
+
+    def _is_module(self, name: str) -> bool:
+        """`np.append(xs, 1)` does not change `np`."""
+        binding = self._seen.get(name)
+        statement = None if binding is None else binding.statement
+        return statement is not None and statement.kind is StatementKind.IMPORT
+
+    def _changed_arguments(self, statement: Statement) -> set[str]:
+        """Names passed to functions of the notebook that change that parameter in place."""
+        changed: set[str] = set()
+        for call in statement.calls:
+            binding = self._seen.get(call.function)
+            if binding is None or binding.statement is None:
+                continue
+            for parameter in binding.statement.mutated_parameters:
+                if isinstance(parameter, str):
+                    changed |= dict(call.keywords).get(parameter, frozenset())
+                elif parameter < len(call.arguments):
+                    changed |= call.arguments[parameter]
+        return changed & statement.reads
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def _binding(self, owner: str | None, name: str, position: Position, statement: Statement) -> _Binding:
+        if statement.kind is StatementKind.OTHER and name != "*":
+            return _Binding(owner, position)
+        if statement.kind is not StatementKind.OTHER and name not in statement.binds and name != "*":
+            return _Binding(owner, position)
+        before = self._seen.get(name)
+        earlier: tuple[_Binding, ...] = ()
+        if before is not None and before.statement is not None and _extends_package(statement, name):
+            # `import a.b` after `import a.c`: both submodules are there.
+            if before.statement.kind is StatementKind.IMPORT:
+                earlier = (before,)
+        return _Binding(
+            owner,
+            position,
+            statement,
+            reads={read: self._seen.get(read) for read in statement.reads},
+            earlier_imports=earlier,
+        )
+
+    def _write(self, step: str, name: str, binding: _Binding) -> None:
+        readers = self.read_by.get((step, name), set()) - {step}
+        if readers and not binding.is_definition:
+            reader = sorted(readers)[0]
+            raise NotebookError(
+                "interleaved_steps",
+                f"Step `{step}` changes `{name}` again in cell {binding.position[0] + 1}, after step `{reader}` "
+                f"has read it. Give that cell a step name of its own.",
+                cell_index=binding.position[0],
+                step=step,
+                steps=[step, reader],
+                name=name,
+            )
+        self._seen[name] = binding
+        self.leaves[step][name] = None
+
+    def _write_shared(self, step: str, name: str, position: Position) -> None:
+        """Names that share objects with `name` change when it is changed in place."""
+        for link in self.links:
+            if link.step == step or link.bound.get(name) is not self._seen.get(name):
+                continue
+            others = [other for other, then in link.bound.items() if other != name and self._seen.get(other) is then]
+            if not others:
+                continue
+            self.passed_on.setdefault(link.step, set()).update(
+                other for other in (name, *others) if link.bound[other].owner != link.step
+            )
+            for other in others:
+                self._resolve(step, other, self._seen)
+                self._write(step, other, _Binding(step, position))
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def _read(
+        self,
+        step: str,
+        names: Iterable[str],
+        seen: Mapping[str, _Binding],
+        cell_index: int,
+        mentions: frozenset[str] = frozenset(),
+    ) -> tuple[set[str], set[str]]:
+        """Resolve `names` and all that the definitions among them may read when they are called.
+
+        Returns the names that those definitions may bind, and may change in place, when called.
+        """
+        reader = self.readers[step]
+        binds: set[str] = set()
+        mutates: set[str] = set()
+        todo, done = list(names), set()
+        while todo:
+            name = todo.pop()
+            if name in done:
+                continue
+            done.add(name)
+            binding = seen.get(name)
+            if name not in reader.own or (binding is not None and binding.owner != step):
+                if not self._resolve(step, name, seen) and name not in reader.own | mentions:
+                    reader.unresolved.setdefault(name, cell_index)
+            if binding is None or name in reader.inputs:
+                continue
+            for statement in self._statements_behind(step, name, binding):
+                todo.extend(statement.deferred)
+                mentions |= statement.mentions
+                if statement.kind is not StatementKind.OTHER:
+                    todo.extend(statement.reads)
+                binds |= statement.deferred_binds
+                mutates |= statement.deferred_mutates
+        return binds, mutates
+
+    def _statements_behind(self, step: str, name: str, binding: _Binding) -> list[Statement]:
+        if binding.statement is not None:
+            return [binding.statement]
+        if binding.owner is None:
+            return [entry.statement for entry in self._setup_behind(step, {name})]
+        return []
+
+    def _resolve(self, step: str, name: str, seen: Mapping[str, _Binding]) -> bool:
+        """Note what `step` needs so that it can read `name`; False if nothing is known to bind it."""
+        reader = self.readers[step]
+        if name in reader.inputs:
+            reader.optional.discard(name)
+            current = seen.get(name)
+            if current is not None and current.owner not in (step, None, reader.inputs[name].owner):
+                # Another step wrote it between two cells of this step.
+                self._refuse_interleaved(step, name, current)
+            return True
+        binding = seen.get(name)
+        if binding is None:
+            if self.opaque is not None and self.opaque != step and name not in GIVEN:
+                self._need_value(step, name, _Binding(self.opaque, (0, 0)))
+                return True
+            for star in self.star_imports:
+                self._carry(step, star, seen)
+            return bool(self.star_imports) or self.opaque == step or name in GIVEN
+        if binding.owner == step:
+            return True
+        if binding.owner is None:
+            if name in self.parameters and not binding.is_definition:
+                reader.parameters.add(name)
+            reader.setup_names.add(name)
+            return True
+        if binding.is_definition and self._can_travel(binding, seen):
+            self._carry(step, binding, seen)
+            return True
+        self._need_value(step, name, binding)
+        return True
+
+    def _need_value(self, step: str, name: str, binding: _Binding) -> None:
+        assert binding.owner is not None
+        self.readers[step].inputs[name] = binding
+        self.read_by.setdefault((binding.owner, name), set()).add(step)
+        self.leaves[binding.owner].setdefault(name, None)
+
+    def _can_travel(self, binding: _Binding, seen: Mapping[str, _Binding], depth: int = 0) -> bool:
+        """Whether executing the definition's source again makes the same thing.
+
+        It does if what it reads at once (defaults, decorators, bases) is bound to the same now.
+        """
+        for name, then in binding.reads.items():
+            now = seen.get(name)
+            if then is None and now is None:
+                continue
+            if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
+                return False
+            if now.is_definition and depth < 50 and not self._can_travel(now, seen, depth + 1):
+                return False
+        return True
+
+    def _carry(self, step: str, binding: _Binding, seen: Mapping[str, _Binding]) -> None:
+        reader = self.readers[step]
+        if binding.owner is None or binding.owner == step or binding.position in reader.definitions:
+            return
+        assert binding.statement is not None
+        reader.definitions[binding.position] = binding
+        reader.imports |= binding.statement.imports
+        for earlier in binding.earlier_imports:
+            self._carry(step, earlier, seen)
+        for name in sorted(binding.statement.reads):
+            self._resolve(step, name, seen)
+            then = binding.reads.get(name)
+            if name in reader.inputs or (then is not None and then.position in reader.late):
+                reader.late.add(binding.position)
+
+    def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
+        raise NotebookError(
+            "interleaved_steps",
+            f"Step `{step}` reads `{name}` both before and after step `{binding.owner}` changes it "
+            f"(cell {binding.position[0] + 1}). Give the later cells of `{step}` a step name of their own.",
+            cell_index=binding.position[0],
+            step=step,
+            steps=[step, binding.owner],
+            name=name,
+        )
+
+    # -- setup ----------------------------------------------------------------------------------
+
+    def _setup_behind(self, step: str, names: set[str]) -> list[_Preamble]:
+        """The preamble statements that make `names`, with all that those read, in order."""
+        before = self.preamble[: self.preamble_before.get(step, len(self.preamble))]
+        wanted, chosen = set(names), set()
+        grown = True
+        while grown:
+            grown = False
+            for number, entry in enumerate(before):
+                statement = entry.statement
+                written = statement.binds | statement.may_bind | statement.mutates | statement.may_delete
+                if number not in chosen and written & wanted:
+                    chosen.add(number)
+                    wanted |= statement.reads | statement.deferred
+                    grown = True
+        return [before[number] for number in sorted(chosen)]
+
+    # -- the result -----------------------------------------------------------------------------
+
+    def number_unresolved(self) -> int:
+        return sum(len(reader.unresolved) for reader in self.readers.values())
+
+    def misses_shared_cells(self) -> bool:
+        late: set[str] = set()
+        for cell in self.outline.cells:
+            if cell.index in self.outline.shared_cells or cell.kind is CellKind.PARAMETERS:
+                for statement in _analyse(cell).statements:
+                    late |= statement.binds | statement.may_bind
+        return any(late & reader.unresolved.keys() for reader in self.readers.values())
+
+    def needs(self, step: str, definitions: frozenset[str] = frozenset()) -> Needs:
+        """What `step` needs, if its inputs refer to the notebook's `definitions` as well."""
+        kept = self.readers[step]
+        if definitions:
+            self.readers[step] = kept.copy()
+            self._read(step, definitions, self.views[step], 0)
+        try:
+            return self._needs(step, self.readers[step])
+        finally:
+            self.readers[step] = kept
+
+    def _needs(self, step: str, reader: _Reader) -> Needs:
+        effects = {
+            name
+            for entry in self.preamble[: self.preamble_before[step]]
+            if entry.is_effect
+            for name in entry.statement.reads | entry.statement.deferred
+        }
+        behind = {entry.position: entry for entry in self._setup_behind(step, reader.setup_names | effects)}
+        for entry in self.preamble[: self.preamble_before[step]]:
+            if entry.is_effect:
+                behind[entry.position] = entry
+        setup, setup_definitions = [], []
+        parameters = set(reader.parameters)
+        imports = set(reader.imports)
+        for position in sorted(behind):
+            statement = behind[position].statement
+            imports |= statement.imports
+            parameters |= (statement.reads | statement.deferred) & self.parameters.keys()
+            literal = statement.binds and all(
+                name in self.parameters and self.parameters[name].is_literal for name in statement.binds
+            )
+            if statement.kind is not StatementKind.OTHER:
+                setup_definitions.append(_definition(_Binding(None, position, statement)))
+            elif not literal:
+                setup.append(statement.normalised)
+        carried = [reader.definitions[position] for position in sorted(reader.definitions)]
+        return Needs(
+            inputs=tuple(
+                Input(name, binding.owner, name in reader.optional)
+                for name, binding in sorted(reader.inputs.items())
+                if binding.owner is not None
+            ),
+            definitions=tuple(_definition(b) for b in carried if b.position not in reader.late),
+            late_definitions=tuple(_definition(b) for b in carried if b.position in reader.late),
+            parameters=tuple(sorted(parameters)),
+            setup=tuple(setup),
+            setup_definitions=tuple(setup_definitions),
+            setup_values=tuple(sorted(self._setup_values(step, reader))),
+            imports=tuple(sorted(imports)),
+        )
+
+    def _setup_values(self, step: str, reader: _Reader) -> set[str]:
+        view = self.views[step]
+        return {name for name in reader.setup_names if name in view and not view[name].is_definition}
+
+    def pipeline(self) -> Pipeline:
+        """The finished pipeline."""
+        code = step_code(self.outline)
+        warnings = list(self._warnings())
+        outputs: dict[str, set[str]] = {name: set() for name in self.tags}
+        for reader in self.readers.values():
+            for name, binding in reader.inputs.items():
+                if binding.owner is not None:
+                    outputs[binding.owner].add(name)
+        steps = {}
+        for name, tagged in self.tags.items():
+            tags = tagged.tags
+            cells = tuple(cell.index for cell in self.outline.cells if cell.step == name)
+            after, unknown = self._order(name, tags.after, tags.previous, cells[0])
+            warnings.extend(unknown)
+            steps[name] = Step(
+                name=name,
+                title=tagged.title,
+                cells=cells,
+                code=code[name],
+                role=tags.role,
+                after=after,
+                cache=tags.cache or "on",
+                cache_age_seconds=age_seconds(tags.cache or "on"),
+                retries=tags.retries or 0,
+                timeout_seconds=tags.timeout_seconds,
+                kernel=tags.kernel,
+                needs=self.needs(name),
+                outputs=tuple(n for n in self.leaves[name] if n in outputs[name]),
+                leaves=tuple(self.leaves[name]),
+                defines=tuple(sorted(self.defines[name])),
+                metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
+            )
+        parents = {name: step.parents for name, step in steps.items()}
+        self._refuse_cycle(parents)
+        try:
+            order = dag.in_order(parents, list(steps))
+        except graphlib.CycleError:  # pragma: no cover - _refuse_cycle has found it
+            raise
+        return Pipeline(
+            steps=tuple(steps[name] for name in order),
+            cells=self.outline.cells,
+            parameters=tuple(self.parameters.values()),
+            kernel=self.outline.kernel,
+            edges=tuple(self._edges(steps[name] for name in order)),
+            warnings=tuple(warnings),
+            needs_with=self.needs,
+            preambles={name: tuple(cells) for name, cells in self.preambles.items()},
+        )
+
+    def _order(
+        self, step: str, after: tuple[str, ...], previous: tuple[str, ...], cell_index: int
+    ) -> tuple[tuple[str, ...], list[Warning]]:
+        for name in after:
+            if name not in self.tags:
+                raise NotebookError(
+                    "unknown_step",
+                    f"Cell {cell_index + 1}: step `{step}` is to run after `{name}`, but there is no such step. "
+                    f"The steps are {', '.join(f'`{known}`' for known in self.tags)}.",
+                    cell_index=cell_index,
+                    step=step,
+                )
+        unknown = [
+            Warning("unknown_step", f"`prev:{name}` of step `{step}` names no step and is ignored.", step, cell_index)
+            for name in previous
+            if name not in self.tags
+        ]
+        return tuple(dict.fromkeys([*after, *(name for name in previous if name in self.tags)])), unknown
+
+    def _refuse_cycle(self, parents: Mapping[str, tuple[str, ...]]) -> None:
+        cycle = dag.find_cycle(parents)
+        if cycle is None:
+            return
+        first = self.tags[cycle[0]].name
+        because = []
+        for step, waits_for in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
+            names = sorted(n for n, b in self.readers[step].inputs.items() if b.owner == waits_for)
+            because.append(
+                f"`{step}` waits for `{waits_for}` "
+                + (f"(reads {', '.join(f'`{name}`' for name in names)})" if names else "(says its tag)")
+            )
+        raise NotebookError(
+            "order_cycle",
+            f"The steps wait for each other: {'; '.join(because)}. "
+            "Give the later cells of one of them a step name of their own, or remove an `after:` tag.",
+            steps=cycle,
+            step=first,
+            cell_index=next(cell.index for cell in self.outline.cells if cell.step == first),
+        )
+
+    def _edges(self, steps: Iterable[Step]) -> Iterable[Edge]:
+        for step in steps:
+            for parent in step.parents:
+                names = tuple(given.name for given in step.needs.inputs if given.step == parent)
+                seen_running = self.learned.get(parent, Effects())
+                yield Edge(
+                    parent,
+                    step.name,
+                    names,
+                    explicit=not names,
+                    learned=bool(names) and all(n in seen_running.mutates | seen_running.binds for n in names),
+                )
+
+    def _warnings(self) -> Iterable[Warning]:
+        for step, reader in self.readers.items():
+            for name, cell_index in sorted(reader.unresolved.items()):
+                where = f"`{name}` in step `{step}` (cell {cell_index + 1})"
+                if name in self._names_in_skipped:
+                    why = f"is defined only in cell {self._names_in_skipped[name] + 1}, which is tagged `skip`"
+                elif name in self._seen and (later := self._seen[name]).position[0] > cell_index:
+                    why = f"is defined only later, in cell {later.position[0] + 1}"
+                else:
+                    why = "is defined by no cell"
+                yield Warning("undefined_name", f"{where} {why}.", step, cell_index)
+
+
+def _definition(binding: _Binding) -> Definition:
+    statement = binding.statement
+    assert statement is not None
+    return Definition(statement.binds, statement.source, statement.normalised, binding.position)
+
+
+def _extends_package(statement: Statement, name: str) -> bool:
+    return statement.normalised.startswith(f"import {name}.") and " as " not in statement.normalised
+
+
+def _tree(normalised: str) -> ast.stmt | None:
+    try:
+        body = ast.parse(normalised).body
+    except SyntaxError:
+        return None
+    return body[0] if len(body) == 1 else None
+
+
+def _only_assigns(normalised: str) -> bool:
+    tree = _tree(normalised)
+    if isinstance(tree, ast.Assign):
+        return all(isinstance(t, ast.Name | ast.Tuple | ast.List) for t in tree.targets)
+    return isinstance(tree, ast.AnnAssign | ast.AugAssign) and isinstance(tree.target, ast.Name)
+
+
+def _only_calls_on_names(statement: Statement) -> bool:
+    """`config["a"] = 1`, `xs.append(2)`: acts on the named objects alone."""
+    tree = _tree(statement.normalised)
+    return isinstance(tree, ast.Assign | ast.AugAssign | ast.Expr | ast.Delete)
+
+
+def _parameters_of(statement: Statement, cell_source: str) -> Iterable[Parameter]:
+    tree = _tree(statement.normalised)
+    targets: list[ast.expr] = []
+    if isinstance(tree, ast.Assign):
+        targets, value = tree.targets, tree.value
+    elif isinstance(tree, ast.AnnAssign) and tree.value is not None:
+        targets, value = [tree.target], tree.value
+    else:
+        return
+    lines = cell_source.splitlines()
+    last = lines[statement.end_line - 1] if 0 < statement.end_line <= len(lines) else ""
+    comment = last.partition("#")[2].strip() if "#" in last else ""
+    for target in targets:
+        if isinstance(target, ast.Name):
+            default, is_literal = _literal(value)
+            yield Parameter(target.id, ast.unparse(value), default, is_literal, comment)
+
+
+def _literal(value: ast.expr) -> tuple[Any, bool]:
+    """The value of a literal that JSON can say exactly."""
+    try:
+        literal = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None, False
+    return (literal, True) if _is_json(literal) else (None, False)
+
+
+def _is_json(value: Any) -> bool:
+    if value is None or type(value) in (bool, int, float, str):
+        return True
+    if type(value) is list:
+        return all(_is_json(item) for item in value)
+    if type(value) is dict:
+        return all(type(key) is str and _is_json(item) for key, item in value.items())
+    return False

@@ -1,0 +1,301 @@
+"""Pipeline: what one notebook says. Frozen records, no I/O.
+
+A pipeline is made from a notebook by `jupyterlab_pipelines.notebook` and handed on to the planner.
+Positions of cells (`cell_index`) count all cells of the notebook from 0, as nbformat does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from jupyterlab_pipelines import dag
+from jupyterlab_pipelines.errors import NotFoundError
+
+
+class CellKind(StrEnum):
+    """What a code cell is to the pipeline."""
+
+    SETUP = "setup"
+    PARAMETERS = "parameters"
+    STEP = "step"
+    SKIP = "skip"
+    TEXT = "text"
+
+
+class Role(StrEnum):
+    """The kind of an ML step."""
+
+    IMPORTER = "importer"
+    VALIDATOR = "validator"
+    TRANSFORMER = "transformer"
+    TRAINER = "trainer"
+    EVALUATOR = "evaluator"
+    DEPLOYER = "deployer"
+    MONITOR = "monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the notebook. `source` is what a kernel executes (without a `%%step` line)."""
+
+    index: int
+    id: str | None
+    kind: CellKind
+    source: str
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value of the `parameters` cell that a run may replace.
+
+    `default` is the value when `is_literal`, else None: then only its `source` is known.
+    """
+
+    name: str
+    source: str
+    default: Any
+    is_literal: bool
+    comment: str = ""
+
+    @property
+    def type(self) -> str:
+        if not self.is_literal:
+            return "expression"
+        return "none" if self.default is None else type(self.default).__name__
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "default": self.default,
+            "source": self.source,
+            "type": self.type,
+            "comment": self.comment,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A name that a step reads from another step, with that step's name.
+
+    `optional`: read only by code that could read anything (`exec`), so that it may as well be missing.
+    """
+
+    name: str
+    step: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A statement of the notebook that travels as source: an import, a function, a class.
+
+    `position` orders definitions as the notebook does: cell index, number of the statement.
+    """
+
+    names: frozenset[str]
+    source: str
+    normalised: str
+    position: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """All that must be at hand before a step can start, and all that its cache key is made of.
+
+    Attributes
+    ----------
+    inputs
+        Values from other steps.
+    definitions
+        Imports, functions and classes from other steps' cells, in notebook order.
+    late_definitions
+        Those of them that read an input while they are defined (a default argument, a decorator).
+    parameters
+        Names of the parameters that the step reads, directly or through definitions and setup.
+    setup
+        Normalised setup statements that act on the step: side effects, and what it reads.
+    setup_values
+        Names that the step reads and setup makes anew in each kernel.
+    imports
+        Root names of the modules that the step's code and definitions import.
+    """
+
+    inputs: tuple[Input, ...]
+    definitions: tuple[Definition, ...]
+    late_definitions: tuple[Definition, ...]
+    parameters: tuple[str, ...]
+    setup: tuple[str, ...]
+    setup_definitions: tuple[Definition, ...]
+    setup_values: tuple[str, ...]
+    imports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a step was seen to do while it ran, beyond what its syntax says.
+
+    Attributes
+    ----------
+    binds
+        Names that it bound (`exec`, a star import).
+    mutates
+        Names whose value it changed in place, or passed on because it shares objects with an output.
+    shared
+        Groups of outputs that share mutable objects.
+    """
+
+    binds: frozenset[str] = frozenset()
+    mutates: frozenset[str] = frozenset()
+    shared: frozenset[frozenset[str]] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.binds or self.mutates or self.shared)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "binds": sorted(self.binds),
+            "mutates": sorted(self.mutates),
+            "shared": sorted(sorted(group) for group in self.shared),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Effects:
+        return cls(
+            binds=frozenset(document["binds"]),
+            mutates=frozenset(document["mutates"]),
+            shared=frozenset(frozenset(group) for group in document["shared"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """All cells with one `step:` tag, and what the tags say of it.
+
+    Attributes
+    ----------
+    cells
+        Cell indexes, in notebook order.
+    code
+        Per cell that holds code, its statements in normal form (no comments, no formatting).
+    after
+        Steps that must end before this one starts, though no name says so.
+    cache
+        ``on``, ``off``, or the age up to which a result is reused, as the tag says it.
+    outputs
+        Names that later steps read from it.
+    leaves
+        Names that it may leave: `outputs`, and what nobody reads yet.
+    defines
+        Functions and classes that its cells define.
+    metrics
+        Names whose numbers are metrics because the notebook prints them in a metrics cell.
+    """
+
+    name: str
+    title: str
+    cells: tuple[int, ...]
+    code: tuple[tuple[str, ...], ...]
+    role: Role | None = None
+    after: tuple[str, ...] = ()
+    cache: str = "on"
+    cache_age_seconds: float | None = None
+    retries: int = 0
+    timeout_seconds: float | None = None
+    kernel: str | None = None
+    needs: Needs = field(default_factory=lambda: Needs((), (), (), (), (), (), (), ()))
+    outputs: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Steps that must end before this one can start."""
+        return tuple(dict.fromkeys([*(given.step for given in self.needs.inputs), *self.after]))
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`target` waits for `source`: because of `names`, or (`explicit`) because a tag says so."""
+
+    source: str
+    target: str
+    names: tuple[str, ...]
+    explicit: bool = False
+    learned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Something that the user should know before a run; not an error."""
+
+    code: str
+    message: str
+    step: str | None = None
+    cell_index: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"code": self.code, "message": self.message, "step": self.step, "cell_index": self.cell_index}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What one notebook says: its steps in an order in which they can run, and what joins them.
+
+    `preambles` has, by step, the indexes of the setup and parameters cells that hold in it.
+
+    `needs_with(step, definitions)` are the step's needs when its inputs turn out to refer to classes
+    and functions of the notebook (`Artifact.definitions`): only stored values know that.
+    """
+
+    steps: tuple[Step, ...]
+    cells: tuple[Cell, ...]
+    parameters: tuple[Parameter, ...]
+    kernel: str
+    edges: tuple[Edge, ...]
+    needs_with: Callable[[str, frozenset[str]], Needs] = field(repr=False, compare=False)
+    preambles: Mapping[str, tuple[int, ...]]
+    warnings: tuple[Warning, ...] = ()
+
+    def __getitem__(self, name: str) -> Step:
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise self._no_such_step(name)
+
+    def _no_such_step(self, name: str) -> NotFoundError:
+        known = ", ".join(f"`{step.name}`" for step in self.steps)
+        return NotFoundError(
+            "unknown_step", f"The notebook has no step `{name}`. Its steps are {known}.", step=name
+        )
+
+    def require_steps(self, names: Iterable[str]) -> None:
+        """Raise `NotFoundError` if one of `names` is no step."""
+        known = {step.name for step in self.steps}
+        for name in names:
+            if name not in known:
+                raise self._no_such_step(name)
+
+    @property
+    def parents(self) -> dict[str, tuple[str, ...]]:
+        return {step.name: step.parents for step in self.steps}
+
+    def needed_for(self, targets: Iterable[str]) -> tuple[Step, ...]:
+        """`targets` and the steps that they need, in order; all steps if there are no targets."""
+        targets = tuple(targets)
+        self.require_steps(targets)
+        if not targets:
+            return self.steps
+        names = dag.ancestors(self.parents, targets)
+        return tuple(step for step in self.steps if step.name in names)
+
+    def preamble_of(self, step: Step) -> tuple[Cell, ...]:
+        """Setup and parameters cells that hold in `step`, in the order in which they are executed."""
+        return tuple(self.cells[index] for index in self.preambles[step.name])
+
+    def cells_of(self, kind: CellKind) -> tuple[int, ...]:
+        return tuple(cell.index for cell in self.cells if cell.kind is kind)

@@ -1,0 +1,413 @@
+"""What a run would do now, step by step, and why.
+
+`resolve` says what a step's inputs are, `decide` whether an earlier execution can be reused. The
+runner asks the same two questions while it goes; so a plan and a run never disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.environment import environment_of, find_kernelspec, still_installed
+from jupyterlab_pipelines.errors import ParameterError
+from jupyterlab_pipelines.fingerprint import cache_key, key_parts
+from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
+from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
+from jupyterlab_pipelines.run import Execution
+from jupyterlab_pipelines.store import Store
+
+Outputs = Mapping[str, Artifact]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A step whose inputs are all known.
+
+    Attributes
+    ----------
+    missing
+        Inputs that the step before did not keep; it must run again, and keep them.
+    uncarriable
+        Inputs whose value cannot be stored: the step cannot run apart from the one that makes them.
+    """
+
+    step: Step
+    needs: Needs
+    inputs: dict[str, Artifact]
+    cache_key: str
+    parts: dict[str, Any]
+    missing: tuple[Input, ...] = ()
+    uncarriable: tuple[Input, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A step that waits for steps before it."""
+
+    step: Step
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    execution: Execution | None = None
+
+
+@dataclass
+class Planner:
+    """Decides for one notebook against one store.
+
+    Attributes
+    ----------
+    notebook
+        The notebook's path below the project root, with slashes.
+    parameters
+        Values that the run replaces.
+    kernel
+        Kernelspec for all steps that do not name one of their own.
+    """
+
+    store: Store
+    notebook: str
+    parameters: Mapping[str, Any]
+    kernel: str
+    _environments: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def environment(self, step: Step) -> dict[str, str]:
+        name = step.kernel or self.kernel
+        if name not in self._environments:
+            self._environments[name] = environment_of(find_kernelspec(name))
+        return self._environments[name]
+
+    def resolve(self, pipeline: Pipeline, step: Step, done: Mapping[str, Outputs]) -> Resolved | Waiting:
+        """What `step` would start with, given the outputs of the steps that are `done`."""
+        needs = step.needs
+        known: frozenset[str] = frozenset()
+        while True:
+            parents = dict.fromkeys([*(given.step for given in needs.inputs), *step.after])
+            waits = tuple(parent for parent in parents if parent not in done)
+            if waits:
+                return Waiting(step, waits)
+            inputs: dict[str, Artifact] = {}
+            missing, uncarriable = [], []
+            for given in needs.inputs:
+                artifact = done[given.step].get(given.name)
+                if artifact is None:
+                    if not given.optional:
+                        missing.append(given)
+                elif artifact.kind == "uncarriable":
+                    if not given.optional:
+                        uncarriable.append(given)
+                else:
+                    inputs[given.name] = artifact
+            definitions = frozenset(name for artifact in inputs.values() for name in artifact.definitions)
+            if definitions <= known:
+                break
+            known |= definitions
+            needs = pipeline.needs_with(step.name, known)
+        parts = key_parts(
+            step,
+            needs,
+            parameters=self._parameter_values(pipeline, needs),
+            inputs={name: artifact.digest for name, artifact in inputs.items()},
+            environment=self.environment(step),
+        )
+        return Resolved(step, needs, inputs, cache_key(parts), parts, tuple(missing), tuple(uncarriable))
+
+    def decide(
+        self,
+        resolved: Resolved,
+        *,
+        wanted: Collection[str],
+        forced: bool = False,
+    ) -> Decided:
+        """Reuse an execution, or run, and why. `wanted`: names that it must have kept."""
+        step = resolved.step
+        if forced:
+            return Decided(Decision.RUN, (Reason("forced", "asked to run again", step.name),))
+        if step.cache == "off":
+            return Decided(Decision.RUN, (Reason("cache", "never reused (`cache:off`)", step.name),))
+        problems: list[Reason] = []
+        for execution in self.store.executions.with_key(resolved.cache_key):
+            reasons = self._why_not(execution, wanted)
+            if not reasons and step.cache_age_seconds is not None:
+                young = self.store.executions.with_key(
+                    resolved.cache_key, younger_than_seconds=step.cache_age_seconds
+                )
+                if execution.id not in {one.id for one in young}:
+                    reasons = [Reason("cache", f"its result is older than {step.cache}", step.name)]
+            if not reasons:
+                return Decided(Decision.REUSE, (Reason("unchanged", "nothing changed"),), execution)
+            problems = problems or reasons
+        if problems:
+            return Decided(Decision.RUN, tuple(problems))
+        return Decided(Decision.RUN, self._explain(resolved))
+
+    def _why_not(self, execution: Execution, wanted: Collection[str]) -> list[Reason]:
+        """Why the execution, though under the right key, cannot be reused now."""
+        reasons = []
+        for name in wanted:
+            artifact = execution.outputs.get(name)
+            if artifact is None:
+                reasons.append(Reason("output_missing", f"`{name}` was not kept", name))
+            elif artifact.stored and self.store.artifacts.size(artifact.stored) is None:
+                reasons.append(Reason("output_missing", f"the stored value of `{name}` is gone", name))
+        if self.store.artifacts.size(execution.notebook) is None:
+            reasons.append(Reason("output_missing", "its executed notebook is gone"))
+        packages = execution.trace.get("packages", {})
+        for name, before, after in still_installed(packages, execution.trace.get("paths")):
+            reasons.append(Reason("package", f"{name} {before} → {after}", name, before, after))
+        return reasons
+
+    def _explain(self, resolved: Resolved) -> tuple[Reason, ...]:
+        """Why no execution has this key: what differs from the step's last one."""
+        last = self.store.executions.last_of(self.notebook, resolved.step.name)
+        if last is None:
+            return (Reason("never_ran", "never ran"),)
+        reasons = _differences(resolved, last.parts)
+        return tuple(reasons) or (Reason("never_ran", "did not run to its end with these inputs"),)
+
+    def _parameter_values(self, pipeline: Pipeline, needs: Needs) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for parameter in pipeline.parameters:
+            if parameter.name not in needs.parameters:
+                continue
+            if parameter.name in self.parameters:
+                values[parameter.name] = {"value": self.parameters[parameter.name]}
+            elif parameter.is_literal:
+                values[parameter.name] = {"value": parameter.default}
+            else:
+                values[parameter.name] = {"source": parameter.source}
+        return values
+
+
+def make_plan(
+    planner: Planner,
+    pipeline: Pipeline,
+    *,
+    targets: Collection[str] = (),
+    force: Collection[str] = (),
+) -> Plan:
+    """What a run would do now, step by step, and why.
+
+    A step whose inputs are not known yet, because an earlier step must run, cannot be looked up: its
+    decision is `UNDECIDED`, and the runner decides when the inputs exist. A step that runs and leaves the
+    same digests as before therefore lets everything after it be reused.
+
+    Raises
+    ------
+    NotFoundError
+        `targets` or `force` name a step that the pipeline does not have.
+    KernelError
+        A step's kernel is not installed.
+    """
+    pipeline.require_steps(force)
+    steps = pipeline.needed_for(targets)
+    extra: dict[str, set[str]] = {}
+    while True:
+        planned, wants = _plan_once(planner, pipeline, steps, force, extra)
+        if all(names <= extra.get(step, set()) for step, names in wants.items()):
+            break
+        for step, names in wants.items():
+            extra.setdefault(step, set()).update(names)
+    expected = planner.store.executions.expected_seconds(planner.notebook, [step.name for step in steps])
+    return Plan(
+        pipeline,
+        dict(planner.parameters),
+        tuple(
+            PlannedStep(
+                step=step,
+                decision=decided.decision,
+                reasons=decided.reasons,
+                cache_key=key,
+                execution_id=decided.execution.id if decided.execution else None,
+                expected_duration_seconds=expected.get(step.name),
+            )
+            for step, decided, key in planned
+        ),
+    )
+
+
+def _plan_once(
+    planner: Planner,
+    pipeline: Pipeline,
+    steps: Collection[Step],
+    force: Collection[str],
+    extra: Mapping[str, set[str]],
+) -> tuple[list[tuple[Step, Decided, str | None]], dict[str, set[str]]]:
+    """One pass; also the names that a later step turned out to want of an earlier one."""
+    done: dict[str, Outputs] = {}
+    planned: list[tuple[Step, Decided, str | None]] = []
+    wants: dict[str, set[str]] = {}
+    for step in steps:
+        forced = step.name in force
+        resolved = planner.resolve(pipeline, step, done)
+        if isinstance(resolved, Waiting):
+            decided = Decided(
+                Decision.RUN if forced or step.cache == "off" else Decision.UNDECIDED,
+                tuple(Reason("waits", f"waits for `{name}`", name) for name in resolved.steps),
+            )
+            planned.append((step, decided, None))
+            continue
+        if resolved.missing:
+            for given in resolved.missing:
+                wants.setdefault(given.step, set()).add(given.name)
+        decided = planner.decide(
+            resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced
+        )
+        if decided.execution is not None:
+            done[step.name] = decided.execution.outputs
+        planned.append((step, decided, resolved.cache_key))
+    return planned, wants
+
+
+class TypedText(str):
+    """A parameter's value as somebody typed it; the notebook's default says what it is meant to be."""
+
+
+def check_parameters(pipeline: Pipeline, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, each of the kind that the notebook's default has.
+
+    Raises
+    ------
+    ParameterError
+        ``unknown_parameter`` or ``bad_parameter``.
+    """
+    known = {parameter.name: parameter for parameter in pipeline.parameters}
+    values: dict[str, Any] = {}
+    for name, given in parameters.items():
+        if name not in known:
+            offered = ", ".join(f"`{parameter}`" for parameter in known)
+            raise ParameterError(
+                "unknown_parameter",
+                f"The notebook has no parameter `{name}`. "
+                + (f"Its parameters are {offered}." if known else "It has no cell tagged `parameters`."),
+                name=name,
+                parameters=sorted(known),
+            )
+        parameter = known[name]
+        value = _meant(given, parameter) if isinstance(given, TypedText) else given
+        values[name] = value
+        if parameter.is_literal and not _fits(parameter.default, value):
+            raise ParameterError(
+                "bad_parameter",
+                f"The parameter `{name}` is {_a(parameter.type)} ({parameter.source}); {value!r} is "
+                f"{_a(type(value).__name__)}.",
+                name=name,
+                value=value,
+                type=parameter.type,
+            )
+    return values
+
+
+def _meant(text: TypedText, parameter: Parameter) -> Any:
+    """What `text` stands for: itself where the default is a text, else the literal that it spells."""
+    if isinstance(parameter.default, str):
+        return str(text)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        words = {"True": True, "False": False, "None": None, "none": None}
+        value = words.get(text, str(text))
+    return value
+
+
+def _fits(default: Any, value: Any) -> bool:
+    if default is None or value is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, int | float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(default))
+
+
+def _a(type_name: str) -> str:
+    words = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
+    words |= {"list": "a list", "dict": "a mapping", "NoneType": "nothing"}
+    return words.get(type_name, type_name)
+
+
+def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
+    """What differs between the parts of two cache keys, in a data scientist's words."""
+    parts, step = resolved.parts, resolved.step
+    reasons: list[Reason] = []
+    old_code = [statement for cell in before["code"] for statement in cell]
+    new_code = [statement for cell in parts["code"] for statement in cell]
+    if parts["code"] != before["code"]:
+        old, new = _first_difference(old_code, new_code)
+        shown = f": `{_short(old)}` → `{_short(new)}`" if old and new else ""
+        shown = shown or (f": new `{_short(new)}`" if new else f": without `{_short(old)}`" if old else "")
+        reasons.append(Reason("code", f"`{step.name}` changed{shown}", step.name, old, new))
+    for name in sorted(parts["definitions"].keys() | before["definitions"].keys()):
+        old_source, new_source = before["definitions"].get(name), parts["definitions"].get(name)
+        if old_source != new_source:
+            what = _kind_of_definition((new_source or old_source or [""])[-1])
+            verb = "is new" if old_source is None else "is no longer needed" if new_source is None else "changed"
+            old, new = (None if s is None else "\n".join(s) for s in (old_source, new_source))
+            reasons.append(Reason("definition", f"{what} `{name}` {verb}", name, old, new))
+    if parts["setup"] != before["setup"]:
+        old, new = _first_difference(before["setup"], parts["setup"])
+        reasons.append(Reason("setup", f"setup changed: `{_short(new or old or '')}`", "setup", old, new))
+    for name in sorted(parts["parameters"].keys() | before["parameters"].keys()):
+        old, new = before["parameters"].get(name), parts["parameters"].get(name)
+        if old != new:
+            shown_old, shown_new = _shown(old), _shown(new)
+            reasons.append(
+                Reason("parameter", f"`{name}` {shown_old} → {shown_new}", name, shown_old, shown_new)
+            )
+    makers = {given.name: given.step for given in resolved.needs.inputs}
+    for name in sorted(parts["inputs"].keys() | before["inputs"].keys()):
+        old, new = before["inputs"].get(name), parts["inputs"].get(name)
+        if old == new:
+            continue
+        source = f" (from `{makers[name]}`)" if name in makers else ""
+        verb = "is a new input" if old is None else "is no longer an input" if new is None else "has another value"
+        message = f"input `{name}` {verb}{source}" if old and new else f"`{name}` {verb}{source}"
+        reasons.append(Reason("input", message, name, old, new))
+    for name in sorted(parts["environment"].keys() | before["environment"].keys()):
+        old, new = before["environment"].get(name), parts["environment"].get(name)
+        if old != new:
+            reasons.append(Reason("environment", f"{name}: {old} → {new}", name, old, new))
+    return reasons
+
+
+def _first_difference(old: list[str], new: list[str]) -> tuple[str | None, str | None]:
+    """The first statement that differs, before and now; one side None where one was put in or left out."""
+    for position in range(max(len(old), len(new))):
+        before = old[position] if position < len(old) else None
+        after = new[position] if position < len(new) else None
+        if before != after:
+            if len(new) > len(old) and before in new[position:]:
+                return None, after
+            if len(old) > len(new) and after in old[position:]:
+                return before, None
+            return before, after
+    return None, None
+
+
+def _kind_of_definition(source: str) -> str:
+    body = next((line for line in source.splitlines() if not line.startswith("@")), "")
+    if body.startswith(("def ", "async def ")):
+        return "function"
+    if body.startswith("class "):
+        return "class"
+    return "import" if body.startswith(("import ", "from ")) else "definition"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not used"
+    return repr(value["value"]) if "value" in value else str(value["source"])
+
+
+def _short(text: str, width: int = 60) -> str:
+    line = text.splitlines()[0] if text else ""
+    return line if len(line) <= width and line == text else line[: width - 1] + "…"
+

@@ -1,0 +1,659 @@
+"""The waist: every use case once. The command line, the server and the magics open doors to it.
+
+A project is a root folder with notebooks and one store. All answers are plain JSON documents; what
+they hold is written down in ``docs/reference/json.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyterlab_pipelines.environment import find_kernelspec
+from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
+from jupyterlab_pipelines.fingerprint import code_fingerprint
+from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
+from jupyterlab_pipelines.notebook.parse import Outline, as_version_4, read_notebook, read_outline, require_python
+from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
+from jupyterlab_pipelines.plan import Plan, PlannedStep
+from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
+from jupyterlab_pipelines.run import Execution, Status
+from jupyterlab_pipelines.store import Store, find_root, find_store
+from jupyterlab_pipelines.store.runs import new_run_id
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from jupyterlab_pipelines.store.locks import FileLock
+
+Document = dict[str, Any]
+EXECUTORS = ("local",)
+
+
+class Project:
+    """A root folder with notebooks and one store.
+
+    Parameters
+    ----------
+    root
+        The project's folder; notebooks are known in the store by their path below it.
+    store_path
+        Where artifacts and runs are kept. Nothing is written there before the first run.
+    """
+
+    def __init__(self, root: Path, store_path: Path) -> None:
+        self.root = root
+        self.store_path = store_path
+        self.store = Store(store_path)
+
+    @classmethod
+    def open(cls, path: Path, store: Path | None = None) -> Project:
+        """The project of a notebook or a folder. `store`: keep things there, whatever else is said."""
+        root = find_root(Path(os.path.abspath(path)))
+        return cls(root, find_store(root, store))
+
+    # -- looking at a notebook ------------------------------------------------------------------
+
+    def inspect(
+        self, notebook: Path, *, content: Document | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> Document:
+        """What the panel shows of a notebook: its steps, and what a run would do now.
+
+        A notebook that is no pipeline is an answer, too: ``state`` is then ``untagged`` or ``error``.
+        """
+        document: Document = {
+            "path": self._key(notebook),
+            "state": "ok",
+            "error": None,
+            "setup_cells": [],
+            "parameter_cells": [],
+            "skipped_cells": [],
+            "parameters": [],
+            "steps": [],
+            "edges": [],
+            "warnings": [],
+            "run_id": self._active_run_of(notebook),
+        }
+        try:
+            pipeline, plan = self._plan(notebook, content, parameters or {}, (), (), None)
+        except NotebookError as error:
+            state = "untagged" if error.code == "no_steps" else "error"
+            return document | {"state": state, "error": error.to_document()["error"]}
+        except PipelinesError as error:
+            return document | {"state": "error", "error": error.to_document()["error"]}
+        last = self.store.runs.last_of_steps(self._key(notebook))
+        return document | {
+            "setup_cells": list(pipeline.cells_of(CellKind.SETUP)),
+            "parameter_cells": list(pipeline.cells_of(CellKind.PARAMETERS)),
+            "skipped_cells": list(pipeline.cells_of(CellKind.SKIP)),
+            "parameters": [parameter.to_json() for parameter in pipeline.parameters],
+            "steps": [
+                _step_document(planned) | {"last": _last_document(last.get(planned.step.name))}
+                for planned in plan.steps
+            ],
+            "edges": [
+                {
+                    "source": edge.source,
+                    "target": edge.target,
+                    "names": [name for name in edge.names if " " not in name],
+                    "explicit": edge.explicit,
+                    "learned": edge.learned,
+                }
+                for edge in pipeline.edges
+            ],
+            "warnings": [warning.to_json() for warning in pipeline.warnings],
+        }
+
+    def plan(
+        self,
+        notebook: Path,
+        *,
+        content: Document | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        steps: Collection[str] = (),
+        force: Collection[str] = (),
+        kernel: str | None = None,
+    ) -> Document:
+        """Decision and reasons per step; runs nothing.
+
+        Raises
+        ------
+        UsageError
+            The notebook is no pipeline, or something that it does not have was asked for.
+        """
+        pipeline, plan = self._plan(notebook, content, parameters or {}, steps, force, kernel)
+        return {
+            "notebook": self._key(notebook),
+            "parameters": plan.parameters,
+            "steps": [_step_document(planned) for planned in plan.steps],
+            "warnings": [warning.to_json() for warning in pipeline.warnings],
+        }
+
+    def _plan(
+        self,
+        notebook: Path,
+        content: Document | None,
+        parameters: Mapping[str, Any],
+        steps: Collection[str],
+        force: Collection[str],
+        kernel: str | None,
+    ) -> tuple[Pipeline, Plan]:
+        content = self._content(notebook, content)
+        outline, pipeline = self._pipeline(content)
+        parameters = check_parameters(pipeline, parameters)
+        planner = Planner(self.store, self._key(notebook), parameters, kernel or outline.kernel)
+        return pipeline, make_plan(planner, pipeline, targets=steps, force=force)
+
+    def _content(self, notebook: Path, content: Document | None) -> Document:
+        return read_notebook(notebook) if content is None else as_version_4(content, notebook.name)
+
+    def _pipeline(self, content: Document) -> tuple[Outline, Pipeline]:
+        outline = read_outline(content)
+        require_python(outline)
+        codes = {name: code_fingerprint(code) for name, code in step_code(outline).items()}
+        return outline, read_pipeline(outline, self.store.executions.effects(codes))
+
+    # -- running --------------------------------------------------------------------------------
+
+    def run(
+        self,
+        notebook: Path,
+        *,
+        content: Document | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        steps: Collection[str] = (),
+        force: Collection[str] = (),
+        jobs: int | None = None,
+        executor: str = "local",
+        kernel: str | None = None,
+        output: Path | None = None,
+        on_event: Callable[[Document], None] | None = None,
+    ) -> Document:
+        """Run what is not up to date, here and now; the run's document.
+
+        Parameters
+        ----------
+        content
+            The notebook as it is to be run, if not as its file has it.
+        steps
+            Run only these and what they need.
+        force
+            Run these even if nothing changed.
+        jobs
+            How many steps may run at the same time; default: as many as there are cores.
+        output
+            Where to write the whole notebook with fresh outputs in every cell.
+        on_event
+            Called with what happens: ``plan``, ``step`` and ``run`` events.
+
+        Raises
+        ------
+        UsageError
+            Nothing was run: wrong use, or a notebook that is no pipeline.
+        """
+        if output is not None:
+            _require_writable(output, notebook)
+        run_id, lock = self._prepare(
+            notebook,
+            content=content,
+            parameters=parameters or {},
+            steps=steps,
+            force=force,
+            jobs=jobs,
+            executor=executor,
+            kernel=kernel,
+            output=output,
+            on_event=on_event,
+        )
+        try:
+            self.carry_out(run_id, on_event=on_event)
+        finally:
+            lock.release()
+        return self.run_document(run_id)
+
+    def start(
+        self,
+        notebook: Path,
+        *,
+        content: Document | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        steps: Collection[str] = (),
+        force: Collection[str] = (),
+        jobs: int | None = None,
+        executor: str = "local",
+        kernel: str | None = None,
+    ) -> str:
+        """Start a run in a process of its own, which outlives this one; the run's id.
+
+        Raises
+        ------
+        UsageError
+            As `run`.
+        """
+        run_id, lock = self._prepare(
+            notebook,
+            content=content,
+            parameters=parameters or {},
+            steps=steps,
+            force=force,
+            jobs=jobs,
+            executor=executor,
+            kernel=kernel,
+            output=None,
+            on_event=None,
+        )
+        folder = self.store.run_folder(run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "jupyterlab_pipelines.runner_process"]
+        command += ["--root", str(self.root), "--store", str(self.store_path), "--run", run_id]
+        inherited: dict[str, Any] = {}
+        if os.name == "posix" and lock.handle is not None:
+            # The child takes the lock over; so the run is never without an owner while it starts.
+            command += ["--lock", str(lock.handle)]
+            inherited = {"pass_fds": [lock.handle], "start_new_session": True}
+        else:  # pragma: no cover - Windows
+            lock.release()
+        try:
+            with (folder / "runner.log").open("wb") as log:
+                subprocess.Popen(
+                    command,
+                    cwd=self.root,
+                    env=_environment_with_us(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    **inherited,
+                )
+        finally:
+            lock.close()
+        return run_id
+
+    def carry_out(self, run_id: str, *, on_event: Callable[[Document], None] | None = None) -> Status:
+        """Carry out a prepared run in this process, which must hold the run's lock."""
+        from jupyterlab_pipelines.execution.runner import Runner
+
+        row = self.store.runs.row(run_id)
+        options = json.loads(row["options"])
+        content = self._stored_notebook(row["snapshot"])
+        outline = read_outline(content)
+        notebook = self.root / row["notebook"]
+        runner = Runner(
+            store=self.store,
+            planner=Planner(self.store, row["notebook"], json.loads(row["parameters"]), options["kernel"]),
+            run_id=run_id,
+            outline=outline,
+            content=content,
+            folder=notebook.parent,
+            targets=options["steps"],
+            force=options["force"],
+            jobs=options["jobs"],
+            listener=on_event or (lambda event: None),
+        )
+        with _terminated_as_interrupted():
+            status = runner.run()
+        if row["output"]:
+            output = Path(row["output"])
+            aside = output.with_name(f".{output.name}.{run_id}.part")
+            aside.write_text(json.dumps(self.run_notebook(run_id), indent=1, ensure_ascii=False) + "\n", "utf-8")
+            os.replace(aside, output)
+        return status
+
+    def _prepare(
+        self,
+        notebook: Path,
+        *,
+        content: Document | None,
+        parameters: Mapping[str, Any],
+        steps: Collection[str],
+        force: Collection[str],
+        jobs: int | None,
+        executor: str,
+        kernel: str | None,
+        output: Path | None,
+        on_event: Callable[[Document], None] | None,
+    ) -> tuple[str, FileLock]:
+        """Check everything that can be wrong before a run, and note the run; its id and its lock."""
+        if executor not in EXECUTORS:
+            raise UsageError(
+                "unknown_executor", f"There is no executor `{executor}`; choose one of {', '.join(EXECUTORS)}."
+            )
+        if jobs is not None and jobs < 1:
+            raise UsageError("bad_jobs", f"The number of jobs must be 1 or more, not {jobs}.")
+        content = self._content(notebook, content)
+        outline, pipeline = self._pipeline(content)
+        parameters = check_parameters(pipeline, parameters)
+        kernel = kernel or outline.kernel
+        pipeline.require_steps(force)
+        chosen = pipeline.needed_for(steps)
+        for name in dict.fromkeys(step.kernel or kernel for step in chosen):
+            find_kernelspec(name)
+        self.store.create()
+        self.store.settle_interrupted()
+        if on_event is not None:
+            planner = Planner(self.store, self._key(notebook), parameters, kernel)
+            plan = make_plan(planner, pipeline, targets=steps, force=force)
+            on_event({"kind": "plan", "steps": [_step_document(planned) for planned in plan.steps]})
+        run_id = new_run_id()
+        lock = self.store.run_lock(run_id)
+        lock.acquire()
+        try:
+            self.store.runs.create(
+                run_id,
+                notebook=self._key(notebook),
+                parameters=parameters,
+                options={
+                    "steps": list(steps),
+                    "force": list(force),
+                    "jobs": jobs or os.cpu_count() or 1,
+                    "kernel": kernel,
+                },
+                snapshot=self.store.artifacts.add_bytes(_snapshot(content)),
+                output=None if output is None else os.path.abspath(output),
+            )
+        except BaseException:
+            lock.release()
+            raise
+        return run_id, lock
+
+    def cancel(self, run_id: str) -> None:
+        """Ask the process that carries out the run to end it; a run that has ended is left alone."""
+        self.store.runs.request_cancel(self.store.runs.find(run_id))
+        self.store.settle_interrupted()
+
+    # -- history --------------------------------------------------------------------------------
+
+    def runs(self, notebook: Path | None = None, *, limit: int = 50) -> list[Document]:
+        """Runs of one notebook or of all, newest first."""
+        self.store.settle_interrupted()
+        return self.store.runs.summaries(None if notebook is None else self._key(notebook), limit)
+
+    def run_document(self, run_id: str) -> Document:
+        """One run and its steps.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run.
+        """
+        run_id = self.store.runs.find(run_id)
+        self.store.settle_interrupted()
+        row = self.store.runs.row(run_id)
+        return {
+            "run_id": row["id"],
+            "status": row["status"],
+            "notebook": row["notebook"],
+            "parameters": json.loads(row["parameters"]),
+            "duration_seconds": row["duration_seconds"],
+            "output": row["output"],
+            "created_at": row["created_at"],
+            "started_at": row["started_at"],
+            "finished_at": row["finished_at"],
+            "error": json.loads(row["error"]) if row["error"] else None,
+            "tags": json.loads(row["tags"]),
+            "comment": row["comment"],
+            "steps": [self._step_run_document(step) for step in self.store.runs.steps(run_id)],
+        }
+
+    def _step_run_document(self, row: sqlite3.Row) -> Document:
+        execution = self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
+        running = row["status"] == Status.RUNNING and row["cells"] is not None
+        return {
+            "name": row["step"],
+            "status": row["status"],
+            "decision": row["decision"],
+            "reasons": json.loads(row["reasons"]),
+            "cache_key": row["cache_key"],
+            "duration_seconds": row["duration_seconds"],
+            "inputs": json.loads(row["inputs"]),
+            "outputs": _outputs(execution),
+            "metrics": execution.metrics if execution else {},
+            "anomalies": [],
+            "error": json.loads(row["error"]) if row["error"] else None,
+            "started_at": row["started_at"],
+            "finished_at": row["finished_at"],
+            "progress": {"cell": row["cell"], "cells": row["cells"]} if running else None,
+            "cells": json.loads(row["cell_indexes"]),
+            "position": row["position"],
+        }
+
+    def active_runs(self) -> list[Document]:
+        """Runs that are queued or under way, with the status of their steps."""
+        self.store.settle_interrupted()
+        active = []
+        for run_id in self.store.runs.unfinished():
+            row = self.store.runs.row(run_id)
+            steps = {
+                step["step"]: {"status": step["status"], "cell": step["cell"], "cells": step["cells"]}
+                for step in self.store.runs.steps(run_id)
+            }
+            notebook = str(self.root / row["notebook"])
+            active.append({"run_id": run_id, "notebook": notebook, "status": row["status"], "steps": steps})
+        return active
+
+    def changes(self) -> int:
+        """A number that changes whenever any process has written to the run store. Cheap."""
+        return self.store.database.version_of_data()
+
+    def annotate(
+        self, run_id: str, *, tags: Collection[str] | None = None, comment: str | None = None
+    ) -> Document:
+        """Replace a run's tags or its comment; the run's document."""
+        run_id = self.store.runs.find(run_id)
+        self.store.runs.annotate(run_id, tags=tags, comment=comment)
+        return self.run_document(run_id)
+
+    def run_notebook(self, run_id: str) -> Document:
+        """The whole notebook as it was run, with this run's outputs in every cell."""
+        from jupyterlab_pipelines.notebook.assemble import with_outputs
+
+        row = self.store.runs.row(self.store.runs.find(run_id))
+        content = self._stored_notebook(row["snapshot"])
+        pipeline = read_pipeline(read_outline(content))
+        executed = {
+            step["step"]: self._stored_notebook(step["executed"])
+            for step in self.store.runs.steps(row["id"])
+            if step["executed"] and self.store.artifacts.size(step["executed"]) is not None
+        }
+        return with_outputs(pipeline, content, executed)
+
+    def step_notebook(self, run_id: str, step: str) -> Document:
+        """The executed step notebook, of a failed step up to the cell that failed."""
+        row = self.store.runs.step(self.store.runs.find(run_id), step)
+        if not row["executed"]:
+            raise NotFoundError(
+                "not_executed", f"Step `{step}` of run {row['run_id']} has no executed notebook.", step=step
+            )
+        return self._stored_notebook(row["executed"])
+
+    def step_log(self, run_id: str, step: str) -> str:
+        """What the step wrote to stdout and stderr; while it runs, so far."""
+        row = self.store.runs.step(self.store.runs.find(run_id), step)
+        data: bytes | None = None
+        if row["log"]:
+            data = self.store.artifacts.read_bytes(row["log"])
+        else:
+            try:
+                data = (self.store.run_folder(row["run_id"]) / f"{step}.log").read_bytes()
+            except OSError:
+                data = None
+        return (data or b"").decode("utf-8", "replace")
+
+    def preview(self, digest: str) -> Document:
+        """What may be shown of an artifact: its type, a summary, the head of a table.
+
+        Raises
+        ------
+        NotFoundError
+            No run left such an artifact.
+        """
+        found = self.store.executions.preview(digest)
+        if found is None:
+            raise NotFoundError("unknown_artifact", f"The store has no artifact {digest}.", digest=digest)
+        return found
+
+    def diff(self, first: str, second: str) -> Document:
+        """What differs between two runs: parameters, code, inputs, outputs, metrics, durations."""
+        before, after = self.run_document(first), self.run_document(second)
+        return {
+            "runs": [before["run_id"], after["run_id"]],
+            "parameters": _changes(self._values(before), self._values(after)),
+            "steps": [
+                difference
+                for name in dict.fromkeys(step["name"] for run in (before, after) for step in run["steps"])
+                if (difference := self._step_difference(name, before, after))
+            ],
+        }
+
+    def _values(self, run: Document) -> Document:
+        """Every parameter's value in a run: replaced, or its default in the notebook as it was run."""
+        pipeline = read_pipeline(read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"])))
+        values = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
+        return values | run["parameters"]
+
+    def _step_difference(self, name: str, before: Document, after: Document) -> Document | None:
+        old, new = (
+            next((step for step in run["steps"] if step["name"] == name), None) for run in (before, after)
+        )
+        if old is None or new is None:
+            return {"name": name, "change": "added" if old is None else "removed"}
+        old_run, new_run = (self.store.runs.step(run["run_id"], name) for run in (before, after))
+        code = []
+        for row in (old_run, new_run):
+            execution = self.store.executions.get(row["execution_id"]) if row["execution_id"] else None
+            code.append(["\n".join(cell) for cell in execution.parts["code"]] if execution else None)
+        difference: Document = {
+            "status": _change(old["status"], new["status"]),
+            "code": _change(*code),
+            "inputs": _changes(old["inputs"], new["inputs"]),
+            "outputs": _changes(
+                {out["name"]: out["digest"] for out in old["outputs"]},
+                {out["name"]: out["digest"] for out in new["outputs"]},
+            ),
+            "metrics": _changes(old["metrics"], new["metrics"]),
+        }
+        difference = {what: change for what, change in difference.items() if change}
+        if not difference:
+            return None
+        durations = {"before": old["duration_seconds"], "after": new["duration_seconds"]}
+        return {"name": name, "change": "changed", **difference, "duration_seconds": durations}
+
+    # -- small things ---------------------------------------------------------------------------
+
+    def _key(self, notebook: Path) -> str:
+        """How the store knows a notebook: its path below the root, with slashes."""
+        return Path(os.path.relpath(os.path.abspath(notebook), self.root)).as_posix()
+
+    def _active_run_of(self, notebook: Path) -> str | None:
+        key = self._key(notebook)
+        self.store.settle_interrupted()
+        active = [run for run in self.store.runs.unfinished() if self.store.runs.row(run)["notebook"] == key]
+        return active[-1] if active else None
+
+    def _stored_notebook(self, digest: str) -> Document:
+        data = self.store.artifacts.read_bytes(digest)
+        if data is None:
+            raise NotFoundError("notebook_gone", f"The stored notebook {digest} is gone from the store.")
+        notebook: Document = json.loads(data)
+        return notebook
+
+
+def _step_document(planned: PlannedStep) -> Document:
+    step: Step = planned.step
+    return {
+        "name": step.name,
+        "title": step.title,
+        "role": step.role,
+        "cells": list(step.cells),
+        "after": list(step.after),
+        "cache": step.cache,
+        "kernel": step.kernel,
+        "retries": step.retries,
+        "timeout_seconds": step.timeout_seconds,
+        "inputs": [{"name": i.name, "step": i.step} for i in step.needs.inputs if " " not in i.name],
+        "outputs": [name for name in step.outputs if " " not in name],
+        "parameters": list(step.needs.parameters),
+        "decision": planned.decision,
+        "reasons": [reason.to_json() for reason in planned.reasons],
+        "cache_key": planned.cache_key,
+        "expected_duration_seconds": planned.expected_duration_seconds,
+    }
+
+
+def _last_document(row: sqlite3.Row | None) -> Document | None:
+    if row is None:
+        return None
+    return {key: row[key] for key in ("run_id", "status", "duration_seconds", "finished_at")}
+
+
+def _outputs(execution: Execution | None) -> list[Document]:
+    if execution is None:
+        return []
+    return [artifact.to_json() for artifact in execution.outputs.values() if artifact.kind == "value"]
+
+
+def _change(before: Any, after: Any) -> Document | None:
+    return None if before == after else {"before": before, "after": after}
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Document:
+    names = dict.fromkeys([*before, *after])
+    return {name: change for name in names if (change := _change(before.get(name), after.get(name)))}
+
+
+def _snapshot(content: Mapping[str, Any]) -> bytes:
+    """The notebook as it is run; its old outputs are no part of that."""
+    cells = [
+        {**cell, "outputs": [], "execution_count": None} if cell.get("cell_type") == "code" else cell
+        for cell in content["cells"]
+    ]
+    return json.dumps({**content, "cells": cells}, sort_keys=True).encode("utf-8", "surrogatepass")
+
+
+def _require_writable(output: Path, notebook: Path) -> None:
+    if os.path.abspath(output) == os.path.abspath(notebook) or (
+        output.exists() and notebook.exists() and os.path.samefile(output, notebook)
+    ):
+        raise UsageError("bad_output", f"{output} is the notebook itself, which a run never changes.")
+    folder = Path(os.path.abspath(output)).parent
+    if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        why = "is a folder" if output.is_dir() else f"cannot be written: {folder} is no writable folder"
+        raise UsageError("bad_output", f"The output {output} {why}.", output=str(output))
+
+
+def _environment_with_us() -> dict[str, str]:
+    """The environment for a Python that imports this very package."""
+    environment = dict(os.environ)
+    ours = str(Path(__file__).resolve().parent.parent)
+    known = environment.get("PYTHONPATH")
+    if ours not in sys.path[1:] or known is not None:
+        environment["PYTHONPATH"] = ours if not known else os.pathsep.join([known, ours])
+    return environment
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """A request to terminate ends the run as Ctrl-C does: cancelled, with everything written down."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:
+        # Not in the main thread: then the process is not ours to guard.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+__all__ = ["Project", "TypedText"]

@@ -1,0 +1,43 @@
+"""The process of one run that was started by the server: ``python -m jupyterlab_pipelines.runner_process``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from jupyterlab_pipelines.project import Project
+from jupyterlab_pipelines.run import Status
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="runner_process")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--lock", type=int, help="open file that holds the run's lock")
+    arguments = parser.parse_args()
+    project = Project(arguments.root, arguments.store)
+    lock = project.store.run_lock(arguments.run)
+    if arguments.lock is None:
+        lock.acquire()
+    else:
+        lock.adopt(arguments.lock)
+    log = project.store.run_folder(arguments.run) / "runner.log"
+    try:
+        project.carry_out(arguments.run)
+        log.unlink(missing_ok=True)  # it told nothing: what goes wrong in a step is kept with the step
+    except Exception:
+        # A bug of ours, or a full disk: the traceback is in the run's `runner.log`.
+        project.store.runs.finish(
+            arguments.run,
+            Status.FAILED,
+            0.0,
+            {"code": "internal_error", "message": f"The run broke off; see {log}.", "details": {}},
+        )
+        raise
+    finally:
+        lock.release()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Manager: the use cases of `Project`, asked by handlers, for notebooks of the contents manager."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.services.contents.filemanager import FileContentsManager
+from jupyter_server.services.contents.manager import ContentsManager
+
+from jupyterlab_pipelines import __version__
+from jupyterlab_pipelines.errors import NotFoundError, UsageError
+from jupyterlab_pipelines.server import events
+from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
+from jupyterlab_pipelines.server.wire import PipelineRequest, RunChange, RunRequest
+
+if TYPE_CHECKING:
+    import logging
+
+    from jupyter_events import EventLogger
+
+    from jupyterlab_pipelines.project import Project
+
+T = TypeVar("T")
+
+
+def open_project(path: Path, store: Path | None) -> Project:
+    from jupyterlab_pipelines.project import Project
+
+    return Project.open(path, store)
+
+
+class PipelineManager:
+    """Answers every question of the handlers.
+
+    It owns the open projects, the way from the contents API's paths to files and back, and the
+    watcher that publishes events. What a project does may wait for files and databases, so it is
+    asked in a thread, never on the event loop.
+
+    Parameters
+    ----------
+    store
+        Where all stores are, instead of beside each project; None for beside.
+    """
+
+    def __init__(
+        self,
+        contents_manager: ContentsManager,
+        event_logger: EventLogger,
+        log: logging.Logger | logging.LoggerAdapter[Any],
+        *,
+        store: Path | None = None,
+    ) -> None:
+        self._contents_manager = contents_manager
+        self._event_logger = event_logger
+        self._store = store
+        self._projects: dict[Path, Project] = {}
+        self._watcher = RunWatcher(self._publish, log)
+
+    async def stop(self) -> None:
+        """End what this server does on its own. Runs go on, and are found by the next server."""
+        await self._watcher.stop()
+
+    async def status(self) -> dict[str, Any]:
+        project = await self._open(self._root())
+        store = Path(os.path.relpath(project.store_path, project.root))
+        shown = store.name if ".." in store.parts else store.as_posix()
+        return {"version": __version__, "store": shown}
+
+    async def inspect(self, request: PipelineRequest) -> dict[str, Any]:
+        """The pipeline that a notebook is, and what a run of it would do now."""
+        notebook, project = await self._find(request.path)
+        document = await asyncio.to_thread(
+            project.inspect, notebook, content=request.content, parameters=request.parameters
+        )
+        return document | {"path": request.path}
+
+    async def runs(self, path: str | None, limit: int) -> dict[str, Any]:
+        """The newest runs of one notebook, or of the project at the server's root directory."""
+        if path is None:
+            notebook, project = None, await self._open(self._root())
+        else:
+            notebook, project = await self._find(path)
+        return {"runs": await asyncio.to_thread(project.runs, notebook, limit=limit)}
+
+    async def start(self, request: RunRequest) -> str:
+        """Start a run in a process of its own, which outlives this server; its id."""
+        notebook, project = await self._find(request.path)
+        run_id = await asyncio.to_thread(
+            project.start,
+            notebook,
+            content=request.content,
+            parameters=request.parameters,
+            steps=request.steps,
+            force=request.force,
+            jobs=request.jobs,
+        )
+        await self._watcher.watch(project)
+        return run_id
+
+    async def run(self, run_id: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.run_document(run_id), path)
+
+    async def cancel(self, run_id: str, path: str | None = None) -> None:
+        project = await self._project_of_run(run_id, path)
+        await asyncio.to_thread(project.cancel, run_id)
+
+    async def annotate(self, run_id: str, change: RunChange, path: str | None = None) -> dict[str, Any]:
+        project = await self._project_of_run(run_id, path)
+        return await asyncio.to_thread(project.annotate, run_id, tags=change.tags, comment=change.comment)
+
+    async def run_notebook(self, run_id: str, path: str | None = None) -> dict[str, Any]:
+        project = await self._project_of_run(run_id, path)
+        return {"content": await asyncio.to_thread(project.run_notebook, run_id)}
+
+    async def step_notebook(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
+        project = await self._project_of_run(run_id, path)
+        return {"content": await asyncio.to_thread(project.step_notebook, run_id, step)}
+
+    async def step_log(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
+        project = await self._project_of_run(run_id, path)
+        return {"log": await asyncio.to_thread(project.step_log, run_id, step)}
+
+    async def preview(self, digest: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.preview(digest), path)
+
+    # -- projects ---------------------------------------------------------------------------------
+
+    async def _find(self, path: str) -> tuple[Path, Project]:
+        notebook = await self._to_file(path)
+        return notebook, await self._open(notebook)
+
+    async def _open(self, path: Path) -> Project:
+        """The project that `path` belongs to; its runs are watched from now on."""
+        opened = await asyncio.to_thread(open_project, path, self._store)
+        project = self._projects.setdefault(opened.root, opened)
+        await self._watcher.watch(project)
+        return project
+
+    async def _project_of_run(self, run_id: str, path: str | None) -> Project:
+        def has_run(project: Project) -> Project:
+            project.run_document(run_id)
+            return project
+
+        return await self._ask_projects(has_run, path)
+
+    async def _ask_projects(self, question: Callable[[Project], T], path: str | None) -> T:
+        """The first answer of a project that knows one.
+
+        An id says nothing about the project that it is from. `path` does; without it, the projects
+        are asked that this server has met, and the one at its root directory.
+        """
+        if path is not None:
+            _, project = await self._find(path)
+            return await asyncio.to_thread(question, project)
+        met = {project.store_path: project for project in self._projects.values()}
+        for project in met.values():
+            with suppress(NotFoundError):
+                return await asyncio.to_thread(question, project)
+        return await asyncio.to_thread(question, await self._open(self._root()))
+
+    # -- paths ------------------------------------------------------------------------------------
+
+    def _files(self) -> FileContentsManager:
+        if not isinstance(self._contents_manager, FileContentsManager):
+            raise UsageError(
+                "contents_not_local",
+                "Pipelines need notebooks that are files: this server keeps its documents in "
+                f"{type(self._contents_manager).__name__}, which does not say where they are.",
+            )
+        return self._contents_manager
+
+    def _root(self) -> Path:
+        return Path(self._files().root_dir)
+
+    async def _to_file(self, path: str) -> Path:
+        """The file that the contents API calls `path`; refused as the contents API refuses it."""
+        files = self._files()
+        # 404 for what lies outside the root directory.
+        file = Path(files._get_os_path(path.strip("/")))  # type: ignore[no-untyped-call]
+        hidden = await ensure_async(files.is_hidden(path))  # type: ignore[no-untyped-call]
+        if hidden and not files.allow_hidden:
+            raise NotFoundError("not_found", f"There is no notebook {path!r}.", path=path)
+        return file
+
+    def _to_path(self, file: Path) -> str | None:
+        """What the contents API calls `file`; None when it lies outside the root directory."""
+        root = self._root()
+        for directory in (root, root.resolve()):
+            if file.is_relative_to(directory):
+                return file.relative_to(directory).as_posix()
+        return None
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def _publish(self, news: News) -> None:
+        path = self._to_path(news.notebook)
+        if path is None:
+            return
+        data = {"run_id": news.run_id, "path": path, "status": news.status}
+        if isinstance(news, RunNews):
+            self._event_logger.emit(schema_id=events.RUN, data=data)
+        else:
+            self._event_logger.emit(schema_id=events.STEP_RUN, data=data | {"step": news.step})

@@ -1,0 +1,33 @@
+"""Every route of the REST interface, which `openapi.yaml` describes."""
+
+from __future__ import annotations
+
+from jupyterlab_pipelines.server.routes.artifacts import ArtifactPreviewHandler
+from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
+from jupyterlab_pipelines.server.routes.pipelines import PipelinesHandler
+from jupyterlab_pipelines.server.routes.runs import (
+    RunCancelHandler,
+    RunHandler,
+    RunNotebookHandler,
+    RunsHandler,
+    StepLogHandler,
+    StepNotebookHandler,
+)
+from jupyterlab_pipelines.server.routes.status import StatusHandler
+
+__all__ = ["ROUTES", "URL_PREFIX"]
+
+_RUN = r"runs/(?P<run_id>[\w:-]+)"
+_STEP = rf"{_RUN}/steps/(?P<step>[^/]+)"
+
+ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
+    (r"pipelines", PipelinesHandler),
+    (r"runs", RunsHandler),
+    (_RUN, RunHandler),
+    (rf"{_RUN}/cancel", RunCancelHandler),
+    (rf"{_RUN}/notebook", RunNotebookHandler),
+    (rf"{_STEP}/notebook", StepNotebookHandler),
+    (rf"{_STEP}/log", StepLogHandler),
+    (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
+    (r"status", StatusHandler),
+]

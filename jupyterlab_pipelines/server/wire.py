@@ -1,0 +1,155 @@
+"""What goes over the wire: requests as checked records, errors as documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from tornado.web import HTTPError
+
+from jupyterlab_pipelines.errors import NotFoundError, PipelinesError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRequest:
+    """Body of ``POST pipelines``: which notebook, and what it says unsaved."""
+
+    path: str
+    content: dict[str, Any] | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_body(cls, body: Any) -> PipelineRequest:
+        body = _object(body, allowed={"path", "content", "parameters"})
+        return cls(_path(body), _content(body), _parameters(body))
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Body of ``POST runs``."""
+
+    path: str
+    content: dict[str, Any] | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
+    force: tuple[str, ...] = ()
+    jobs: int | None = None
+
+    @classmethod
+    def from_body(cls, body: Any) -> RunRequest:
+        # A misspelt `steps` would run everything: what is not known is refused.
+        body = _object(body, allowed={"path", "content", "parameters", "steps", "force", "jobs"})
+        jobs = body.get("jobs")
+        if jobs is not None and (not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1):
+            raise _bad("jobs", f"must be a whole number above 0, not {jobs!r}")
+        return cls(
+            _path(body),
+            _content(body),
+            _parameters(body),
+            _strings(body, "steps"),
+            _strings(body, "force"),
+            jobs,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """Body of ``PATCH runs/<id>``: what people add to a run; None leaves it as it is."""
+
+    tags: list[str] | None = None
+    comment: str | None = None
+
+    @classmethod
+    def from_body(cls, body: Any) -> RunChange:
+        body = _object(body, allowed={"tags", "comment"})
+        comment = body.get("comment")
+        if comment is not None and not isinstance(comment, str):
+            raise _bad("comment", "must be a string")
+        tags = None if body.get("tags") is None else list(_strings(body, "tags"))
+        if tags is None and comment is None:
+            raise UsageError("bad_request", "Nothing to change: give `tags`, `comment` or both.")
+        return cls(tags, comment)
+
+
+def parse_limit(text: str, *, most: int = 1000) -> int:
+    """How many runs a list may have, from the query string."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise _bad("limit", f"must be a whole number from 1 to {most}, not {text!r}")
+    return int(text)
+
+
+def error_answer(error: BaseException | None, status: int) -> tuple[int, dict[str, Any]]:
+    """HTTP status and document for `error`; `status` is what Tornado would answer.
+
+    ``message`` and ``reason`` stand at the top as in the errors of Jupyter's own REST, so that any
+    Jupyter client can show them. An error that nobody foresaw tells nothing about itself here: it
+    is in the server's log.
+    """
+    if isinstance(error, NotFoundError):
+        status, document = 404, error.to_document()
+    elif isinstance(error, UsageError):
+        status, document = 400, error.to_document()
+    elif isinstance(error, PipelinesError):
+        status, document = 500, error.to_document()
+    else:
+        phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown HTTP error"
+        message = _http_message(error) if isinstance(error, HTTPError) else None
+        if message is None and status >= 500:
+            message = "The server met an error of its own; its log has the details."
+        code = phrase.lower().replace(" ", "_")
+        document = {"error": {"code": code, "message": message or phrase, "details": {}}}
+    return status, document | {"message": document["error"]["message"], "reason": None}
+
+
+def _http_message(error: HTTPError) -> str | None:
+    if not error.log_message:
+        return error.reason
+    return error.log_message % error.args if error.args else error.log_message
+
+
+def _bad(name: str, problem: str) -> UsageError:
+    return UsageError("bad_request", f"`{name}` {problem}.", field=name)
+
+
+def _object(body: Any, *, allowed: set[str]) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise UsageError("bad_request", "The body of the request must be a JSON object.")
+    if unknown := sorted(set(body) - allowed):
+        raise _bad(unknown[0], f"is not known here; known are {', '.join(sorted(allowed))}")
+    return body
+
+
+def _path(body: dict[str, Any]) -> str:
+    path = body.get("path")
+    if not isinstance(path, str) or not path:
+        raise _bad("path", "must be the path of a notebook, relative to the server's root directory")
+    return path
+
+
+def _content(body: dict[str, Any]) -> dict[str, Any] | None:
+    content = body.get("content")
+    if content is None:
+        return None
+    cells = content.get("cells") if isinstance(content, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise _bad("content", "must be a notebook (nbformat 4): an object with a list of `cells`")
+    return content  # type: ignore[no-any-return]
+
+
+def _parameters(body: dict[str, Any]) -> dict[str, Any]:
+    parameters = body.get("parameters")
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, dict):
+        raise _bad("parameters", "must be an object: name and value")
+    return parameters
+
+
+def _strings(body: dict[str, Any], name: str) -> tuple[str, ...]:
+    values = body.get(name)
+    if values is None:
+        return ()
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise _bad(name, "must be a list of strings")
+    return tuple(values)

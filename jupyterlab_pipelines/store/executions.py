@@ -1,0 +1,194 @@
+"""Finished executions and what they left: the index that the cache is looked up in."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.pipeline import Effects
+from jupyterlab_pipelines.run import Execution
+from jupyterlab_pipelines.store.database import Database
+
+
+class ExecutionStore:
+    """Executions are immutable: written once, when the step has ended well, with all their outputs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        *,
+        cache_key: str,
+        notebook: str,
+        step: str,
+        run_id: str,
+        finished_at: str,
+        duration_seconds: float,
+        parts: Mapping[str, Any],
+        trace: Mapping[str, Any],
+        executed: str,
+        log: str | None,
+        outputs: Iterable[Artifact],
+        metrics: Mapping[str, Any],
+        previews: Mapping[str, Any],
+        effects: Mapping[str, Effects],
+    ) -> Execution:
+        """Record one execution, with what was learned from it, in one transaction.
+
+        Parameters
+        ----------
+        previews
+            By digest, what may be shown of an output.
+        effects
+            By fingerprint of the step's own code, what the step was seen to do.
+        """
+        outputs = list(outputs)
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO executions (cache_key, notebook, step, run_id, finished_at, duration_seconds,"
+                " parts, trace, executed, log, metrics) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(cache_key, notebook, step, run_id, finished_at, duration_seconds),
+                    *(json.dumps(parts), json.dumps(trace), executed, log, json.dumps(metrics)),
+                ),
+            )
+            execution_id = int(cursor.lastrowid or 0)
+            connection.executemany(
+                "INSERT INTO outputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        *(execution_id, out.name, out.digest, out.type, out.materializer, out.size_bytes),
+                        *(out.stored, out.member, out.summary, json.dumps(out.definitions), out.kind),
+                    )
+                    for out in outputs
+                ],
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO previews VALUES (?, ?, ?, ?)",
+                [
+                    (out.digest, out.type, out.summary, json.dumps(previews.get(out.digest)))
+                    for out in outputs
+                    if out.kind == "value"
+                ],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO effects VALUES (?, ?, ?)",
+                [(code, json.dumps(seen.to_json()), finished_at) for code, seen in effects.items()],
+            )
+        return Execution(
+            id=execution_id,
+            cache_key=cache_key,
+            step=step,
+            run_id=run_id,
+            finished_at=finished_at,
+            duration_seconds=duration_seconds,
+            parts=dict(parts),
+            trace=dict(trace),
+            notebook=executed,
+            log=log,
+            outputs={out.name: out for out in outputs},
+            metrics=dict(metrics),
+        )
+
+    def with_key(self, cache_key: str, *, younger_than_seconds: float | None = None) -> list[Execution]:
+        """Executions under one key, newest first."""
+        rows = self._database.reader().execute(
+            "SELECT * FROM executions WHERE cache_key = ? ORDER BY id DESC", (cache_key,)
+        )
+        found = [self._execution(row) for row in rows.fetchall()]
+        if younger_than_seconds is None:
+            return found
+        oldest = datetime.now(UTC).timestamp() - younger_than_seconds
+        return [one for one in found if datetime.fromisoformat(one.finished_at).timestamp() >= oldest]
+
+    def get(self, execution_id: int) -> Execution | None:
+        row = (
+            self._database.reader()
+            .execute("SELECT * FROM executions WHERE id = ?", (execution_id,))
+            .fetchone()
+        )
+        return None if row is None else self._execution(row)
+
+    def last_of(self, notebook: str, step: str) -> Execution | None:
+        """The execution that the step of this name had last in `notebook`, or reused last."""
+        row = (
+            self._database.reader()
+            .execute(
+                "SELECT e.* FROM step_runs s JOIN runs r ON r.id = s.run_id"
+                " JOIN executions e ON e.id = s.execution_id"
+                " WHERE r.notebook = ? AND s.step = ? ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1",
+                (notebook, step),
+            )
+            .fetchone()
+        )
+        return None if row is None else self._execution(row)
+
+    def expected_seconds(self, notebook: str, steps: Iterable[str]) -> dict[str, float]:
+        """By step, how long its last execution in `notebook` took."""
+        rows = self._database.reader().execute(
+            "SELECT step, duration_seconds FROM executions WHERE notebook = ? ORDER BY id", (notebook,)
+        )
+        wanted = set(steps)
+        return {row["step"]: row["duration_seconds"] for row in rows if row["step"] in wanted}
+
+    def effects(self, codes: Mapping[str, str]) -> dict[str, Effects]:
+        """What was learned of steps, by step name; `codes` has the fingerprint of each one's code."""
+        reader = self._database.reader()
+        learned: dict[str, Effects] = {}
+        for step, code in codes.items():
+            row = reader.execute("SELECT effects FROM effects WHERE code = ?", (code,)).fetchone()
+            if row is not None:
+                effects = Effects.from_json(json.loads(row["effects"]))
+                if effects:
+                    learned[step] = effects
+        return learned
+
+    def preview(self, digest: str) -> dict[str, Any] | None:
+        """What may be shown of the artifact: digest, type, summary and preview."""
+        row = self._database.reader().execute("SELECT * FROM previews WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            return None
+        return {
+            "digest": row["digest"],
+            "type": row["type"],
+            "summary": row["summary"],
+            "preview": json.loads(row["content"]),
+        }
+
+    def _execution(self, row: sqlite3.Row) -> Execution:
+        outputs = self._database.reader().execute(
+            "SELECT * FROM outputs WHERE execution_id = ? ORDER BY name", (row["id"],)
+        )
+        return Execution(
+            id=row["id"],
+            cache_key=row["cache_key"],
+            step=row["step"],
+            run_id=row["run_id"],
+            finished_at=row["finished_at"],
+            duration_seconds=row["duration_seconds"],
+            parts=json.loads(row["parts"]),
+            trace=json.loads(row["trace"]),
+            notebook=row["executed"],
+            log=row["log"],
+            outputs={
+                out["name"]: Artifact(
+                    name=out["name"],
+                    digest=out["digest"],
+                    type=out["type"],
+                    materializer=out["materializer"],
+                    size_bytes=out["size_bytes"],
+                    stored=out["stored"],
+                    member=out["member"],
+                    summary=out["summary"],
+                    definitions=tuple(json.loads(out["definitions"])),
+                    kind=out["kind"],
+                )
+                for out in outputs
+            },
+            metrics=json.loads(row["metrics"]),
+        )

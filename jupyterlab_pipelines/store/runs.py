@@ -1,0 +1,244 @@
+"""The run history: runs and their steps, written step by step while a run goes on."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from jupyterlab_pipelines.errors import NotFoundError
+from jupyterlab_pipelines.run import Status
+from jupyterlab_pipelines.store.database import Database
+
+STEP_COLUMNS = frozenset(
+    {
+        *("status", "decision", "reasons", "cache_key", "inputs", "execution_id", "started_at", "finished_at"),
+        *("duration_seconds", "cell", "cells", "error", "executed", "log"),
+    }
+)
+JSON_COLUMNS = frozenset({"reasons", "inputs", "error"})
+
+
+def now() -> str:
+    """This moment, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_run_id() -> str:
+    """An id that sorts by time and says it: ``20261121-040512-3f2a``."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class RunStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def create(
+        self,
+        run_id: str,
+        *,
+        notebook: str,
+        parameters: Mapping[str, Any],
+        options: Mapping[str, Any],
+        snapshot: str,
+        output: str | None,
+    ) -> None:
+        """Note that a run is wanted; it is `queued`."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO runs (id, notebook, status, parameters, options, created_at, snapshot, output)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(run_id, notebook, Status.QUEUED, json.dumps(dict(parameters)), json.dumps(dict(options))),
+                    *(now(), snapshot, output),
+                ),
+            )
+
+    def start(self, run_id: str, steps: Sequence[tuple[str, Sequence[int]]]) -> None:
+        """The run begins, with these steps (name, cell indexes) in this order, all `queued`."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE runs SET status = ?, started_at = ? WHERE id = ?", (Status.RUNNING, now(), run_id)
+            )
+        self.add_steps(run_id, steps)
+
+    def add_steps(self, run_id: str, steps: Sequence[tuple[str, Sequence[int]]]) -> None:
+        """More steps for a run, `queued`, after those that it has."""
+        with self._database.transaction() as connection:
+            count = connection.execute("SELECT count(*) FROM step_runs WHERE run_id = ?", (run_id,)).fetchone()[0]
+            connection.executemany(
+                "INSERT INTO step_runs (run_id, step, position, cell_indexes, status, decision, reasons, inputs)"
+                " VALUES (?, ?, ?, ?, ?, 'undecided', '[]', '{}')",
+                [
+                    (run_id, step, position, json.dumps(list(cells)), Status.QUEUED)
+                    for position, (step, cells) in enumerate(steps, start=count)
+                ],
+            )
+
+    def update_step(self, run_id: str, step: str, **columns: Any) -> None:
+        """Change columns of one step of a run."""
+        unknown = columns.keys() - STEP_COLUMNS
+        if unknown:
+            raise ValueError(f"step_runs has no columns {sorted(unknown)}")
+        values = {
+            name: json.dumps(value) if name in JSON_COLUMNS and value is not None else value
+            for name, value in columns.items()
+        }
+        changes = ", ".join(f"{name} = ?" for name in values)
+        with self._database.transaction() as connection:
+            connection.execute(
+                f"UPDATE step_runs SET {changes} WHERE run_id = ? AND step = ?",
+                (*values.values(), run_id, step),
+            )
+
+    def finish(
+        self, run_id: str, status: Status, duration_seconds: float, error: Mapping[str, Any] | None = None
+    ) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE runs SET status = ?, finished_at = ?, duration_seconds = ?, error = ? WHERE id = ?",
+                (status, now(), duration_seconds, json.dumps(error) if error else None, run_id),
+            )
+
+    def request_cancel(self, run_id: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", (run_id,))
+
+    def interrupt(self, run_id: str) -> bool:
+        """Tell an unfinished run as interrupted; False if it has ended meanwhile."""
+        with self._database.transaction() as connection:
+            changed = connection.execute(
+                "UPDATE runs SET status = ?, finished_at = ? WHERE id = ? AND status IN (?, ?)",
+                (Status.INTERRUPTED, now(), run_id, Status.QUEUED, Status.RUNNING),
+            ).rowcount
+            connection.execute(
+                "UPDATE step_runs SET status = CASE status WHEN ? THEN ? ELSE ? END"
+                " WHERE run_id = ? AND status IN (?, ?)",
+                (
+                    *(Status.RUNNING, Status.INTERRUPTED, Status.SKIPPED),
+                    *(run_id, Status.QUEUED, Status.RUNNING),
+                ),
+            )
+        return bool(changed)
+
+    def annotate(self, run_id: str, *, tags: Iterable[str] | None, comment: str | None) -> None:
+        with self._database.transaction() as connection:
+            if tags is not None:
+                connection.execute(
+                    "UPDATE runs SET tags = ? WHERE id = ?", (json.dumps(list(dict.fromkeys(tags))), run_id)
+                )
+            if comment is not None:
+                connection.execute("UPDATE runs SET comment = ? WHERE id = ?", (comment, run_id))
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def unfinished(self) -> list[str]:
+        rows = self._database.reader().execute(
+            "SELECT id FROM runs WHERE status IN (?, ?)", (Status.QUEUED, Status.RUNNING)
+        )
+        return [row["id"] for row in rows]
+
+    def cancel_requested(self, run_id: str) -> bool:
+        row = self._database.reader().execute("SELECT cancel_requested FROM runs WHERE id = ?", (run_id,))
+        found = row.fetchone()
+        return bool(found and found["cancel_requested"])
+
+    def find(self, run_id: str) -> str:
+        """The whole id that begins with `run_id`.
+
+        Raises
+        ------
+        NotFoundError
+            ``unknown_run`` or ``ambiguous_run``.
+        """
+        # Not LIKE: `_` and `%` are ordinary characters here.
+        rows = self._database.reader().execute(
+            "SELECT id FROM runs WHERE substr(id, 1, ?) = ? OR substr(id, -?) = ? ORDER BY id",
+            (len(run_id), run_id, len(run_id), run_id),
+        )
+        ids = [row["id"] for row in rows] if run_id else []
+        if run_id in ids:
+            return run_id
+        if len(ids) == 1:
+            return str(ids[0])
+        if not ids:
+            raise NotFoundError("unknown_run", f"The store has no run `{run_id}`.", run_id=run_id)
+        raise NotFoundError(
+            "ambiguous_run",
+            f"`{run_id}` may be any of {len(ids)} runs ({', '.join(ids[:3])}, …): write more of the id.",
+            run_id=run_id,
+        )
+
+    def row(self, run_id: str) -> sqlite3.Row:
+        row: sqlite3.Row | None = (
+            self._database.reader().execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
+        )
+        if row is None:
+            raise NotFoundError("unknown_run", f"The store has no run `{run_id}`.", run_id=run_id)
+        return row
+
+    def steps(self, run_id: str) -> list[sqlite3.Row]:
+        return (
+            self._database.reader()
+            .execute("SELECT * FROM step_runs WHERE run_id = ? ORDER BY position", (run_id,))
+            .fetchall()
+        )
+
+    def step(self, run_id: str, step: str) -> sqlite3.Row:
+        row: sqlite3.Row | None = (
+            self._database.reader()
+            .execute("SELECT * FROM step_runs WHERE run_id = ? AND step = ?", (run_id, step))
+            .fetchone()
+        )
+        if row is None:
+            raise NotFoundError("unknown_step", f"Run {run_id} has no step `{step}`.", run_id=run_id, step=step)
+        return row
+
+    def last_of_steps(self, notebook: str) -> dict[str, sqlite3.Row]:
+        """By step, its newest ended step run in any run of `notebook`."""
+        rows = self._database.reader().execute(
+            "SELECT s.* FROM step_runs s JOIN runs r ON r.id = s.run_id"
+            " WHERE r.notebook = ? AND s.status NOT IN (?, ?, ?)"
+            " ORDER BY r.created_at DESC, r.rowid DESC LIMIT 2000",
+            (notebook, Status.QUEUED, Status.RUNNING, Status.SKIPPED),
+        )
+        newest: dict[str, sqlite3.Row] = {}
+        for row in rows:
+            newest.setdefault(row["step"], row)
+        return newest
+
+    def summaries(self, notebook: str | None, limit: int) -> list[dict[str, Any]]:
+        """Runs, newest first, with counts of their steps."""
+        where, values = ("WHERE r.notebook = ?", [notebook]) if notebook is not None else ("", [])
+        rows = self._database.reader().execute(
+            "SELECT r.*, count(s.step) AS steps_total,"
+            " sum(s.decision = 'run' AND s.status IN ('succeeded', 'failed', 'cancelled', 'interrupted'))"
+            " AS steps_executed,"
+            " sum(s.status = 'reused') AS steps_reused, sum(s.status = 'failed') AS steps_failed"
+            f" FROM (SELECT *, rowid AS number FROM runs r {where} ORDER BY created_at DESC, rowid DESC LIMIT ?) r"
+            " LEFT JOIN step_runs s ON s.run_id = r.id GROUP BY r.id ORDER BY r.created_at DESC, r.number DESC",
+            (*values, limit),
+        )
+        return [
+            {
+                "run_id": row["id"],
+                "notebook": row["notebook"],
+                "status": row["status"],
+                "parameters": json.loads(row["parameters"]),
+                "created_at": row["created_at"],
+                "finished_at": row["finished_at"],
+                "duration_seconds": row["duration_seconds"],
+                "steps_total": row["steps_total"],
+                "steps_executed": row["steps_executed"] or 0,
+                "steps_reused": row["steps_reused"] or 0,
+                "steps_failed": row["steps_failed"] or 0,
+                "tags": json.loads(row["tags"]),
+                "comment": row["comment"],
+            }
+            for row in rows
+        ]

@@ -1,0 +1,237 @@
+"""The whole way: a run that REST starts, in a process of its own, seen through REST and events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+import jupyterlab_pipelines.server
+from jupyterlab_pipelines.server.manager import PipelineManager
+
+pytestmark = pytest.mark.timeout(180)
+
+OPENAPI = yaml.safe_load((Path(jupyterlab_pipelines.server.__file__).parent / "openapi.yaml").read_text())
+ENDED = {"succeeded", "failed", "cancelled", "interrupted"}
+
+
+def conforms(document: Any, name: str) -> None:
+    """`document` is what `openapi.yaml` says under `name`."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": OPENAPI["components"]}
+    jsonschema.validate(document, schema)
+
+
+def notebook(*steps: tuple[str, str], parameters: str = "") -> dict[str, Any]:
+    cells = [("parameters", parameters)] if parameters else []
+    cells += [(f"step:{name}", source) for name, source in steps]
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 4,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "cells": [
+            {
+                "cell_type": "code",
+                "metadata": {"tags": [tag]},
+                "source": source,
+                "outputs": [],
+                "execution_count": None,
+            }
+            for tag, source in cells
+        ],
+    }
+
+
+NUMBERS = notebook(
+    ("load", "numbers = list(range(n))\nprint('loaded')"),
+    ("total", "total = sum(numbers)\ntotal"),
+    parameters="n = 4",
+)
+
+
+@pytest.fixture
+def save(jp_root_dir: Path):
+    def save(content: dict[str, Any], name: str = "sub/a.ipynb") -> str:
+        file = jp_root_dir / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(content))
+        return name
+
+    (jp_root_dir / "pyproject.toml").touch()
+    return save
+
+
+@pytest.fixture
+def ended(ask):
+    """Waits until a run has ended; its document."""
+
+    async def ended(run_id: str) -> dict[str, Any]:
+        async with asyncio.timeout(120):
+            while (run := (await ask("GET", f"runs/{run_id}"))[1])["status"] not in ENDED:
+                await asyncio.sleep(0.1)
+        return run
+
+    return ended
+
+
+def statuses(run: dict[str, Any]) -> dict[str, str]:
+    return {step["name"]: step["status"] for step in run["steps"]}
+
+
+async def test_a_run_is_started_followed_and_read(ask, save, ended, heard) -> None:
+    path = save(NUMBERS)
+    _, pipeline = await ask("POST", "pipelines", {"path": path, "content": NUMBERS})
+
+    _, started = await ask("POST", "runs", {"path": path, "content": NUMBERS, "parameters": {"n": 5}})
+    run = await ended(started["run_id"])
+    _, listed = await ask("GET", "runs", path=path)
+    _, read = await ask("GET", f"runs/{run['run_id']}/notebook")
+    _, log = await ask("GET", f"runs/{run['run_id']}/steps/load/log")
+    _, step = await ask("GET", f"runs/{run['run_id']}/steps/total/notebook")
+    [output] = [output for output in run["steps"][1]["outputs"] if output["name"] == "total"]
+    preview = await ask("GET", f"artifacts/{output['digest']}/preview")
+    async with asyncio.timeout(10):
+        while not any(event["kind"] == "run" and event["status"] in ENDED for event in heard):
+            await asyncio.sleep(0.05)
+
+    conforms(pipeline, "Pipeline")
+    conforms(run, "Run")
+    conforms(listed["runs"][0], "RunSummary")
+    assert (pipeline["state"], [step["decision"] for step in pipeline["steps"]][0]) == ("ok", "run")
+    assert (run["status"], run["parameters"]) == ("succeeded", {"n": 5})
+    assert statuses(run) == {"load": "succeeded", "total": "succeeded"}
+    assert [item["run_id"] for item in listed["runs"]] == [run["run_id"]]
+    assert read["content"]["cells"][2]["outputs"][0]["data"]["text/plain"] in ("10", ["10"])
+    assert any("total" in "".join(cell["source"]) for cell in step["content"]["cells"])
+    assert "loaded" in log["log"]
+    assert (preview[0], preview[1]["digest"]) == (200, output["digest"])
+    assert {event["path"] for event in heard} == {path}
+    assert heard[-1] == {"kind": "run", "run_id": run["run_id"], "path": path, "status": "succeeded"}
+    assert ("total", "succeeded") in {(event.get("step"), event["status"]) for event in heard}
+
+    _, again = await ask("POST", "runs", {"path": path, "content": NUMBERS, "parameters": {"n": 5}})
+    assert statuses(await ended(again["run_id"])) == {"load": "reused", "total": "reused"}
+
+
+async def test_the_unsaved_document_is_what_runs(ask, save, ended) -> None:
+    path = save(NUMBERS)
+    edited = notebook(("load", "numbers = [1]"), ("total", "raise ValueError('no total')"))
+
+    _, started = await ask("POST", "runs", {"path": path, "content": edited})
+    run = await ended(started["run_id"])
+
+    conforms(run, "Run")
+    assert (run["status"], statuses(run)) == ("failed", {"load": "succeeded", "total": "failed"})
+    assert run["steps"][1]["error"]["cell_index"] == 1
+    assert "no total" in run["steps"][1]["error"]["message"]
+
+
+async def test_a_run_is_cancelled(ask, save, ended, heard) -> None:
+    path = save(notebook(("wait", "import time\ntime.sleep(100)"), ("then", "after_it = 1")))
+    _, started = await ask("POST", "runs", {"path": path})
+    async with asyncio.timeout(60):
+        while ("wait", "running") not in {(event.get("step"), event["status"]) for event in heard}:
+            await asyncio.sleep(0.05)
+    _, pipeline = await ask("POST", "pipelines", {"path": path})
+
+    begun = time.monotonic()
+    status, _ = await ask("POST", f"runs/{started['run_id']}/cancel")
+    run = await ended(started["run_id"])
+
+    assert pipeline["run_id"] == started["run_id"]
+    assert (status, run["status"]) == (202, "cancelled")
+    assert time.monotonic() - begun < 30
+
+
+async def test_a_run_from_a_terminal_is_announced(ask, save, heard, jp_root_dir: Path) -> None:
+    path = save(NUMBERS)
+    await ask("POST", "pipelines", {"path": path})
+
+    terminal = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "jupyterlab_pipelines.cli", "run", str(jp_root_dir / path), "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    out, _ = await terminal.communicate()
+    async with asyncio.timeout(10):
+        while not any(event["kind"] == "run" and event["status"] in ENDED for event in heard):
+            await asyncio.sleep(0.05)
+
+    assert heard[-1] == {
+        "kind": "run",
+        "run_id": json.loads(out)["run_id"],
+        "path": path,
+        "status": "succeeded",
+    }
+
+
+async def test_runs_are_found_by_the_next_server(ask, save, ended, jp_serverapp) -> None:
+    path = save(NUMBERS)
+    _, started = await ask("POST", "runs", {"path": path})
+    await jp_serverapp.web_app.settings["jupyterlab_pipelines"].stop_extension()
+
+    next_server = PipelineManager(jp_serverapp.contents_manager, jp_serverapp.event_logger, jp_serverapp.log)
+    try:
+        found = await next_server.run(started["run_id"])
+        listed = await next_server.runs(path, 10)
+        ended_run = await ended(started["run_id"])
+    finally:
+        await next_server.stop()
+
+    assert found["run_id"] == started["run_id"]
+    assert [run["run_id"] for run in listed["runs"]] == [started["run_id"]]
+    assert ended_run["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (notebook(), "untagged"),
+        (notebook(("a", "x = = 1")), "error"),
+        ({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code"}]}, None),
+    ],
+)
+async def test_a_document_that_is_no_pipeline_is_told_as_one(
+    ask, save, content: dict[str, Any], state
+) -> None:
+    path = save(NUMBERS)
+
+    status, pipeline = await ask("POST", "pipelines", {"path": path, "content": content})
+
+    assert status == 200
+    conforms(pipeline, "Pipeline")
+    assert state in (None, pipeline["state"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": ["none"]},
+        {"force": ["none"]},
+        {"parameters": {"none": 1}},
+        {"content": notebook(("a", "x = ="))},
+    ],
+)
+async def test_a_run_that_cannot_begin_is_refused(ask, save, options: dict[str, Any]) -> None:
+    path = save(NUMBERS)
+
+    status, document = await ask("POST", "runs", {"path": path} | options)
+
+    assert status in (400, 404)
+    conforms(document, "Error")
+    assert (await ask("GET", "runs", path=path))[1] == {"runs": []}
+
+
+async def test_a_notebook_that_is_not_there(ask, save) -> None:
+    save(NUMBERS)
+
+    status, document = await ask("POST", "runs", {"path": "sub/none.ipynb"})
+
+    assert status in (400, 404)
+    assert "none.ipynb" in document["message"]

@@ -1,0 +1,278 @@
+"""The REST interface: what every route answers, and whom it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from fake_project import FakeProject
+from tornado.httpclient import HTTPClientError
+from tornado.web import HTTPError
+
+import jupyterlab_pipelines.server
+from jupyterlab_pipelines import __version__
+from jupyterlab_pipelines.server.routes import ROUTES
+
+OPENAPI = yaml.safe_load((Path(jupyterlab_pipelines.server.__file__).parent / "openapi.yaml").read_text())
+METHODS = ("get", "post", "put", "patch", "delete")
+NOTEBOOK = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
+
+
+def served() -> set[tuple[str, str]]:
+    return {
+        ("/" + re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", pattern), method)
+        for pattern, handler in ROUTES
+        for method in METHODS
+        if method in vars(handler)
+    }
+
+
+def test_openapi_describes_every_route_and_no_other() -> None:
+    described = {
+        (path, method) for path, item in OPENAPI["paths"].items() for method in METHODS if method in item
+    }
+
+    assert described == served()
+
+
+@pytest.mark.parametrize(("path", "method"), sorted(served()))
+async def test_every_route_refuses_who_is_not_known(
+    jp_fetch, project: FakeProject, path: str, method: str
+) -> None:
+    parts = re.sub(r"\{\w+\}", "x1", path).strip("/").split("/")
+
+    with pytest.raises(HTTPClientError) as refused:
+        await jp_fetch(
+            "pipelines-as-experiments",
+            *parts,
+            method=method.upper(),
+            headers={"Authorization": "token wrong"},
+            body=None if method == "get" else "{}",
+        )
+
+    assert refused.value.code == 403
+    assert project.asked == []
+
+
+@pytest.mark.parametrize(("path", "method"), sorted(served()))
+async def test_every_route_refuses_who_is_not_authorised(
+    jp_serverapp, jp_fetch, project: FakeProject, monkeypatch: pytest.MonkeyPatch, path: str, method: str
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        type(jp_serverapp.authorizer),
+        "is_authorized",
+        lambda self, handler, user, action, resource: asked.append(resource),
+    )
+    parts = re.sub(r"\{\w+\}", "x1", path).strip("/").split("/")
+
+    with pytest.raises(HTTPClientError) as refused:
+        await jp_fetch(
+            "pipelines-as-experiments", *parts, method=method.upper(), body=None if method == "get" else "{}"
+        )
+
+    assert refused.value.code == 403
+    assert asked == ["pipelines"]
+    assert project.asked == []
+
+
+async def test_the_unsaved_document_is_inspected(ask, project: FakeProject, jp_root_dir: Path) -> None:
+    status, pipeline = await ask(
+        "POST", "pipelines", {"path": "deep/a b.ipynb", "content": NOTEBOOK, "parameters": {"alpha": 1}}
+    )
+
+    assert (status, pipeline["path"], pipeline["state"]) == (200, "deep/a b.ipynb", "ok")
+    assert project.asked == [
+        (
+            "inspect",
+            {"notebook": jp_root_dir / "deep" / "a b.ipynb", "content": NOTEBOOK, "parameters": {"alpha": 1}},
+        )
+    ]
+
+
+async def test_a_large_notebook_is_no_trouble(ask, project: FakeProject) -> None:
+    cell = {"cell_type": "code", "source": "x = 1", "metadata": {}, "outputs": [{"text": "y" * 5_000_000}]}
+
+    status, _ = await ask(
+        "POST", "pipelines", {"path": "big.ipynb", "content": NOTEBOOK | {"cells": [cell] * 3}}
+    )
+
+    assert status == 200
+
+
+async def test_a_run_is_started_watched_annotated_and_cancelled(
+    ask, jp_fetch, jp_base_url, project, jp_root_dir
+) -> None:
+    body = {"path": "a.ipynb", "steps": ["clean"], "force": ["load"], "jobs": 2, "parameters": {"n": 1}}
+
+    started = await jp_fetch("pipelines-as-experiments", "runs", method="POST", body=json.dumps(body))
+    run_id = json.loads(started.body)["run_id"]
+
+    assert started.code == 202
+    assert started.headers["Location"] == f"{jp_base_url}pipelines-as-experiments/runs/{run_id}"
+    assert project.asked[-1] == (
+        "start",
+        {
+            "notebook": jp_root_dir / "a.ipynb",
+            "content": None,
+            "parameters": {"n": 1},
+            "steps": ("clean",),
+            "force": ("load",),
+            "jobs": 2,
+        },
+    )
+    assert (await ask("GET", f"runs/{run_id}"))[1]["status"] == "running"
+    assert (await ask("POST", "pipelines", {"path": "a.ipynb"}))[1]["run_id"] == run_id
+    assert await ask("POST", f"runs/{run_id}/cancel") == (202, {"run_id": run_id})
+    assert (await ask("GET", f"runs/{run_id}"))[1]["status"] == "cancelled"
+    status, run = await ask("PATCH", f"runs/{run_id}", {"tags": ["good"], "comment": "the best so far"})
+    assert (status, run["tags"], run["comment"]) == (200, ["good"], "the best so far")
+
+
+async def test_runs_are_listed_for_one_notebook_newest_first(
+    ask, project: FakeProject, jp_root_dir: Path
+) -> None:
+    ids = [project.begin(jp_root_dir / name) for name in ("a.ipynb", "b.ipynb", "a.ipynb")]
+
+    async def listed(**params) -> list[str]:
+        return [run["run_id"] for run in (await ask("GET", "runs", **params))[1]["runs"]]
+
+    assert await listed() == ids[::-1]
+    assert await listed(path="a.ipynb") == [ids[2], ids[0]]
+    assert await listed(path="a.ipynb", limit=1) == [ids[2]]
+
+
+async def test_what_a_run_left_can_be_read(ask, project: FakeProject, jp_root_dir: Path) -> None:
+    run_id = project.begin(jp_root_dir / "a.ipynb")
+
+    assert (await ask("GET", f"runs/{run_id}/notebook"))[1]["content"]["nbformat"] == 4
+    assert (await ask("GET", f"runs/{run_id}/steps/load/notebook"))[1]["content"]["nbformat"] == 4
+    assert await ask("GET", f"runs/{run_id}/steps/load/log") == (200, {"log": "log of load"})
+
+
+async def test_a_number_that_is_none_is_sent_as_null(ask, project: FakeProject) -> None:
+    status, preview = await ask("GET", "artifacts/d1/preview")
+
+    assert (status, preview["preview"]) == (200, {"value": None})
+
+
+async def test_a_run_is_found_in_whichever_project_it_is(ask, projects, jp_root_dir: Path) -> None:
+    for name in ("one", "two"):
+        projects[jp_root_dir / name] = FakeProject(jp_root_dir / name)
+    first = projects[jp_root_dir / "one"].begin(jp_root_dir / "one" / "a.ipynb")
+    projects[jp_root_dir / "two"]._ids = iter(["cafe"])
+    second = projects[jp_root_dir / "two"].begin(jp_root_dir / "two" / "b.ipynb")
+
+    before = await ask("GET", f"runs/{second}")
+    told_where = await ask("GET", f"runs/{second}", path="two/b.ipynb")
+    met = await ask("GET", f"runs/{second}")
+    await ask("GET", "runs", path="one/a.ipynb")
+    other = await ask("GET", f"runs/{first}")
+
+    assert (before[0], told_where[0], met[0], other[0]) == (404, 200, 200, 200)
+    assert other[1]["notebook"].endswith("a.ipynb")
+
+
+async def test_status_tells_version_and_store(ask, project: FakeProject, tmp_path: Path) -> None:
+    assert await ask("GET", "status") == (200, {"version": __version__, "store": ".pipelines"})
+    project.store_path = tmp_path / "elsewhere" / "store"
+    assert await ask("GET", "status") == (200, {"version": __version__, "store": "store"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "pipelines", "{not json", "JSON"),
+        ("POST", "pipelines", "", "JSON object"),
+        ("POST", "pipelines", [], "JSON object"),
+        ("POST", "pipelines", {}, "`path`"),
+        ("POST", "pipelines", {"path": 3}, "`path`"),
+        ("POST", "pipelines", {"path": "a.ipynb", "content": "text"}, "`content`"),
+        ("POST", "pipelines", {"path": "a.ipynb", "content": {"worksheets": []}}, "`content`"),
+        ("POST", "pipelines", {"path": "a.ipynb", "content": {"cells": [1]}}, "`content`"),
+        ("POST", "pipelines", {"path": "a.ipynb", "parameters": [1]}, "`parameters`"),
+        ("POST", "runs", {"path": "a.ipynb", "step": ["load"]}, "`step`"),
+        ("POST", "runs", {"path": "a.ipynb", "steps": "load"}, "`steps`"),
+        ("POST", "runs", {"path": "a.ipynb", "jobs": 0}, "`jobs`"),
+        ("POST", "runs", {"path": "a.ipynb", "jobs": True}, "`jobs`"),
+        ("PATCH", "runs/1", {}, "`tags`"),
+        ("PATCH", "runs/1", {"tags": [1]}, "`tags`"),
+        ("PATCH", "runs/1", {"comment": 1}, "`comment`"),
+        ("GET", "runs?limit=many", None, "`limit`"),
+    ],
+)
+async def test_a_wrong_request_is_told_what_is_wrong(ask, project, method, path, body, said) -> None:
+    path, _, query = path.partition("?")
+
+    status, document = await ask(method, path, body, **dict([query.split("=")] if query else []))
+
+    assert (status, document["error"]["code"]) == (400, "bad_request")
+    assert said in document["message"]
+    assert document["message"] == document["error"]["message"]
+    assert project.asked == []
+
+
+@pytest.mark.parametrize("path", ["../out.ipynb", "a/../../out.ipynb", ".hidden/a.ipynb", "nul\0.ipynb"])
+async def test_a_path_outside_of_what_the_server_shows_is_refused(
+    ask, project: FakeProject, path: str
+) -> None:
+    status, document = await ask("POST", "pipelines", {"path": path})
+
+    assert (status, document["error"]["code"]) == (404, "not_found")
+    assert project.asked == []
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("runs/none", "unknown_run"),
+        ("runs/none/notebook", "unknown_run"),
+        ("runs/none/steps/load/log", "unknown_run"),
+        ("artifacts/none/preview", "unknown_artifact"),
+    ],
+)
+async def test_what_does_not_exist_is_404(ask, project: FakeProject, path: str, code: str) -> None:
+    status, document = await ask("GET", path)
+
+    assert (status, document["error"]["code"], document["reason"]) == (404, code, None)
+
+
+async def test_an_error_of_our_own_is_logged_and_keeps_its_details_to_itself(
+    ask, project: FakeProject, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args, **kwargs):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(project, "inspect", broken)
+
+    status, document = await ask("POST", "pipelines", {"path": "a.ipynb"})
+
+    assert (status, document["error"]["code"]) == (500, "internal_server_error")
+    assert "secret" not in json.dumps(document)
+    assert any(record.exc_info and "secret detail" in str(record.exc_info[1]) for record in caplog.records)
+
+
+async def test_notebooks_that_are_no_files_are_refused_clearly(
+    ask, jp_serverapp, project: FakeProject
+) -> None:
+    class DatabaseContents:
+        pass
+
+    extension = jp_serverapp.web_app.settings["jupyterlab_pipelines"]
+    extension.manager._contents_manager = DatabaseContents()
+
+    status, document = await ask("POST", "pipelines", {"path": "a.ipynb"})
+
+    assert (status, document["error"]["code"]) == (400, "contents_not_local")
+    assert "DatabaseContents" in document["message"]
+
+
+def test_an_http_error_keeps_its_message() -> None:
+    from jupyterlab_pipelines.server.wire import error_answer
+
+    status, document = error_answer(HTTPError(404, "%s is outside root", "a.ipynb"), 404)
+
+    assert (status, document["message"]) == (404, "a.ipynb is outside root")

@@ -1,0 +1,445 @@
+"""The command line: documents and exit status for scripts, words for people."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_project import FakeProject
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyterlab_pipelines import cli, cli_table
+from jupyterlab_pipelines.cli_report import excerpt, failing_line, size
+from jupyterlab_pipelines.cli_table import LiveProgress, duration
+
+TRACEBACK = (
+    "\x1b[31m----------\x1b[39m\nAttributeError      Traceback (most recent call last)\n"
+    "Cell In[2], line 2\n      1 df = read()\n----> 2 df['late'] = df.dely > 0\n"
+    "File /lib/pandas/core/generic.py:6299, in NDFrame.__getattr__(self, name)\n"
+    "AttributeError: 'DataFrame' object has no attribute 'dely'"
+)
+
+
+def fail(project: FakeProject, run_id: str) -> None:
+    """What `clean` does with a misspelt column."""
+    error = {
+        "code": "cell_error",
+        "step": "clean",
+        "cell_index": 1,
+        "cell_id": None,
+        "message": "AttributeError: 'DataFrame' object has no attribute 'dely'",
+        "traceback": TRACEBACK,
+    }
+    project.set_step(run_id, "load", "reused", decision="reuse", duration_seconds=0.0)
+    project.set_step(run_id, "clean", "failed", duration_seconds=0.1, error=error)
+    project.end(run_id, "failed")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProject:
+    project = FakeProject(tmp_path)
+    monkeypatch.setattr(cli, "open_project", lambda path, store: project)
+    return project
+
+
+@pytest.fixture
+def pipelines(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command: exit status, stdout, stderr."""
+
+    def pipelines(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit:
+            cli.main(words)
+        out, err = capfd.readouterr()
+        assert isinstance(exit.value.code, int)
+        return exit.value.code, out, err
+
+    return pipelines
+
+
+# -- for scripts ----------------------------------------------------------------------------------
+
+
+def test_run_hands_on_every_option(project: FakeProject, pipelines) -> None:
+    words = (
+        "run a.ipynb -p n 1 -p name flights --step clean --force load --jobs 2 --kernel k --output o.ipynb"
+    )
+
+    status, _, _ = pipelines(*words.split())
+
+    assert status == 0
+    assert project.asked == [
+        (
+            "run",
+            {
+                "notebook": Path("a.ipynb"),
+                "parameters": {"n": 1, "name": "flights"},
+                "steps": ("clean",),
+                "force": ("load",),
+                "jobs": 2,
+                "executor": "local",
+                "kernel": "k",
+                "output": Path("o.ipynb"),
+            },
+        )
+    ]
+
+
+def test_json_is_the_only_thing_on_stdout(project: FakeProject, pipelines) -> None:
+    def noisy(project: FakeProject, run_id: str) -> None:
+        print("from Python")
+        os.write(1, b"from a kernel that inherited the descriptor\n")
+        project.succeed(run_id)
+
+    project.script = noisy
+
+    status, out, err = pipelines("run", "a.ipynb", "--json")
+
+    assert (status, json.loads(out)["status"]) == (0, "succeeded")
+    assert "from Python" in err
+    assert "from a kernel" in err
+    assert "succeeded" in err
+
+
+@pytest.mark.parametrize("ending", ["failed", "cancelled", "interrupted"])
+def test_a_run_that_did_not_succeed_exits_with_1(project: FakeProject, pipelines, ending: str) -> None:
+    project.script = lambda project, run_id: project.end(run_id, ending)
+
+    status, out, _ = pipelines("run", "a.ipynb", "--json")
+
+    assert (status, json.loads(out)["status"]) == (1, ending)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("run --json", "usage"),
+        ("--json", "usage"),
+        ("fly a.ipynb --json", "usage"),
+        ("run a.ipynb --jobs 0 --json", "usage"),
+        ("run a.ipynb -p n --json", "usage"),
+        ("run a.ipynb --jso --json", "usage"),
+        ("run a.ipynb -p unknown 1 --json", "unknown_parameter"),
+        ("run a.ipynb -f none.yaml --json", "no_parameters_file"),
+        ("show none --json", "unknown_run"),
+        ("tag none good --json", "unknown_run"),
+    ],
+)
+def test_wrong_use_is_a_document_and_exits_with_2(
+    project: FakeProject, pipelines, words: str, code: str
+) -> None:
+    status, out, _ = pipelines(*words.split())
+
+    assert (status, json.loads(out)["error"]["code"]) == (2, code)
+    assert set(json.loads(out)["error"]) == {"code", "message", "details"}
+
+
+def test_wrong_use_is_told_to_people_on_stderr(project: FakeProject, pipelines) -> None:
+    status, out, err = pipelines("run", "a.ipynb", "--jobs", "none")
+
+    assert (status, out) == (2, "")
+    assert "error: argument --jobs: must be a whole number above 0" in err
+
+
+def test_a_bug_of_ours_is_a_document_too_and_keeps_its_traceback(project: FakeProject, pipelines) -> None:
+    def broken(project: FakeProject, run_id: str) -> None:
+        raise RuntimeError("broken")
+
+    project.script = broken
+
+    status, out, err = pipelines("run", "a.ipynb", "--json")
+
+    assert (status, json.loads(out)["error"]["code"]) == (1, "internal_error")
+    assert "Traceback" in err
+
+
+def test_ctrl_c_before_anything_runs(project: FakeProject, pipelines) -> None:
+    def interrupted(project: FakeProject, run_id: str) -> None:
+        raise KeyboardInterrupt
+
+    project.script = interrupted
+
+    status, out, _ = pipelines("run", "a.ipynb", "--json")
+
+    assert (status, json.loads(out)["error"]["code"]) == (1, "cancelled")
+
+
+def test_history_as_documents(project: FakeProject, pipelines, tmp_path: Path) -> None:
+    first, second = (project.begin(tmp_path / name) for name in ("a.ipynb", "b.ipynb"))
+    project.succeed(first)
+
+    def document(*words: str) -> Any:
+        status, out, _ = pipelines(*words, "--json")
+        assert status == 0
+        return json.loads(out)
+
+    assert [run["run_id"] for run in document("runs")["runs"]] == [second, first]
+    assert [run["run_id"] for run in document("runs", "--limit", "1")["runs"]] == [second]
+    assert [run["run_id"] for run in document("runs", str(tmp_path / "a.ipynb"))["runs"]] == [first]
+    assert document("show", first)["status"] == "succeeded"
+    assert document("show", first, "--step", "load")["log"] == "log of load"
+    assert document("tag", first, "good", "first")["tags"] == ["good", "first"]
+    assert document("tag", first, "best", "good")["tags"] == ["good", "first", "best"]
+    assert document("comment", first, "the best so far")["comment"] == "the best so far"
+
+
+def test_a_step_that_a_run_lacks_is_told_with_those_it_has(project: FakeProject, pipelines, tmp_path) -> None:
+    run_id = project.begin(tmp_path / "a.ipynb")
+
+    status, out, _ = pipelines("show", run_id, "--step", "none", "--json")
+
+    assert (status, json.loads(out)["error"]["code"]) == (2, "unknown_step")
+    assert "load, clean" in json.loads(out)["error"]["message"]
+
+
+# -- parameters -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["True", "False", "None", "true", "1", "-1e-3", "inf", "1_000", "[1]", "", "-x"]
+)
+def test_a_value_is_read_as_papermill_reads_it(text: str) -> None:
+    from papermill.cli import _resolve_type
+
+    assert repr(cli.parse_value(text)) == repr(_resolve_type(text))
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_any_value_is_read_as_papermill_reads_it(text: str) -> None:
+    from papermill.cli import _resolve_type
+
+    assert repr(cli.parse_value(text)) == repr(_resolve_type(text))
+
+
+@pytest.mark.parametrize("value", ["-1e-3", "-x", "-inf", "a=b", "=", "", "two words"])
+def test_a_value_may_look_like_anything(value: str) -> None:
+    words = cli.join_parameters(["run", "a.ipynb", "-p", "name", value, "--jobs", "2"])
+
+    arguments = cli.make_parser().parse_args(words)
+
+    assert arguments.parameters == [("name", cli.parse_value(value))]
+    assert (arguments.jobs, arguments.json) == (2, False)
+
+
+def test_files_give_parameters_and_p_has_the_last_word(
+    project: FakeProject, pipelines, tmp_path: Path
+) -> None:
+    (tmp_path / "one.yaml").write_text("alpha: 0.1\nday: 2013-01-31\nnested: {a: [1, null]}\n")
+    (tmp_path / "two.yaml").write_text("alpha: 0.2\nbeta: 1\n")
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    files = [word for name in ("one", "two", "empty") for word in ("-f", str(tmp_path / f"{name}.yaml"))]
+
+    pipelines("plan", "a.ipynb", "-p", "beta", "2", *files)
+
+    assert project.asked[0][1]["parameters"] == {
+        "alpha": 0.2,
+        "day": "2013-01-31",
+        "nested": {"a": [1, None]},
+        "beta": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["- 1\n", "a: [", "1: x\n", "!!python/object:os.system x", "a: !!set {b}", "word"]
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "parameters.yaml"
+    file.write_text(text)
+
+    with pytest.raises(cli.ParameterError) as refused:
+        cli.read_parameters_file(file)
+
+    assert refused.value.code == "bad_parameters_file"
+
+
+# -- for people -----------------------------------------------------------------------------------
+
+
+def test_plain_lines_where_there_is_no_terminal(project: FakeProject, pipelines) -> None:
+    status, out, _ = pipelines("run", "a.ipynb")
+
+    assert status == 0
+    assert out.splitlines() == [
+        "succeeded    load        1.0 s  run: it has never run",
+        "succeeded    clean       1.0 s  run: it has never run",
+        "",
+        "2 steps: 2 executed in 2.1 s · run 3f2a0001",
+    ]
+
+
+def test_a_failure_shows_cell_line_exception_and_what_to_do(project: FakeProject, pipelines) -> None:
+    project.script = fail
+
+    status, out, _ = pipelines("run", "a.ipynb")
+
+    assert status == 1
+    assert "✗ step `clean` failed in cell 2 of the notebook" in out
+    assert "  ▸ 2 │ df['late'] = df.dely > 0" in out
+    assert "  AttributeError: 'DataFrame' object has no attribute 'dely'" in out
+    assert "File /lib/pandas/core/generic.py:6299" in out
+    assert "jupyter pipelines show 3f2a0001 --step clean" in out
+    assert "\x1b" not in out
+    assert out.splitlines()[-1] == "failed · 2 steps: 1 reused, 1 failed in 2.1 s · run 3f2a0001"
+
+
+def test_a_notebook_error_shows_the_line_in_the_file(project, pipelines, tmp_path: Path, monkeypatch) -> None:
+    notebook = tmp_path / "a.ipynb"
+    notebook.write_text(json.dumps({"cells": [{"source": ["x = 1\n", "y = = 2\n"]}]}))
+
+    def refuse(*args: Any, **options: Any) -> Any:
+        raise cli.UsageError("syntax_error", "Cell 1 is no Python: invalid syntax.", cell_index=0, line=2)
+
+    monkeypatch.setattr(project, "plan", refuse)
+
+    status, out, err = pipelines("plan", str(notebook))
+
+    assert (status, out) == (2, "")
+    assert "error: Cell 1 is no Python: invalid syntax." in err
+    assert "  ▸ 2 │ y = = 2" in err
+
+
+def test_tables_for_people(project: FakeProject, pipelines, tmp_path: Path) -> None:
+    project.script = fail
+    pipelines("run", "a.ipynb", "-p", "alpha", "0.5")
+    pipelines("tag", "3f2a0001", "good")
+
+    plan = pipelines("plan", "a.ipynb")[1]
+    runs = pipelines("runs")[1]
+    shown = pipelines("show", "3f2a")[1]
+    step = pipelines("show", "3f2a", "--step", "clean")[1]
+
+    assert plan.splitlines()[1].split() == ["load", "run", "it", "has", "never", "run"]
+    assert plan.splitlines()[-1] == "2 steps: 2 to run"
+    assert "✗ failed" in runs and "#good" in runs and "0 of 2" in runs
+    assert "parameters  alpha=0.5" in shown and "tags        good" in shown and "↺ reused" in shown
+    assert "log of clean" in step and "▸ 2 │" in step
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_a_user_may_refuse_drawing(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert cli_table.is_drawn(Terminal())
+    monkeypatch.setenv(name, value)
+    assert not cli_table.is_drawn(Terminal())
+
+
+def test_the_live_table_ends_with_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "10")
+    out, names = Terminal(), [f"step_{number}" for number in range(30)]
+    live = LiveProgress(out)
+
+    live({"kind": "plan", "steps": [{"name": name, "decision": "run", "reasons": []} for name in names]})
+    live({"kind": "step", "step": "step_3", "status": "running", "progress": {"cell": 1, "cells": 4}})
+    out.truncate(0)
+    live._live.refresh()
+    while_running = out.getvalue()
+    for name in names:
+        live({"kind": "step", "step": name, "status": "reused", "decision": "reuse", "reasons": []})
+    out.truncate(0)
+    live.stop()
+    at_the_end = out.getvalue()
+
+    assert "cell 1 of 4" in while_running and "running" in while_running and "more" in while_running
+    assert while_running.count("\n") < 10
+    assert all(name in at_the_end for name in names) and "running" not in at_the_end
+
+
+def test_the_line_that_failed_is_found_in_every_form_of_traceback() -> None:
+    source = "df = read()\ndf['late'] = df.dely > 0\n"
+
+    assert failing_line(TRACEBACK, source) == 2
+    assert failing_line(TRACEBACK, "%%step clean\n" + source) == 3
+    assert failing_line(TRACEBACK, "another version of the cell") == 2
+    assert failing_line("Cell In[9], line 14, in <module>\nCell In[2], line 3, in f()", source) == 14
+    assert failing_line("Input In [4], in <cell line: 7>()", source) == 7
+    assert failing_line("  Cell In[1], line 5\n    x = = 1", source) == 5
+    assert failing_line("KeyError: 'x'", source) is None
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", categories=["L", "N"])), max_size=12),
+    st.none() | st.integers(),
+)
+def test_an_excerpt_marks_the_line_if_there_is_one(lines: list[str], line: int | None) -> None:
+    shown = excerpt("\n".join(lines), line)
+
+    marked = [text for text, _ in shown if "▸" in text]
+    source = "\n".join(lines).splitlines()
+    expected = (
+        [f"  ▸ {line:>{len(str(min(len(source), line + 2)))}} │ {source[line - 1]}".rstrip()]
+        if (line is not None and 1 <= line <= len(source))
+        else []
+    )
+    assert marked == expected
+    assert len(shown) <= 5
+
+
+def test_lengths_of_time_and_sizes_as_people_say_them() -> None:
+    assert [duration(seconds) for seconds in (None, 0, 2.13, 9.96, 59.4, 59.6, 192, 7500)] == [
+        "", "0.0 s", "2.1 s", "10 s", "59 s", "1 min 0 s", "3 min 12 s", "2 h 5 min",
+    ]  # fmt: skip
+    assert [size(n) for n in (0, 999, 1000, 1_234_567, 10**13)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "1.2 MB",
+        "10.0 TB",
+    ]
+
+
+# -- promises -------------------------------------------------------------------------------------
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    heavy = [
+        "papermill",
+        "nbformat",
+        "pandas",
+        "numpy",
+        "jupyter_client",
+        "IPython",
+        "rich",
+        "yaml",
+        "asyncio",
+    ]
+    code = f"import sys, jupyterlab_pipelines.cli; print([name for name in {heavy} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_says_what_it_does() -> None:
+    parser = cli.make_parser()
+    [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+
+    assert list(commands.choices) == ["run", "plan", "runs", "show", "diff", "tag", "comment", "doctor"]
+    for command in commands.choices.values():
+        assert command.description
+        assert {"--json", "--store"} <= command._option_string_actions.keys()
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    code = "from jupyterlab_pipelines import cli; cli.main(['run', '--help'])"
+
+    done = subprocess.run(
+        f'{sys.executable} -c "{code}" | true', shell=True, capture_output=True, text=True, check=False
+    )
+
+    assert "Traceback" not in done.stderr
