@@ -1,0 +1,496 @@
+/**
+ * The pipeline of one open notebook, as the panel, the marks on the cells and the commands see it:
+ * what the unsaved document says, what a run would do, the run under way, runs of the past, and what
+ * is selected.
+ */
+import type { INotebookModel } from '@jupyterlab/notebook';
+import { Signal, type ISignal } from '@lumino/signaling';
+import type { IDisposable } from '@lumino/disposable';
+
+import type { PipelinesClient } from './client';
+import { parseOverrides, type Overrides, type ParsedOverrides } from './parameters';
+import { ResponseError, UnavailableError } from './request';
+import { namesStep, tagsOf } from './tags';
+import {
+  isActive,
+  type ErrorDetails,
+  type NotebookContent,
+  type Output,
+  type Pipeline,
+  type Run,
+  type RunEvent,
+  type RunSummary,
+  type Step,
+  type StepRun
+} from './tokens';
+
+/** How long after the last of a burst of edits the server is asked. */
+const EDIT_PAUSE_MS = 150;
+/** A run's events come in bursts too: it is fetched at most this often. */
+const RUN_INTERVAL_MS = 150;
+/** Events may be missed; while a run is under way it is fetched at least this often. */
+const POLL_INTERVAL_MS = 3000;
+
+type Timer = ReturnType<typeof setTimeout> | undefined;
+
+/** Why there is no pipeline to show. */
+export type NoPipelineReason = 'loading' | 'unreachable' | 'no-extension' | 'error';
+
+/** The document behind a pipeline; what is needed of a notebook's context. */
+export interface PipelineDocument {
+  /** As the contents API has it. */
+  readonly path: string;
+  readonly model: INotebookModel;
+}
+
+export class PipelineModel implements IDisposable {
+  constructor(
+    private readonly _client: PipelinesClient,
+    private readonly _document: PipelineDocument
+  ) {
+    this._document.model.contentChanged.connect(this._onEdit, this);
+  }
+
+  /** Anything below has changed. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get client(): PipelinesClient {
+    return this._client;
+  }
+
+  get path(): string {
+    return this._document.path;
+  }
+
+  /** The last answer for the document; null as long as there is none. */
+  get pipeline(): Pipeline | null {
+    return this._pipeline;
+  }
+
+  /** What to draw: the last pipeline that could be read, so that half a word does not empty the panel. */
+  get drawn(): Pipeline | null {
+    return this._pipeline?.state === 'error'
+      ? (this._readable ?? this._pipeline)
+      : (this._pipeline ?? this._readable);
+  }
+
+  /** Why there is no answer, or none that is of use; null when there is one. */
+  get noPipelineReason(): NoPipelineReason | null {
+    return this._failure ?? (this._pipeline ? null : 'loading');
+  }
+
+  /** What went wrong with the last thing that the user asked for. */
+  get notice(): ErrorDetails | null {
+    return this._notice;
+  }
+
+  /** Runs of this notebook, newest first. */
+  get runs(): readonly RunSummary[] {
+    return this._runs;
+  }
+
+  /** The run that is under way; null when there is none. */
+  get activeRun(): Run | null {
+    return this._run && isActive(this._run.status) ? this._run : null;
+  }
+
+  /** Whether a run has been asked for and is not known to have ended. */
+  get isRunning(): boolean {
+    return this._starting || this._activeId !== null;
+  }
+
+  /** The past run that was selected, or null. */
+  get selectedRun(): Run | null {
+    return this._selectedRun;
+  }
+
+  /** The run whose steps are shown: the one selected, else the one under way. */
+  get shownRun(): Run | null {
+    return this._selectedRun ?? this.activeRun;
+  }
+
+  get selectedStep(): string | null {
+    return this._selectedStep;
+  }
+
+  /** What the user has typed in place of the parameters' defaults. */
+  get overrides(): Overrides {
+    return this._overrides;
+  }
+
+  /** What the overrides mean, and which of them mean nothing: with such a one there is no run. */
+  get parsedOverrides(): ParsedOverrides {
+    return parseOverrides(this._overrides, this.drawn?.parameters ?? []);
+  }
+
+  /** Whether the panel is on screen; without it only a notebook with steps is worth a question. */
+  set isShown(shown: boolean) {
+    if (shown !== this._isShown) {
+      this._isShown = shown;
+      if (shown && this._isFront) {
+        void this.refresh();
+      }
+    }
+  }
+
+  /** Whether the notebook is the one in front; the others wait. */
+  set isFront(front: boolean) {
+    if (front !== this._isFront) {
+      this._isFront = front;
+      if (front) {
+        void this.refresh();
+      }
+    }
+  }
+
+  /** The step that a name stands for, in what is drawn. */
+  step(name: string | null): Step | null {
+    return this.drawn?.steps.find(step => step.name === name) ?? null;
+  }
+
+  /** The step that the cell at an index belongs to. */
+  stepOfCell(index: number): Step | null {
+    return this.drawn?.steps.find(step => step.cells.includes(index)) ?? null;
+  }
+
+  /** The state of a step in the run that is shown. */
+  stepRun(name: string): StepRun | null {
+    return this.shownRun?.steps.find(step => step.name === name) ?? null;
+  }
+
+  /** A run that has ended, fetched when it is first asked for; null until it is there. */
+  pastRun(runId: string | null): Run | null {
+    if (runId === null) {
+      return null;
+    }
+    if (!this._pastRuns.has(runId)) {
+      this._pastRuns.set(runId, null);
+      void this._fetchPastRun(runId);
+    }
+    return this._pastRuns.get(runId) ?? null;
+  }
+
+  /** What a step left in the run that is shown, or in the last one that had it. */
+  outputsOf(name: string): Output[] {
+    const last = this.step(name)?.last?.run_id ?? null;
+    const stepRun =
+      this.stepRun(name) ?? this.pastRun(last)?.steps.find(step => step.name === name);
+    return stepRun?.outputs ?? [];
+  }
+
+  /** Ask the server what the document says now, and which runs there are. */
+  async refresh(): Promise<void> {
+    this._asked = null;
+    await Promise.all([this._inspect(), this._fetchRuns()]);
+  }
+
+  /** Run what is not up to date; with `step`, only what that step needs. */
+  async run(step?: string): Promise<void> {
+    if (this.isRunning) {
+      return;
+    }
+    const { values, wrong } = this.parsedOverrides;
+    if (wrong.length > 0) {
+      return;
+    }
+    this._starting = true;
+    this._notice = null;
+    this._selectedRun = null;
+    this._changed.emit();
+    try {
+      const runId = await this._client.start({
+        path: this.path,
+        content: this._document.model.toJSON() as unknown as NotebookContent,
+        parameters: values,
+        steps: step ? [step] : []
+      });
+      this._follow(runId);
+    } catch (error) {
+      this._setNotice(asDetails(error));
+    } finally {
+      this._starting = false;
+      this._changed.emit();
+    }
+  }
+
+  /** End the run that is under way; finished steps are kept. */
+  async cancel(): Promise<void> {
+    if (this._activeId === null) {
+      return;
+    }
+    try {
+      await this._client.cancel(this.path, this._activeId);
+      this._fetchRunSoon();
+    } catch (error) {
+      this._setNotice(asDetails(error));
+    }
+  }
+
+  dismissNotice(): void {
+    this._setNotice(null);
+  }
+
+  selectStep(name: string | null): void {
+    if (name !== this._selectedStep) {
+      this._selectedStep = name;
+      this._changed.emit();
+    }
+  }
+
+  /** Show the steps of a past run; null: those of now. */
+  async selectRun(runId: string | null): Promise<void> {
+    this._wantedRun = runId;
+    if (runId === null) {
+      this._selectedRun = null;
+      this._changed.emit();
+      return;
+    }
+    try {
+      const run = await this._client.run(this.path, runId);
+      // A later click has overtaken this answer.
+      if (this._wantedRun === runId && !this._isDisposed) {
+        this._selectedRun = run;
+        this._changed.emit();
+      }
+    } catch (error) {
+      this._setNotice(asDetails(error));
+    }
+  }
+
+  /** Replace a parameter's default in the plan and in runs; null: the default again. */
+  override(name: string, text: string | null): void {
+    const { [name]: _, ...others } = this._overrides;
+    this._overrides = text === null ? others : { ...others, [name]: text };
+    this._changed.emit();
+    this._onEdit();
+  }
+
+  /** A run has changed somewhere; it may be one of this notebook's. */
+  onRunEvent(event: RunEvent): void {
+    if (event.run_id !== this._activeId && event.path !== this.path) {
+      return;
+    }
+    if (this._activeId === null || event.run_id === this._activeId) {
+      this._follow(event.run_id);
+    }
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    clearTimeout(this._editTimer);
+    clearTimeout(this._runTimer);
+    clearTimeout(this._pollTimer);
+    Signal.clearData(this);
+  }
+
+  private _onEdit(): void {
+    clearTimeout(this._editTimer);
+    this._editTimer = setTimeout(() => void this._inspect(), EDIT_PAUSE_MS);
+  }
+
+  private async _inspect(): Promise<void> {
+    if (!this._isFront || this._isDisposed || !(this._isShown || this._hasSteps())) {
+      return;
+    }
+    const { values } = this.parsedOverrides;
+    const content = withoutOutputs(this._document.model);
+    const question = JSON.stringify([this.path, content, values]);
+    if (question === this._asked) {
+      return;
+    }
+    this._asked = question;
+    try {
+      const pipeline = await this._client.inspect(this.path, content, values);
+      // The document has changed since: a newer answer is on its way.
+      if (this._asked === question && !this._isDisposed) {
+        this._failure = null;
+        this._setPipeline(pipeline);
+      }
+    } catch (error) {
+      if (this._asked === question && !this._isDisposed) {
+        this._asked = null;
+        this._fail(error);
+      }
+    }
+  }
+
+  private _setPipeline(pipeline: Pipeline): void {
+    this._pipeline = pipeline;
+    if (pipeline.state !== 'error') {
+      this._readable = pipeline;
+    }
+    if (pipeline.run_id !== null && pipeline.run_id !== this._activeId) {
+      this._follow(pipeline.run_id);
+    }
+    this._changed.emit();
+  }
+
+  private _fail(error: unknown): void {
+    if (error instanceof UnavailableError) {
+      this._failure = error.reason;
+    } else {
+      this._failure = 'error';
+      this._notice = asDetails(error);
+    }
+    this._changed.emit();
+  }
+
+  private async _fetchRuns(): Promise<void> {
+    if (!this._isFront || !this._isShown || this._isDisposed) {
+      return;
+    }
+    try {
+      this._runs = await this._client.runs(this.path);
+      this._changed.emit();
+    } catch {
+      // The panel tells already why the server has no answer: the same question went with this one.
+    }
+  }
+
+  private async _fetchPastRun(runId: string): Promise<void> {
+    try {
+      this._pastRuns.set(runId, await this._client.run(this.path, runId));
+      this._changed.emit();
+    } catch {
+      // Its step's line is all that is known of it then.
+    }
+  }
+
+  /** Keep up with a run until it has ended. */
+  private _follow(runId: string): void {
+    if (runId === this._ended) {
+      return;
+    }
+    this._activeId = runId;
+    this._fetchRunSoon();
+  }
+
+  private _fetchRunSoon(): void {
+    this._runTimer ??= setTimeout(() => {
+      this._runTimer = undefined;
+      void this._fetchRun();
+    }, RUN_INTERVAL_MS);
+  }
+
+  private async _fetchRun(): Promise<void> {
+    const runId = this._activeId;
+    if (runId === null || this._isDisposed) {
+      return;
+    }
+    clearTimeout(this._pollTimer);
+    try {
+      const run = await this._client.run(this.path, runId);
+      if (this._isDisposed || runId !== this._activeId) {
+        return;
+      }
+      const isNew = this._run?.run_id !== runId;
+      this._run = run;
+      if (isActive(run.status)) {
+        this._changed.emit();
+        if (isNew) {
+          void this._fetchRuns();
+        }
+      } else {
+        this._activeId = null;
+        this._ended = runId;
+        this._pastRuns.set(runId, run);
+        this._notice = run.error;
+        // What ran is told by the plan from now on.
+        await this.refresh();
+      }
+    } catch (error) {
+      if (error instanceof ResponseError && error.status === 404) {
+        this._activeId = null;
+        this._changed.emit();
+        return;
+      }
+      // Out of reach: the run goes on without us, and is asked for again.
+    }
+    if (this._activeId !== null) {
+      clearTimeout(this._pollTimer);
+      this._pollTimer = setTimeout(() => void this._fetchRun(), POLL_INTERVAL_MS);
+    }
+  }
+
+  private _hasSteps(): boolean {
+    for (const cell of this._document.model.cells) {
+      if (cell.type === 'code' && namesStep(tagsOf(cell.getMetadata('tags')), firstLine(cell))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private _setNotice(notice: ErrorDetails | null): void {
+    this._notice = notice;
+    this._changed.emit();
+  }
+
+  private _changed = new Signal<this, void>(this);
+  private _pipeline: Pipeline | null = null;
+  private _readable: Pipeline | null = null;
+  private _failure: NoPipelineReason | null = null;
+  private _notice: ErrorDetails | null = null;
+  private _runs: RunSummary[] = [];
+  private _run: Run | null = null;
+  private _activeId: string | null = null;
+  private _ended: string | null = null;
+  private _pastRuns = new Map<string, Run | null>();
+  private _starting = false;
+  private _selectedRun: Run | null = null;
+  private _wantedRun: string | null = null;
+  private _selectedStep: string | null = null;
+  private _overrides: Overrides = {};
+  private _asked: string | null = null;
+  private _isShown = false;
+  private _isFront = false;
+  private _isDisposed = false;
+  private _editTimer: Timer;
+  private _runTimer: Timer;
+  private _pollTimer: Timer;
+}
+
+/** The document as a plan needs it: outputs can be large, and say nothing about what will run. */
+export function withoutOutputs(model: INotebookModel): NotebookContent {
+  const cells = Array.from(model.cells, cell => {
+    const shared = cell.sharedModel;
+    const content: { [key: string]: unknown } = {
+      id: cell.id,
+      cell_type: cell.type,
+      source: shared.getSource(),
+      metadata: shared.getMetadata()
+    };
+    if (cell.type === 'code') {
+      Object.assign(content, { outputs: [], execution_count: null });
+    }
+    return content;
+  });
+  return {
+    nbformat: model.nbformat,
+    nbformat_minor: model.nbformatMinor,
+    metadata: { ...model.sharedModel.getMetadata() },
+    cells
+  };
+}
+
+function firstLine(cell: { sharedModel: { getSource(): string } }): string {
+  return cell.sharedModel.getSource().trimStart().split('\n', 1)[0];
+}
+
+/** Any error as the panel shows it. */
+export function asDetails(error: unknown): ErrorDetails {
+  if (error instanceof ResponseError) {
+    return error.error;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'unavailable', message, details: {} };
+}

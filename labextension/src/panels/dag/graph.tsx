@@ -1,0 +1,192 @@
+/** The drawing of the pipeline. Loaded late: the list of steps says the same and is there at once. */
+import {
+  Background,
+  Controls,
+  Handle,
+  MarkerType,
+  Position,
+  ReactFlow,
+  ReactFlowProvider,
+  useNodesState,
+  useReactFlow,
+  type Edge as FlowEdge,
+  type Node,
+  type NodeProps
+} from '@xyflow/react';
+import * as React from 'react';
+
+import { useActions, useNotebook, useTrans } from '../../components/context';
+import { RoleIcon, StateIcon } from '../../components/icons';
+import { roleWord, stateWord, stepState, type StepState } from '../../state';
+import type { Edge, Pipeline, Role } from '../../tokens';
+import { formatDuration } from '../../units';
+import { NODE_HEIGHT, placeSteps } from './layout';
+
+/** With more edges than these the names would cover the drawing: they show for the selected step. */
+const MANY_EDGES = 8;
+/** With more names than these an edge says how many others there are. */
+const MANY_NAMES = 3;
+const FIT = { padding: 0.06, minZoom: 0.35, maxZoom: 1.1 };
+
+type StepNodeData = {
+  name: string;
+  state: StepState;
+  role: Role | null;
+  durationSeconds: number | null;
+};
+type StepNode = Node<StepNodeData, 'step'>;
+
+const NODE_TYPES = { step: React.memo(StepBox) };
+
+export default function Graph({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
+  return (
+    <ReactFlowProvider>
+      <Drawing pipeline={pipeline} />
+    </ReactFlowProvider>
+  );
+}
+
+function Drawing({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
+  const trans = useTrans();
+  const notebook = useNotebook();
+  const actions = useActions();
+  const { selectedStep } = notebook.model;
+  const [hovered, setHovered] = React.useState<string | null>(null);
+  const [nodes, setNodes, onNodesChange] = useNodesState<StepNode>([]);
+
+  // Status and decisions change often, places only with the shape of the graph.
+  const shape = JSON.stringify([
+    pipeline.steps.map(step => step.name),
+    pipeline.edges.map(edge => [edge.source, edge.target])
+  ]);
+  const places = React.useMemo(
+    () =>
+      placeSteps(
+        pipeline.steps.map(step => step.name),
+        pipeline.edges
+      ),
+    [shape]
+  );
+
+  React.useEffect(() => {
+    setNodes(
+      pipeline.steps.map(step => {
+        const { x, y, width } = places.get(step.name)!;
+        const state = stepState(notebook.model, step);
+        const run = notebook.model.stepRun(step.name);
+        return {
+          id: step.name,
+          type: 'step',
+          position: { x, y },
+          // Given, not measured: so the graph fits its frame at the first drawing.
+          width,
+          height: NODE_HEIGHT,
+          selected: step.name === selectedStep,
+          ariaLabel: `${step.name}: ${stateWord(trans, state)}`,
+          data: {
+            name: step.name,
+            state,
+            role: step.role,
+            durationSeconds: run ? run.duration_seconds : (step.last?.duration_seconds ?? null)
+          }
+        };
+      })
+    );
+  });
+
+  const focus = hovered ?? selectedStep;
+  const edges = pipeline.edges.map(edge => drawEdge(edge, focus, pipeline.edges.length));
+
+  return (
+    <ReactFlow<StepNode>
+      nodes={nodes}
+      edges={edges}
+      nodeTypes={NODE_TYPES}
+      onNodesChange={onNodesChange}
+      onNodeClick={(_, node) => actions.revealStep(notebook, node.id)}
+      onNodeMouseEnter={(_, node) => setHovered(node.id)}
+      onNodeMouseLeave={() => setHovered(null)}
+      onPaneClick={() => notebook.model.selectStep(null)}
+      nodesDraggable={false}
+      nodesConnectable={false}
+      edgesFocusable={false}
+      deleteKeyCode={null}
+      selectionKeyCode={null}
+      multiSelectionKeyCode={null}
+      minZoom={0.2}
+      maxZoom={2}
+      fitView
+      fitViewOptions={FIT}
+      zoomOnDoubleClick={false}
+      preventScrolling={true}
+      zoomOnScroll={false}
+      panOnScroll={true}
+      proOptions={{ hideAttribution: true }}
+      aria-label={trans.__('Graph of the steps. The list of steps says the same.')}
+    >
+      <Background gap={18} size={1} />
+      <Controls showInteractive={false} fitViewOptions={FIT} aria-label={trans.__('Zoom')} />
+      <Refit shape={shape} />
+    </ReactFlow>
+  );
+}
+
+/** Fits the graph to its frame again when either of them has changed. */
+function Refit({ shape }: { shape: string }): null {
+  const { fitView } = useReactFlow();
+  const notebook = useNotebook();
+  React.useEffect(() => {
+    const timer = setTimeout(() => void fitView(FIT), 0);
+    return () => clearTimeout(timer);
+  }, [shape, notebook]);
+  return null;
+}
+
+function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
+  const trans = useTrans();
+  const { name, state, role, durationSeconds } = data;
+  return (
+    <div
+      className="jp-Pipelines-node"
+      data-state={state}
+      data-step={name}
+      data-selected={selected || undefined}
+      onKeyDown={event => event.key === 'Enter' && event.currentTarget.click()}
+    >
+      <Handle type="target" position={Position.Top} isConnectable={false} />
+      <div className="jp-Pipelines-nodeName">
+        <span title={name}>{name}</span>
+        {role ? <RoleIcon role={role} title={roleWord(trans, role)} /> : null}
+      </div>
+      <div className="jp-Pipelines-nodeState">
+        <StateIcon state={state} />
+        <span>{stateWord(trans, state)}</span>
+        {durationSeconds !== null && state !== 'reused' ? (
+          <span className="jp-Pipelines-nodeDuration">{formatDuration(durationSeconds)}</span>
+        ) : null}
+      </div>
+      <Handle type="source" position={Position.Bottom} isConnectable={false} />
+    </div>
+  );
+}
+
+function drawEdge(edge: Edge, focus: string | null, count: number): FlowEdge {
+  const isNear = edge.source === focus || edge.target === focus;
+  const isLabelled = isNear || (focus === null && count <= MANY_EDGES);
+  const others = edge.names.length - MANY_NAMES;
+  const names = edge.names.slice(0, MANY_NAMES).join(', ') + (others > 0 ? ` +${others}` : '');
+  return {
+    id: `${edge.source} → ${edge.target}`,
+    source: edge.source,
+    target: edge.target,
+    type: 'default',
+    label: isLabelled ? names : undefined,
+    className: [
+      'jp-Pipelines-edge',
+      isNear ? 'jp-mod-near' : '',
+      edge.explicit ? 'jp-mod-explicit' : ''
+    ].join(' '),
+    zIndex: isNear ? 1 : 0,
+    markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14 }
+  };
+}

@@ -1,0 +1,137 @@
+/** The steps as a list: all that the drawing says, for the keyboard and for ears too. */
+import * as React from 'react';
+
+import { useActions, useNotebook, useTrans } from '../../components/context';
+import { RoleIcon } from '../../components/icons';
+import { useNow } from '../../components/now';
+import { Section } from '../../components/section';
+import { State } from '../../components/state';
+import { roleWord, stateWord, stepState } from '../../state';
+import type { Pipeline, Step, StepRun } from '../../tokens';
+import { formatDuration } from '../../units';
+import { StepDetail } from './detail';
+
+export function StepsPanel({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
+  const trans = useTrans();
+  return (
+    <Section title={trans.__('Steps')} note={String(pipeline.steps.length)}>
+      <ul className="jp-Pipelines-steps">
+        {pipeline.steps.map(step => (
+          <StepItem key={step.name} step={step} />
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+function StepItem({ step }: { step: Step }): React.ReactElement {
+  const trans = useTrans();
+  const actions = useActions();
+  const notebook = useNotebook();
+  const { model } = notebook;
+  const isSelected = model.selectedStep === step.name;
+  const state = stepState(model, step);
+  const stepRun = model.stepRun(step.name);
+  const id = React.useId();
+  const item = React.useRef<HTMLLIElement>(null);
+
+  React.useEffect(() => {
+    if (isSelected) {
+      item.current?.scrollIntoView({ block: 'nearest' });
+    }
+  }, [isSelected]);
+
+  return (
+    <li
+      ref={item}
+      className="jp-Pipelines-step"
+      data-step={step.name}
+      data-state={state}
+      data-decision={step.decision}
+      data-selected={isSelected || undefined}
+    >
+      <button
+        className="jp-Pipelines-stepButton"
+        aria-expanded={isSelected}
+        aria-controls={isSelected ? id : undefined}
+        onClick={() => {
+          if (isSelected) {
+            model.selectStep(null);
+          } else {
+            actions.revealStep(notebook, step.name);
+          }
+        }}
+      >
+        <span className="jp-Pipelines-stepHead">
+          <span className="jp-Pipelines-stepName">{step.name}</span>
+          {step.role ? <RoleIcon role={step.role} title={roleWord(trans, step.role)} /> : null}
+          <StepDuration step={step} stepRun={stepRun} />
+        </span>
+        <span className="jp-Pipelines-stepLine">
+          <State state={state} />
+          <StepNote step={step} stepRun={stepRun} />
+        </span>
+      </button>
+      {isSelected ? <StepDetail id={id} step={step} stepRun={stepRun} /> : null}
+    </li>
+  );
+}
+
+/** How long the step took, takes, or is expected to take. */
+function StepDuration(props: { step: Step; stepRun: StepRun | null }): React.ReactElement | null {
+  const { step, stepRun } = props;
+  const trans = useTrans();
+  const isRunning = stepRun?.status === 'running';
+  const now = useNow(isRunning);
+  let seconds = stepRun ? stepRun.duration_seconds : (step.last?.duration_seconds ?? null);
+  let isExpected = false;
+  if (isRunning && stepRun.started_at) {
+    seconds = Math.max(0, (now - Date.parse(stepRun.started_at)) / 1000);
+  } else if (!stepRun && step.decision !== 'reuse' && step.expected_duration_seconds !== null) {
+    seconds = step.expected_duration_seconds;
+    isExpected = true;
+  }
+  if (seconds === null) {
+    return null;
+  }
+  return (
+    <span
+      className="jp-Pipelines-duration"
+      title={isExpected ? trans.__('Expected duration') : trans.__('Duration')}
+    >
+      {isExpected ? `~${formatDuration(seconds)}` : formatDuration(seconds)}
+    </span>
+  );
+}
+
+/** Beside the state: how far a running step is; else what a run would do, and why. */
+function StepNote(props: { step: Step; stepRun: StepRun | null }): React.ReactElement | null {
+  const { step, stepRun } = props;
+  const trans = useTrans();
+  const { model } = useNotebook();
+  if (stepRun?.status === 'running' && stepRun.progress) {
+    const { cell, cells } = stepRun.progress;
+    return <span>{trans.__('cell %1 of %2', cell, cells)}</span>;
+  }
+  if (stepRun?.error) {
+    return <span>{lastLine(stepRun.error.message)}</span>;
+  }
+  if (stepRun || model.selectedRun) {
+    const reason = stepRun?.reasons[0];
+    return reason && stepRun.status !== 'reused' ? <span>{reason.message}</span> : null;
+  }
+  const state = stepState(model, step);
+  const words = step.decision === 'reuse' ? trans.__('up to date') : step.reasons[0]?.message;
+  return (
+    <>
+      {state !== step.decision && step.decision !== 'reuse' ? (
+        <span>{stateWord(trans, step.decision)}</span>
+      ) : null}
+      {words ? <span>{words}</span> : null}
+    </>
+  );
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
+}

@@ -1,0 +1,81 @@
+/** Puts the panel into the left area, and shows it to whom has not seen it yet. */
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { Sidebar } from '../sidebar';
+import { CommandIDs, IPipelineTracker, NAMESPACE, PANEL_ID, TRANSLATION_DOMAIN } from '../tokens';
+import { revealCell, revealStep, type PipelineTracker } from '../tracker';
+
+/** Between the running sessions (200), the extensions' usual place and the extension manager (1000). */
+const RANK = 600;
+
+/** Remembers that the panel was shown once: whoever closes it then is left in peace. */
+const SHOWN_KEY = `${NAMESPACE}:shown`;
+
+export const panel: JupyterFrontEndPlugin<void> = {
+  id: `${NAMESPACE}:panel`,
+  description: 'The panel with the pipeline of the notebook in front.',
+  autoStart: true,
+  requires: [IPipelineTracker],
+  optional: [ITranslator, ILayoutRestorer, ISettingRegistry, IStateDB],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: PipelineTracker,
+    translator: ITranslator | null,
+    restorer: ILayoutRestorer | null,
+    settings: ISettingRegistry | null,
+    state: IStateDB | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
+    const { commands, shell } = app;
+    const sidebar = new Sidebar(
+      tracker,
+      {
+        commands,
+        revealCell: (notebook, index, line) => void revealCell(notebook, index, line),
+        revealStep: (notebook, name) => void revealStep(notebook, name),
+        openRun: ({ model }, runId, step) =>
+          void commands.execute(CommandIDs.openRun, {
+            path: model.path,
+            runId,
+            step: step ?? null
+          }),
+        makeStep: () => void commands.execute(CommandIDs.setStep, { kind: 'step' })
+      },
+      trans
+    );
+    shell.add(sidebar, 'left', { rank: RANK, type: 'Pipeline' });
+    restorer?.add(sidebar, PANEL_ID);
+
+    if (settings && state) {
+      void Promise.all([settings.load(panel.id), app.restored]).then(async ([loaded]) => {
+        if (loaded.get('showPanelOnce').composite !== false && !(await state.fetch(SHOWN_KEY))) {
+          showWithFirstPipeline(app, tracker, state);
+        }
+      });
+    }
+  }
+};
+
+/** Shows the panel as soon as a notebook with steps is in front, once and for all. */
+function showWithFirstPipeline(
+  app: JupyterFrontEnd,
+  tracker: PipelineTracker,
+  state: IStateDB
+): void {
+  const show = (): void => {
+    if ((tracker.current?.pipeline?.steps.length ?? 0) > 0) {
+      tracker.changed.disconnect(show);
+      app.shell.activateById(PANEL_ID);
+      void state.save(SHOWN_KEY, true);
+    }
+  };
+  tracker.changed.connect(show);
+  show();
+}

@@ -1,0 +1,349 @@
+/** The panel: the pipeline of the notebook in front, or why there is none. */
+import { ReactWidget } from '@jupyterlab/apputils';
+import { PathExt } from '@jupyterlab/coreutils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+import type { Message as LuminoMessage } from '@lumino/messaging';
+import * as React from 'react';
+
+import {
+  ActionsContext,
+  NotebookContext,
+  TransContext,
+  useActions,
+  useNotebook,
+  useTrans,
+  type Actions
+} from './components/context';
+import { pipelineIcon } from './components/icons';
+import { CellLink, ErrorMessage, Message } from './components/message';
+import { State } from './components/state';
+import type { PipelineModel } from './model';
+import { DagPanel } from './panels/dag';
+import { ParametersPanel } from './panels/parameters';
+import { RunsPanel } from './panels/runs';
+import { StepsPanel } from './panels/step';
+import { CommandIDs, PANEL_ID, type Pipeline } from './tokens';
+import type { PipelineTracker } from './tracker';
+import { formatDuration } from './units';
+
+export class Sidebar extends ReactWidget {
+  constructor(
+    private readonly _tracker: PipelineTracker,
+    private readonly _actions: Actions,
+    private readonly _trans: TranslationBundle
+  ) {
+    super();
+    this.id = PANEL_ID;
+    this.addClass('jp-Pipelines');
+    this.title.icon = pipelineIcon;
+    this.title.caption = _trans.__('Pipeline');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', _trans.__('Pipeline'));
+    // Several changes within one task are one drawing.
+    _tracker.changed.connect(() => this.update());
+  }
+
+  protected override onUpdateRequest(msg: LuminoMessage): void {
+    // Nothing is drawn while nobody looks.
+    if (this.isVisible) {
+      super.onUpdateRequest(msg);
+    }
+  }
+
+  protected override onAfterShow(msg: LuminoMessage): void {
+    super.onAfterShow(msg);
+    this._tracker.isShown = true;
+    this.update();
+  }
+
+  protected override onAfterHide(msg: LuminoMessage): void {
+    super.onAfterHide(msg);
+    this._tracker.isShown = false;
+  }
+
+  protected override onAfterAttach(msg: LuminoMessage): void {
+    super.onAfterAttach(msg);
+    this._tracker.isShown = this.isVisible;
+  }
+
+  protected render(): React.ReactElement {
+    const notebook = this._tracker.currentNotebook;
+    return (
+      <TransContext.Provider value={this._trans}>
+        <ActionsContext.Provider value={this._actions}>
+          <NotebookContext.Provider value={notebook}>
+            {notebook ? <NotebookView key={notebook.panel.id} /> : <NoNotebook />}
+          </NotebookContext.Provider>
+        </ActionsContext.Provider>
+      </TransContext.Provider>
+    );
+  }
+}
+
+function NotebookView(): React.ReactElement {
+  const { model } = useNotebook();
+  const { drawn, noPipelineReason, pipeline } = model;
+  if (!drawn) {
+    return <NoPipeline />;
+  }
+  const isUntagged = drawn.state === 'untagged';
+  return (
+    <>
+      <Header pipeline={drawn} />
+      <div className="jp-Pipelines-body" data-outdated={pipeline?.state === 'error' || undefined}>
+        <div className="jp-Pipelines-messages">
+          {noPipelineReason ? <Unavailable /> : null}
+          {pipeline?.error ? <ErrorMessage error={pipeline.error} /> : null}
+          {model.notice ? (
+            <ErrorMessage error={model.notice} onDismiss={() => model.dismissNotice()} />
+          ) : null}
+          <SelectedRun />
+        </div>
+        {isUntagged ? <Untagged /> : null}
+        {drawn.steps.length > 0 ? <DagPanel pipeline={drawn} /> : null}
+        <div className="jp-Pipelines-lists">
+          <Warnings pipeline={drawn} />
+          {isUntagged ? null : <ParametersPanel parameters={drawn.parameters} />}
+          {drawn.steps.length > 0 ? <StepsPanel pipeline={drawn} /> : null}
+          {isUntagged && model.runs.length === 0 ? null : <RunsPanel />}
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Header({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
+  const trans = useTrans();
+  const actions = useActions();
+  const { model } = useNotebook();
+  const canRun =
+    pipeline.steps.length > 0 &&
+    !model.isRunning &&
+    model.noPipelineReason === null &&
+    model.parsedOverrides.wrong.length === 0;
+  const execute = (command: string): void => void actions.commands.execute(command);
+  return (
+    <header className="jp-Pipelines-header">
+      <div className="jp-Pipelines-heading">
+        <h2 title={model.path}>{PathExt.basename(model.path, '.ipynb')}</h2>
+        <button
+          className="jp-Pipelines-iconButton"
+          title={trans.__('Refresh')}
+          aria-label={trans.__('Refresh')}
+          onClick={() => execute(CommandIDs.refresh)}
+        >
+          <refreshIcon.react tag="span" />
+        </button>
+      </div>
+      <p className="jp-Pipelines-summary" aria-live="polite">
+        <Summary pipeline={pipeline} model={model} />
+      </p>
+      {pipeline.steps.length > 0 ? (
+        <div className="jp-Pipelines-buttons" role="toolbar" aria-label={trans.__('Run')}>
+          <button
+            className="jp-Pipelines-button jp-mod-primary"
+            disabled={!canRun}
+            title={trans.__('Run what is not up to date')}
+            onClick={() => execute(CommandIDs.run)}
+          >
+            <runIcon.react tag="span" />
+            {trans.__('Run')}
+          </button>
+          <button
+            className="jp-Pipelines-button"
+            disabled={!canRun || model.step(model.selectedStep) === null}
+            title={
+              model.selectedStep
+                ? trans.__('Run `%1` and what it needs', model.selectedStep)
+                : trans.__('Select a step first')
+            }
+            onClick={() => execute(CommandIDs.runToStep)}
+          >
+            {trans.__('Run to here')}
+          </button>
+          <button
+            className="jp-Pipelines-button"
+            disabled={!model.isRunning}
+            title={trans.__('End the run; finished steps are kept')}
+            onClick={() => execute(CommandIDs.cancel)}
+          >
+            <stopIcon.react tag="span" />
+            {trans.__('Cancel')}
+          </button>
+        </div>
+      ) : null}
+    </header>
+  );
+}
+
+/** The state of the whole in one line. */
+function Summary(props: { pipeline: Pipeline; model: PipelineModel }): React.ReactElement | null {
+  const { pipeline, model } = props;
+  const trans = useTrans();
+  const { steps } = pipeline;
+  const run = model.activeRun;
+  if (model.isRunning) {
+    const done = run?.steps.filter(step => !['queued', 'running'].includes(step.status)).length;
+    return run ? (
+      <>
+        <State state={run.status} />
+        <span>{trans.__('%1 of %2 steps done', done, run.steps.length)}</span>
+      </>
+    ) : (
+      <State state="queued" />
+    );
+  }
+  if (steps.length === 0) {
+    return null;
+  }
+  const count = (decision: string): number =>
+    steps.filter(step => step.decision === decision).length;
+  const parts: string[] = [];
+  if (count('run') > 0) {
+    parts.push(trans.__('%1 to run', count('run')));
+  }
+  if (count('undecided') > 0) {
+    parts.push(trans.__('%1 undecided', count('undecided')));
+  }
+  if (count('reuse') > 0) {
+    parts.push(trans.__('%1 to reuse', count('reuse')));
+  }
+  const expected = steps.map(step =>
+    step.decision === 'reuse' ? 0 : step.expected_duration_seconds
+  );
+  const seconds = expected.reduce<number>((sum, one) => sum + (one ?? 0), 0);
+  if (seconds > 0) {
+    parts.push(`~${formatDuration(seconds)}`);
+  }
+  return (
+    <span>{count('reuse') === steps.length ? trans.__('Up to date') : parts.join(' · ')}</span>
+  );
+}
+
+function SelectedRun(): React.ReactElement | null {
+  const trans = useTrans();
+  const { model } = useNotebook();
+  const run = model.selectedRun;
+  if (!run) {
+    return null;
+  }
+  const parameters = Object.entries(run.parameters).map(
+    ([name, value]) => `${name} = ${JSON.stringify(value)}`
+  );
+  return (
+    <Message kind="info" onDismiss={() => void model.selectRun(null)}>
+      <p>
+        {trans.__('The steps below are those of a past run:')} <State state={run.status} />
+      </p>
+      {parameters.length > 0 ? <p className="jp-Pipelines-note">{parameters.join(', ')}</p> : null}
+      {run.error ? <p>{run.error.message}</p> : null}
+      <button className="jp-Pipelines-link" onClick={() => void model.selectRun(null)}>
+        {trans.__('Back to now')}
+      </button>
+    </Message>
+  );
+}
+
+function Warnings({ pipeline }: { pipeline: Pipeline }): React.ReactElement | null {
+  if (pipeline.warnings.length === 0) {
+    return null;
+  }
+  return (
+    <div className="jp-Pipelines-messages">
+      {pipeline.warnings.map((warning, index) => (
+        <Message kind="warning" key={index}>
+          <p>{warning.message}</p>
+          {typeof warning.cell_index === 'number' ? <CellLink index={warning.cell_index} /> : null}
+        </Message>
+      ))}
+    </div>
+  );
+}
+
+function NoNotebook(): React.ReactElement {
+  const trans = useTrans();
+  return (
+    <Empty title={trans.__('No notebook in front')}>
+      <p>
+        {trans.__(
+          'Open a notebook: its steps, what a run would do and why, and its past runs appear here.'
+        )}
+      </p>
+    </Empty>
+  );
+}
+
+function Untagged(): React.ReactElement {
+  const trans = useTrans();
+  const actions = useActions();
+  const notebook = useNotebook();
+  return (
+    <Empty title={trans.__('This notebook has no steps yet')}>
+      <p>
+        {trans.__(
+          'Make the cell that begins a stage of your work a step, for instance "load", "clean" or "train". Cells below it belong to it until the next step; what stands above the first step, such as imports, holds for all.'
+        )}
+      </p>
+      <button
+        className="jp-Pipelines-button jp-mod-primary"
+        onClick={() => actions.makeStep(notebook)}
+      >
+        {trans.__('Make the selected cell a step')}
+      </button>
+    </Empty>
+  );
+}
+
+/** Nothing is known of the notebook yet. */
+function NoPipeline(): React.ReactElement {
+  const trans = useTrans();
+  const { model } = useNotebook();
+  if (model.noPipelineReason === 'loading') {
+    return <p className="jp-Pipelines-loading">{trans.__('Reading the notebook…')}</p>;
+  }
+  return (
+    <div className="jp-Pipelines-messages">
+      <Unavailable />
+    </div>
+  );
+}
+
+function Unavailable(): React.ReactElement | null {
+  const trans = useTrans();
+  const { model } = useNotebook();
+  if (model.noPipelineReason === 'loading') {
+    return null;
+  }
+  return (
+    <Message kind={model.noPipelineReason === 'error' ? 'error' : 'warning'}>
+      <p>{unavailableSentence()}</p>
+      <button className="jp-Pipelines-link" onClick={() => void model.refresh()}>
+        {trans.__('Retry')}
+      </button>
+    </Message>
+  );
+
+  function unavailableSentence(): string {
+    switch (model.noPipelineReason) {
+      case 'unreachable':
+        return trans.__('The server does not answer. Runs go on without it.');
+      case 'no-extension':
+        return trans.__(
+          'The server extension of pipelines-as-experiments is not enabled: see `jupyter server extension list`.'
+        );
+      default:
+        return trans.__('The server could not read this notebook as a pipeline.');
+    }
+  }
+}
+
+function Empty(props: { title: string; children: React.ReactNode }): React.ReactElement {
+  return (
+    <div className="jp-Pipelines-empty">
+      <pipelineIcon.react className="jp-Pipelines-emptyIcon" tag="div" />
+      <h2>{props.title}</h2>
+      {props.children}
+    </div>
+  );
+}

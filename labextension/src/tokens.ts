@@ -1,0 +1,234 @@
+/**
+ * The ground of the front end: the words of the REST contract as types, the names under which the
+ * parts know each other. Imports nothing of ours.
+ */
+import { Token } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+
+/** Name of the distribution; prefix of plugin ids and of every URL. */
+export const NAMESPACE = 'pipelines-as-experiments';
+
+/** Domain of the translations. */
+export const TRANSLATION_DOMAIN = 'pipelines_as_experiments';
+
+/** Id of the panel in the shell. */
+export const PANEL_ID = `${NAMESPACE}:sidebar`;
+
+export namespace CommandIDs {
+  export const run = `${NAMESPACE}:run`;
+  export const runToStep = `${NAMESPACE}:run-to-step`;
+  export const cancel = `${NAMESPACE}:cancel`;
+  export const openPanel = `${NAMESPACE}:open-panel`;
+  export const setStep = `${NAMESPACE}:set-step`;
+  export const openRun = `${NAMESPACE}:open-run`;
+  export const refresh = `${NAMESPACE}:refresh`;
+}
+
+export namespace EventSchemas {
+  export const run = 'https://pipelines-as-experiments.dev/events/run/v1';
+  export const stepRun = 'https://pipelines-as-experiments.dev/events/step_run/v1';
+}
+
+export type JSONValue =
+  null | boolean | number | string | JSONValue[] | { [name: string]: JSONValue };
+
+/** Values for parameters of the notebook, by name. */
+export type Parameters = { [name: string]: JSONValue };
+
+/** A notebook in nbformat 4, as far as it matters here. */
+export interface NotebookContent {
+  nbformat: number;
+  nbformat_minor: number;
+  metadata: { [key: string]: unknown };
+  cells: { [key: string]: unknown }[];
+}
+
+export const ROLES = [
+  'importer',
+  'validator',
+  'transformer',
+  'trainer',
+  'evaluator',
+  'deployer',
+  'monitor'
+] as const;
+export type Role = (typeof ROLES)[number];
+
+export type Decision = 'reuse' | 'run' | 'undecided';
+
+export type RunStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
+
+export type StepStatus = RunStatus | 'reused' | 'skipped';
+
+/** Why a step is run, or is not. */
+export interface Reason {
+  kind: string;
+  what: string | null;
+  before?: JSONValue;
+  after?: JSONValue;
+  /** A sentence for people. */
+  message: string;
+}
+
+/** What the error document of the server holds. */
+export interface ErrorDetails {
+  code: string;
+  message: string;
+  details: { cell_index?: number; line?: number; steps?: string[]; [name: string]: unknown };
+}
+
+export interface Parameter {
+  name: string;
+  default: JSONValue;
+  /** The default as the notebook writes it. */
+  source: string;
+  type: 'int' | 'float' | 'str' | 'bool' | 'list' | 'dict' | 'none' | 'expression';
+  comment: string;
+}
+
+/** One step of the pipeline, with what a run would do now. */
+export interface Step {
+  name: string;
+  title: string;
+  role: Role | null;
+  cells: number[];
+  after: string[];
+  cache: string;
+  kernel: string | null;
+  retries: number;
+  timeout: JSONValue;
+  inputs: { name: string; step: string }[];
+  outputs: string[];
+  parameters: string[];
+  decision: Decision;
+  reasons: Reason[];
+  expected_duration_seconds: number | null;
+  /** The step in the newest run that had it. */
+  last: {
+    run_id: string;
+    status: StepStatus;
+    duration_seconds: number | null;
+    finished_at: string | null;
+  } | null;
+}
+
+export interface Edge {
+  source: string;
+  target: string;
+  names: string[];
+  /** Seen while the step ran, not in its code. */
+  learned: boolean;
+  /** Order alone, from a tag. */
+  explicit: boolean;
+}
+
+export interface Warning {
+  code: string;
+  message: string;
+  step?: string | null;
+  cell_index?: number | null;
+}
+
+/** What one notebook says, and what a run of it would do now. */
+export interface Pipeline {
+  path: string;
+  state: 'ok' | 'untagged' | 'error';
+  error: ErrorDetails | null;
+  setup_cells: number[];
+  parameter_cells: number[];
+  skipped_cells: number[];
+  parameters: Parameter[];
+  steps: Step[];
+  edges: Edge[];
+  warnings: Warning[];
+  /** The run that is under way for this notebook. */
+  run_id: string | null;
+}
+
+export interface RunSummary {
+  run_id: string;
+  notebook: string;
+  status: RunStatus;
+  parameters: Parameters;
+  /** ISO 8601, UTC. */
+  created_at: string;
+  finished_at: string | null;
+  duration_seconds: number | null;
+  steps_total: number;
+  steps_executed: number;
+  steps_reused: number;
+  steps_failed: number;
+  tags: string[];
+  comment: string;
+}
+
+export interface Output {
+  name: string;
+  type: string;
+  materializer: string;
+  digest: string;
+  size_bytes: number;
+  summary?: string;
+}
+
+export interface StepError {
+  code: string;
+  step: string;
+  cell_index: number | null;
+  cell_id: string | null;
+  message: string;
+  traceback: string | string[] | null;
+}
+
+export interface StepRun {
+  name: string;
+  status: StepStatus;
+  decision: Decision | null;
+  reasons: Reason[];
+  duration_seconds: number | null;
+  started_at: string | null;
+  finished_at: string | null;
+  /** Which of its cells a running step is at, counted from 1. */
+  progress: { cell: number; cells: number } | null;
+  cells: number[];
+  /** Digest by name. */
+  inputs: { [name: string]: string };
+  outputs: Output[];
+  error: StepError | null;
+}
+
+/** One execution of a plan. */
+export interface Run {
+  run_id: string;
+  status: RunStatus;
+  notebook: string;
+  parameters: Parameters;
+  duration_seconds: number | null;
+  created_at: string;
+  finished_at: string | null;
+  error: ErrorDetails | null;
+  steps: StepRun[];
+}
+
+/** Something happened to a run; what, the server must be asked. */
+export interface RunEvent {
+  run_id: string;
+  path: string;
+}
+
+export function isActive(status: RunStatus): boolean {
+  return status === 'queued' || status === 'running';
+}
+
+/** The pipelines of the open notebooks; see `PipelineTracker`. */
+export interface IPipelineTracker<Model = unknown> {
+  /** The pipeline of the notebook in front, or null. */
+  readonly current: Model | null;
+  /** Another notebook came to the front, or its pipeline, run or selection changed. */
+  readonly changed: ISignal<this, void>;
+}
+
+export const IPipelineTracker = new Token<IPipelineTracker>(
+  `${NAMESPACE}:IPipelineTracker`,
+  'The pipelines of the open notebooks.'
+);

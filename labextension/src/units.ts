@@ -1,0 +1,34 @@
+/** Numbers with their units, as people read them. */
+
+/** `0.4 s`, `12 s`, `2 min 5 s`, `1 h 3 min`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 9.95) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  const whole = Math.round(seconds);
+  if (whole < 60) {
+    return `${whole} s`;
+  }
+  if (whole < 3600) {
+    return join(Math.floor(whole / 60), 'min', whole % 60, 's');
+  }
+  const minutes = Math.round(whole / 60);
+  return join(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+}
+
+/** `512 B`, `1.2 kB`, `34 MB`; powers of 1000. */
+export function formatSize(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit > 0 && value < 9.95 ? 1 : 0;
+  return `${value.toFixed(digits)} ${units[unit]}`;
+}
+
+function join(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small > 0 ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
+}
