@@ -126,8 +126,12 @@ def test_one_other_cell_is_another_digest(frame: pd.DataFrame, data: st.DataObje
 @patient
 @given(st.lists(hashables, unique=True))
 def test_sets_have_no_order(elements: list[Any]) -> None:
-    assert digest_of(set(elements)) == digest_of(set(elements[::-1]))
-    assert digest_of(frozenset(elements)) == digest_of(frozenset(reversed(elements)))
+    forward, backward = set(), set()
+    for element, opposite in zip(elements, reversed(elements), strict=True):
+        forward.add(element)
+        backward.add(opposite)
+    assert digest_of(forward) == digest_of(backward)
+    assert digest_of(frozenset(forward)) == digest_of(frozenset(backward))
 
 
 def test_digests_are_the_same_in_every_process() -> None:
@@ -358,4 +362,4 @@ def test_large_values_are_quick() -> None:
     started = time.perf_counter()
     digest_of(frame)
     digest_of(list(range(1_000_000)))
-    assert time.perf_counter() - started < 3  # 0.1 s and 0.3 s on an idle machine
+    assert time.perf_counter() - started < 10  # 0.3 s on an idle machine
