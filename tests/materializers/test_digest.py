@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -158,6 +158,11 @@ def test_digests_are_the_same_in_every_process() -> None:
     assert digests("1") == digests("2")
 
 
+class Place(NamedTuple):
+    x: int
+    y: int
+
+
 def different(*values: Any) -> bool:
     return len({digest_of(value) for value in values}) == len(values)
 
@@ -182,6 +187,8 @@ def test_sharing_of_mutable_objects_counts_and_of_others_does_not() -> None:
     text = "".join(["a", "b"])
     assert digest_of([text, text]) == digest_of([text, "".join(["a", "b"])])
     assert digest_of((text, 2.5, 2.5)) == digest_of(("ab", float("2.5"), float("2.5")))
+    place = Place(1, 2)
+    assert digest_of([place, place]) == digest_of([place, Place(1, 2)]) != digest_of([(1, 2), (1, 2)])
     stamp = pd.Timestamp(0)
     assert digest_of([stamp, stamp]) == digest_of([stamp, pd.Timestamp(0)])
     array = np.arange(9)
