@@ -140,7 +140,19 @@ def execute_step(job: StepJob) -> StepOutcome:
         path.unlink(missing_ok=True)
     if error is not None or session.report is None:
         return StepOutcome(seconds, executed=notebook, log=log, error=error, stopped=session.stopped)
-    report = session.report
+    return outcome_of(job, session.report, seconds, executed=notebook, log=log, stopped=session.stopped)
+
+
+def outcome_of(
+    job: StepJob,
+    report: Mapping[str, Any],
+    seconds: float,
+    *,
+    executed: str | None,
+    log: str | None = None,
+    stopped: str | None = None,
+) -> StepOutcome:
+    """The outcome of a step that came to its end; `report` is what the runtime in its kernel says."""
     return StepOutcome(
         duration_seconds=seconds,
         outputs=tuple(_artifact(record) for record in report["outputs"]),
@@ -148,9 +160,9 @@ def execute_step(job: StepJob) -> StepOutcome:
         effects=Effects.from_json(report["effects"]),
         trace={"packages": report["packages"]} | ({} if _is_own(job) else {"paths": report["paths"]}),
         metrics=report["metrics"],
-        executed=notebook,
+        executed=executed,
         log=log,
-        stopped=session.stopped,
+        stopped=stopped,
     )
 
 
