@@ -190,7 +190,14 @@ def _notebook(job: StepJob) -> dict[str, Any]:
         content=job.content,
         kernel=job.kernel,
         references=references,
+        late=_late_inputs(job),
     )
+
+
+def _late_inputs(job: StepJob) -> set[str]:
+    """Inputs that can be loaded only when late definitions have been made."""
+    late = {name for definition in job.resolved.needs.late_definitions for name in definition.names}
+    return {name for name, artifact in job.resolved.inputs.items() if late.intersection(artifact.definitions)}
 
 
 def _spec(job: StepJob) -> dict[str, Any]:

@@ -516,12 +516,12 @@ class _Flow:
             if name not in reader.own or (binding is not None and binding.owner != step):
                 if not self._resolve(step, name, seen) and name not in reader.own | mentions:
                     reader.unresolved.setdefault(name, cell_index)
-            if binding is None or name in reader.inputs:
+            if binding is None:
                 continue
             for statement in self._statements_behind(step, name, binding):
                 todo.extend(statement.deferred)
                 mentions |= statement.mentions
-                if statement.kind is not StatementKind.OTHER:
+                if statement.kind is not StatementKind.OTHER and name not in reader.inputs:
                     todo.extend(statement.reads)
                 binds |= statement.deferred_binds
                 mutates |= statement.deferred_mutates
