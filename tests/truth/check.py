@@ -64,7 +64,9 @@ def _check_one(document: Notebook, folder: Path, jobs: int, verdict: Verdict) ->
     for attempt in ("run", "again"):
         verdict.runs += 1
         try:
-            run = Project.open(path, store=folder / "store").run(path, jobs=jobs, output=folder / "output.ipynb")
+            run = Project.open(path, store=folder / "store").run(
+                path, jobs=jobs, output=folder / "output.ipynb"
+            )
         except PipelinesError as error:
             if error.code in TOLD:
                 verdict.told += 1
@@ -102,5 +104,7 @@ def _difference(truth: Sequence[str], output: dict[str, Any]) -> str | None:
         shown, expected = ADDRESS.sub("at 0x…", shown), ADDRESS.sub("at 0x…", expected)
         if shown != expected:
             lines = difflib.ndiff(expected.splitlines(), shown.splitlines())
-            return f"cell {number} shows (+), but Run All (-)\n" + "\n".join(one for one in lines if one[0] in "+-")
+            return f"cell {number} shows (+), but Run All (-)\n" + "\n".join(
+                one for one in lines if one[0] in "+-"
+            )
     return None

@@ -70,7 +70,13 @@ def _execute_step(job: StepJob) -> StepOutcome:
     seconds = time.perf_counter() - started
     if report is None:
         name = job.step.name
-        document = {"code": "cell_failed", "step": name, "cell_index": None, "message": "", "traceback": error}
+        document = {
+            "code": "cell_failed",
+            "step": name,
+            "cell_index": None,
+            "message": "",
+            "traceback": error,
+        }
         return StepOutcome(seconds, executed=executed, error=document)
     return step_module.outcome_of(job, report, seconds, executed=executed)
 

@@ -269,7 +269,15 @@ class _Writer:
         if type(value).__name__ == "ndarray":
             choices = ["[1:]", "[::2]", ".T", ".copy()", "[0]", ".reshape(-1)"]
         if type(value).__name__ == "DataFrame":
-            choices = ["['x']", "[['x', 'y']]", ".copy()", ".iloc[:2]", "['x'].values", "[lambda t: t['x'] > 3]", ".T"]
+            choices = [
+                "['x']",
+                "[['x', 'y']]",
+                ".copy()",
+                ".iloc[:2]",
+                "['x'].values",
+                "[lambda t: t['x'] > 3]",
+                ".T",
+            ]
         if type(value).__name__ == "Series":
             choices = [".values", ".iloc[:2]", ".copy()", ".to_frame()"]
         if type(value).__name__ == "Box":
@@ -294,7 +302,12 @@ class _Writer:
             case "list":
                 yield from (f"{name}.append({d()})", f"{name}.append({other})", f"{name} += [{d()}]")
                 yield from (f"{name}.extend([{d()}])", f"{name}[0] = {d()}", f"{name}[:] = [{d()}, {d()}]")
-                yield from (f"{name}.reverse()", f"{name}.pop()", f"{name}.insert(0, {d()})", f"del {name}[0]")
+                yield from (
+                    f"{name}.reverse()",
+                    f"{name}.pop()",
+                    f"{name}.insert(0, {d()})",
+                    f"del {name}[0]",
+                )
                 yield from (f"{name}.clear()", f"{name} *= 2", f"getattr({name}, 'append')({d()})")
                 yield from (f"list.append({name}, {d()})", f"{name}[0], {name}[-1] = {name}[-1], {name}[0]")
                 if isinstance(value, list) and value:
@@ -311,17 +324,41 @@ class _Writer:
                 if isinstance(value, dict) and "k" in value:
                     yield from self.changes(f"{name}['k']", value["k"])
             case "set":
-                yield from (f"{name}.add({d()})", f"{name}.discard({d()})", f"{name} |= {{{d()}}}", f"{name}.clear()")
+                yield from (
+                    f"{name}.add({d()})",
+                    f"{name}.discard({d()})",
+                    f"{name} |= {{{d()}}}",
+                    f"{name}.clear()",
+                )
             case "ndarray":
-                yield from (f"{name}[0] = {d()}", f"{name}[:] = {d()}", f"{name} += {d()}", f"{name}.fill({d()})")
-                yield from (f"{name}.sort()", f"np.add({name}, {d()}, out={name})", f"{name}[{name} > {d()}] = {d()}")
+                yield from (
+                    f"{name}[0] = {d()}",
+                    f"{name}[:] = {d()}",
+                    f"{name} += {d()}",
+                    f"{name}.fill({d()})",
+                )
+                yield from (
+                    f"{name}.sort()",
+                    f"np.add({name}, {d()}, out={name})",
+                    f"{name}[{name} > {d()}] = {d()}",
+                )
                 yield f"np.random.RandomState({d()}).shuffle({name})"
             case "DataFrame":
-                yield from (f"{name}['w'] = {d()}", f"{name}.loc[0, 'x'] = {d()}", f"{name}.dropna(inplace=True)")
+                yield from (
+                    f"{name}['w'] = {d()}",
+                    f"{name}.loc[0, 'x'] = {d()}",
+                    f"{name}.dropna(inplace=True)",
+                )
                 yield from (f"{name}['x'] += {d()}", f"{name}.rename(columns={{'z': 'q'}}, inplace=True)")
                 yield from (f"{name}.sort_values('x', inplace=True)", f"{name}.insert(0, 'i{d()}', {d()})")
-                yield from (f"{name}.columns = [str(_c).upper() for _c in {name}.columns]", f"{name}.pop('y')")
-                yield from (f"{name}.reset_index(drop=True, inplace=True)", f"{name}.index = {name}.index + {d()}")
+                yield from (
+                    f"{name}.columns = [str(_c).upper() for _c in {name}.columns]",
+                    f"{name}.pop('y')",
+                )
+                yield from (
+                    f"{name}.reset_index(drop=True, inplace=True)",
+                    f"{name}.index = {name}.index + {d()}",
+                )
                 yield from (f"{name}.attrs['note'] = {d()}", f"del {name}['x']", f"{name}.iloc[0, 0] = {d()}")
             case "Series":
                 yield from (f"{name}[0] = {d()}", f"{name} += {d()}", f"{name}.name = 's{d()}'")
@@ -366,7 +403,9 @@ class _Writer:
             return None
         changes = list(self.changes(name, self.namespace[name])) or ["pass"]
         change, other = self.rng.choice(changes), self.rng.choice(changes)
-        test = self.rng.choice([f"{self.digit()} > {self.digit()}", f"len(str({name})) % 2", f"'{target}' in globals()"])
+        test = self.rng.choice(
+            [f"{self.digit()} > {self.digit()}", f"len(str({name})) % 2", f"'{target}' in globals()"]
+        )
         return self.rng.choice(
             [
                 f"if {test}:\n    {change}",
