@@ -14,7 +14,6 @@ from typing import Any
 from jupyterlab_pipelines import dag
 from jupyterlab_pipelines.errors import NotFoundError
 
-
 AS_READ = "as read "
 
 

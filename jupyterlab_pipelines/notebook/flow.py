@@ -444,9 +444,7 @@ class _Flow:
         self._seen[name] = binding
         self.leaves[step][name] = None
 
-    def _write_shared(
-        self, step: str, name: str, position: Position, as_read: _Binding | None = None
-    ) -> None:
+    def _write_shared(self, step: str, name: str, position: Position, as_read: _Binding | None = None) -> None:
         """Names that share objects with `name` change when it is changed in place, and go on to share.
 
         `as_read`: what the changed object was bound to when the step got it.
@@ -478,20 +476,21 @@ class _Flow:
 
     def _sharing_with(self, name: str, as_read: _Binding | None = None) -> set[str]:
         """Names that share objects now with `name`, itself among them, or with what `as_read` bound it to."""
-        reached = [_reached(name, binding, self.links) for binding in (self._seen.get(name), as_read) if binding]
         found = {name}
-        for names in reached:
-            found |= {other for other, bindings in names.items() if id(self._seen.get(other)) in bindings}
+        for binding in (self._seen.get(name), as_read):
+            reached = {} if binding is None else _reached(name, binding, self.links)
+            found |= {other for other, bindings in reached.items() if id(self._seen.get(other)) in bindings}
         return found
 
     def _keep_together(self, bound: Mapping[str, _Binding]) -> None:
-        """The names share objects: the step that joined the last of them leaves them all, so that they go on to."""
+        """The names share objects: the step that joined the last of them leaves them all, still sharing."""
         if len({binding.owner for binding in bound.values()}) == 1:
             return
         first = min(bound)
         for count, link in enumerate(self.links, 1):
             reached = _reached(first, bound[first], self.links[:count])
-            if link.step is not None and all(id(then) in reached.get(name, ()) for name, then in bound.items()):
+            joins_all = all(id(then) in reached.get(name, ()) for name, then in bound.items())
+            if link.step is not None and joins_all:
                 passed_on = self.passed_on.setdefault(link.step, _PassedOn())
                 passed_on.names |= {name for name, then in bound.items() if then.owner != link.step}
                 passed_on.groups.add(frozenset(bound))

@@ -149,7 +149,8 @@ CASES: dict[str, Notebook] = {
     ),
     "a dataclass and an enum": steps(
         "from dataclasses import dataclass, field\nimport enum",
-        "@dataclass\nclass P:\n    x: int\n    tags: list = field(default_factory=list)\n    def up(self): self.x += by\n"
+        "@dataclass\nclass P:\n    x: int\n    tags: list = field(default_factory=list)\n"
+        "    def up(self): self.x += by\n"
         "class Color(enum.Enum):\n    RED = 1\nby = 5",
         "p = P(1); c = Color.RED; ps = [p, p]",
         "p.up(); print(p, c is Color.RED, isinstance(p, P), ps)",
@@ -159,7 +160,8 @@ CASES: dict[str, Notebook] = {
         "import abc\nfrom typing import NamedTuple\nfrom collections import namedtuple",
         "class Shape(abc.ABC):\n    @abc.abstractmethod\n    def area(self): ...\n"
         "class Pair(NamedTuple):\n    a: int\n    b: int = 2\nXY = namedtuple('XY', 'x y')",
-        "class Square(Shape):\n    def __init__(self, side): self.side = side\n    def area(self): return self.side ** 2",
+        "class Square(Shape):\n    def __init__(self, side): self.side = side\n"
+        "    def area(self): return self.side ** 2",
         "shapes = [Square(2), Pair(1), XY(3, 4)]",
         "print(shapes[0].area(), isinstance(shapes[0], Shape), shapes[1:], type(shapes[2]) is XY)",
     ),
@@ -182,7 +184,8 @@ CASES: dict[str, Notebook] = {
         "print(a, b, c)",
     ),
     "match, for and with targets": steps(
-        "import contextlib\nmatch [1, 2, 3]:\n    case [first, *rest]: pass\nfor i, (j, k) in enumerate([(1, 2)]): pass\n"
+        "import contextlib\nmatch [1, 2, 3]:\n    case [first, *rest]: pass\n"
+        "for i, (j, k) in enumerate([(1, 2)]): pass\n"
         "with contextlib.nullcontext(5) as five: pass",
         "print(first, rest, i, j, k, five)",
     ),
@@ -236,6 +239,12 @@ CASES: dict[str, Notebook] = {
         setup="config = {'a': 1}\nlog = []\ndef note(m): log.append(m)",
     ),
     "iterators go on": steps("it = iter([1, 2, 3])\nnext(it)", "print(next(it))", "print(next(it))"),
+    "a name bound to the same list again": steps(
+        "b = [1]\nh = [b]", "c = b = b\nb.append(2)", "f = h", "print(f, h[0] is b)"
+    ),
+    "names that change places": steps(
+        "a, b = [1], [2]\nboth = [a, b]", "a, b = b, a", "a.append(3)", "print(both, a is both[1])"
+    ),
     "a generator that nobody needs later": steps("g = (i for i in range(3))\nn = next(g)", "print(n)"),
     "a lock that nobody needs later": steps(
         "import threading\nlock = threading.Lock()\nwith lock:\n    n = 1", "print(n)"
