@@ -529,7 +529,8 @@ class Project:
             read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"]))
         )
         values: Document = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
-        return values | run["parameters"]
+        values.update(run["parameters"])
+        return values
 
     def _step_difference(self, name: str, before: Document, after: Document) -> Document | None:
         old, new = (
