@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyterlab_pipelines.artifact import is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
@@ -102,7 +103,7 @@ class Project:
                 {
                     "source": edge.source,
                     "target": edge.target,
-                    "names": [name for name in edge.names if " " not in name],
+                    "names": [name for name in edge.names if not is_state(name)],
                     "explicit": edge.explicit,
                     "learned": edge.learned,
                 }
@@ -576,8 +577,8 @@ def _step_document(planned: PlannedStep) -> Document:
         "kernel": step.kernel,
         "retries": step.retries,
         "timeout_seconds": step.timeout_seconds,
-        "inputs": [{"name": i.name, "step": i.step} for i in step.needs.inputs if " " not in i.name],
-        "outputs": [name for name in step.outputs if " " not in name],
+        "inputs": [{"name": i.name, "step": i.step} for i in step.needs.inputs if not is_state(i.name)],
+        "outputs": [name for name in step.outputs if not is_state(name)],
         "parameters": list(step.needs.parameters),
         "decision": planned.decision,
         "reasons": [reason.to_json() for reason in planned.reasons],

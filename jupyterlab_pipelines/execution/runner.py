@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyterlab_pipelines.artifact import is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step, kernel_environment
@@ -525,8 +526,4 @@ def _covers(result: _Result, wanted: frozenset[str]) -> bool:
 
 
 def _digests(resolved: Resolved) -> dict[str, str]:
-    from jupyterlab_pipelines.kernel.runtime.hidden import PREFIX
-
-    return {
-        name: artifact.digest for name, artifact in resolved.inputs.items() if not name.startswith(PREFIX)
-    }
+    return {name: artifact.digest for name, artifact in resolved.inputs.items() if not is_state(name)}

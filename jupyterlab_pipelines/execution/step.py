@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.artifact import Artifact
-from jupyterlab_pipelines.kernel.runtime.hidden import PREFIX as HIDDEN
+from jupyterlab_pipelines.artifact import Artifact, is_state
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
 from jupyterlab_pipelines.pipeline import Effects, Pipeline, Role, Step
@@ -170,7 +169,7 @@ def _notebook(job: StepJob) -> dict[str, Any]:
     references = {
         name: reference(artifact.materializer, artifact.stored, artifact.member)
         for name, artifact in job.resolved.inputs.items()
-        if artifact.kind == "value" and not name.startswith(HIDDEN)
+        if artifact.kind == "value" and not is_state(name)
     }
     return step_notebook(
         job.pipeline,
@@ -194,12 +193,12 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "inputs": {
             name: artifact.digest
             for name, artifact in job.resolved.inputs.items()
-            if artifact.kind == "value" and not name.startswith(HIDDEN)
+            if artifact.kind == "value" and not is_state(name)
         },
         "hidden": {
             name: reference(artifact.materializer, artifact.stored, artifact.member)
             for name, artifact in job.resolved.inputs.items()
-            if name.startswith(HIDDEN) and artifact.kind != "absent"
+            if is_state(name) and artifact.stored
         },
         "wanted": sorted(job.wanted),
         "leaves": list(step.leaves),

@@ -8,7 +8,7 @@ process is replaced by a *form*: a tuple that begins with what it is a form of.
   objects counts, cycles end, and sharing of immutable ones does not count.
 - Sets are encoded in the order of the digests of their elements; dicts keep their order.
 - Arrays, frames and columns become type, shape, names, dtypes and one hash of the data each: see
-  `forms_of` in the materializer of their library. Chunks and bytes under nulls do not count.
+  `form_of` in the module of their library. Chunks and bytes under nulls do not count.
 - Functions and classes that travel by value are encoded without file names and line numbers,
   those that travel by name as their name: see `definitions`.
 """
@@ -40,7 +40,7 @@ Form = Callable[["Encoder", Any], "tuple[object, ...] | None"]
 Met = dict[Hashable, tuple[int, object]]
 
 LIBRARIES = {"numpy": "numpy", "pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
-"""Top-level package → our module whose `forms_of` knows the types of that package."""
+"""Top-level package → our module whose `form_of` knows the types of that package."""
 
 
 def digest(value: object, label: str = "value", shared_memory: list[Region] | None = None) -> str:
@@ -148,6 +148,8 @@ def _form_of(kind: type) -> Form | None:
         return _refuse
     if kind.__module__.partition(".")[0] in _MODULES_OF_IMMUTABLES or kind in _IMMUTABLE:
         return None
+    if issubclass(kind, _IMMUTABLE_BASES) and not kind.__dictoffset__:
+        return None
     return Encoder.meet
 
 
@@ -161,6 +163,9 @@ _MODULES_OF_IMMUTABLES = frozenset(
 )
 
 _IMMUTABLE: frozenset[type] = frozenset({re.Pattern, types.GenericAlias, types.UnionType})
+
+_IMMUTABLE_BASES = (tuple, frozenset, str, bytes, int, float, complex)
+"""Whose subclasses are immutable as well unless they have attributes: named tuples, for example."""
 
 
 def _refuse(encoder: Encoder, thing: object) -> tuple[object, ...] | None:

@@ -19,8 +19,9 @@ class PolarsMaterializer:
             return False
         if type(value) is pl.Series:
             return _is_kept_by_ipc(value.dtype)
-        # A frame without columns may still have rows, which the file does not say.
-        return type(value) is pl.DataFrame and value.width > 0 and all(map(_is_kept_by_ipc, value.dtypes))
+        if type(value) is not pl.DataFrame or not value.width or _is_series_in_file(value):
+            return False  # the file does not say how many rows there are of no column
+        return all(map(_is_kept_by_ipc, value.dtypes))
 
     def digest(self, value: object) -> str:
         return canonical.digest(value)
@@ -38,13 +39,17 @@ class PolarsMaterializer:
         import polars as pl
 
         frame = pl.read_ipc(path)
-        if frame.width == 1 and frame.columns[0].startswith(_SERIES):
+        if _is_series_in_file(frame):
             series = frame.to_series()
             return series.alias(series.name[len(_SERIES) :])
         return frame
 
 
 _SERIES = "jupyterlab_pipelines.series:"
+
+
+def _is_series_in_file(frame: Any) -> bool:
+    return bool(frame.width == 1 and frame.columns[0].startswith(_SERIES))
 
 
 def _is_kept_by_ipc(dtype: Any) -> bool:

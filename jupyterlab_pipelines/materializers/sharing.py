@@ -101,7 +101,7 @@ def shared_memory(value: object) -> list[Region]:
 _ATOMS = frozenset(
     {type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType}
 )
-_PASSED_THROUGH = frozenset({tuple, frozenset, types.MappingProxyType, types.MethodType})
+_PASSED_THROUGH = (tuple, frozenset, types.MappingProxyType, types.MethodType)
 """Immutable themselves, but what they hold may not be."""
 
 
@@ -117,7 +117,7 @@ def mutable_objects(value: object, limit: int = LOOKED_AT) -> Iterator[Any]:
             if len(seen) >= limit:
                 return
             seen.add(id(thing))
-            if type(thing) not in _PASSED_THROUGH:
+            if not isinstance(thing, _PASSED_THROUGH):
                 if _is_nobodys(thing):
                     continue
                 yield thing

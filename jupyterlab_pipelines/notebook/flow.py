@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyterlab_pipelines import dag
+from jupyterlab_pipelines.artifact import AMBIENT
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
@@ -45,6 +46,9 @@ GIVEN = frozenset(dir(builtins)) | {
     *("_ih", "_oh", "_dh", "__name__", "__doc__", "__builtins__", "__builtin__"),
 }
 """Names that every kernel has before the first cell."""
+
+MOST_DEFINITIONS = 50
+"""How far definitions that read each other at once are followed; further, they travel as values."""
 
 Position = tuple[int, int]
 """Cell index and number of the statement in the cell."""
@@ -252,6 +256,9 @@ class _Flow:
             self.views[step] = dict(self._seen)
             self.preamble_before[step] = len(self.preamble)
             self.preambles[step] = list(self.preamble_cells)
+            for name in self._seen:
+                if name.startswith(AMBIENT):
+                    self._resolve(step, name, self._seen)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
         if self._last_cell[step] == cell.index:
@@ -319,7 +326,7 @@ class _Flow:
         mutates |= statement.mutates | self._changed_arguments(statement)
         mutates = {name for name in mutates if not self._is_module(name)}
         binds |= statement.may_bind | statement.may_delete
-        for name in sorted((binds | mutates) - reader.own):
+        for name in sorted((binds | mutates | statement.deletes) - reader.own):
             self._resolve(step, name, self._seen)
         for name in sorted(mutates):
             self._write_shared(step, name, position)
@@ -513,18 +520,25 @@ class _Flow:
         self.leaves[binding.owner].setdefault(name, None)
 
     def _can_travel(self, binding: _Binding, seen: Mapping[str, _Binding], depth: int = 0) -> bool:
-        """Whether executing the definition's source again makes the same thing.
+        """Whether executing the definition's source again makes the same thing, and does nothing else.
 
-        It does if what it reads at once (defaults, decorators, bases) is bound to the same now.
+        It does if what it reads at once (defaults, decorators, bases) is bound to the same now, and
+        none of the notebook's functions among that (a decorator that registers) changes anything.
         """
+        assert binding.statement is not None
+        if binding.statement.opaque:
+            return False
         for name, then in binding.reads.items():
             now = seen.get(name)
             if then is None and now is None:
                 continue
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
-            if now.is_definition and depth < 50 and not self._can_travel(now, seen, depth + 1):
-                return False
+            if now.statement is not None and depth < MOST_DEFINITIONS:
+                if now.statement.deferred_binds or now.statement.deferred_mutates:
+                    return False
+                if now.owner is not None and not self._can_travel(now, seen, depth + 1):
+                    return False
         return True
 
     def _carry(self, step: str, binding: _Binding, seen: Mapping[str, _Binding]) -> None:
@@ -536,11 +550,19 @@ class _Flow:
         reader.imports |= binding.statement.imports
         for earlier in binding.earlier_imports:
             self._carry(step, earlier, seen)
-        for name in sorted(binding.statement.reads):
+        todo, done = list(binding.statement.reads), set()
+        while todo:
+            # What it reads at once, and what functions among that read when it calls them.
+            name = todo.pop()
+            if name in done:
+                continue
+            done.add(name)
             self._resolve(step, name, seen)
-            then = binding.reads.get(name)
+            then = seen.get(name)
             if name in reader.inputs or (then is not None and then.position in reader.late):
                 reader.late.add(binding.position)
+            elif then is not None and then.statement is not None:
+                todo.extend(then.statement.deferred)
 
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(

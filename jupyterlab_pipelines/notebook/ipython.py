@@ -15,6 +15,7 @@ import string
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 
 def words(text: str) -> frozenset[str]:
@@ -225,14 +226,15 @@ def cell_magic_effect(name: str, line: str, body: str) -> MagicEffect:
 
 def _parse(text: str) -> ast.Module:
     try:
+        if "\\" not in text:
+            return cast(ast.Module, compile(text, "<cell>", "exec", _FLAGS, dont_inherit=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" belongs to the run, not to reading
-            module: ast.Module = compile(text, "<cell>", "exec", _FLAGS, dont_inherit=True)
+            return cast(ast.Module, compile(text, "<cell>", "exec", _FLAGS, dont_inherit=True))
     except ValueError as error:  # null characters, in older Pythons
         raise SyntaxError(str(error), ("<cell>", 1, 1, text.partition("\n")[0])) from None
     except (MemoryError, RecursionError):
         raise SyntaxError("too deeply nested", ("<cell>", 1, 1, text.partition("\n")[0])) from None
-    return module
 
 
 def located(error: SyntaxError, text: str) -> SyntaxError:

@@ -824,6 +824,7 @@ class _Walk:
             and isinstance(node.slice.value, str)
         ):
             name = node.slice.value
+            self._read("globals")
             if context is ast.Load:
                 self._read(name)
             elif context is ast.Store:

@@ -178,6 +178,7 @@ POLARS: dict[str, Any] = {
     ),
     "polars series": pl.Series("n", [1.5, None]),
     "polars series without a name": pl.Series([1.5, None]),
+    "polars frame of one column": pl.DataFrame({"": [1]}),
     "polars without rows": pl.DataFrame(schema={"a": pl.Int8}),
 }
 
@@ -242,12 +243,13 @@ PICKLE: dict[str, Any] = {
     "read-only": read_only(np.arange(5)),
     "read-only and strided": read_only(np.arange(50)[::2]),
     "masked": np.ma.masked_array([1, 2], [True, False]),
-    "NumPy matrix": np.matrix([[1, 2]]),
     "record array": np.rec.array([(1, 2.0)], [("a", "i4"), ("b", "f8")]),
     "strings of any length": np.array(["a", "b" * 50], np.dtypes.StringDType()),
     "random generator": np.random.default_rng(1),
     "random state": np.random.RandomState(1),
     "overlapping arrays": (lambda a: {"all": a, "some": a[2:5], "reverse": a[::-1]})(np.arange(1000.0)),
+    "polars without columns": pl.DataFrame(),
+    "polars frame that looks like a stored series": pl.DataFrame({"jupyterlab_pipelines.series:x": [1]}),
     "lazy frame": pl.LazyFrame({"a": [1]}),
     "expression": pl.col("a") + 1,
     "schema": pa.schema([("a", pa.int8())]),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -126,8 +126,12 @@ def test_one_other_cell_is_another_digest(frame: pd.DataFrame, data: st.DataObje
 @patient
 @given(st.lists(hashables, unique=True))
 def test_sets_have_no_order(elements: list[Any]) -> None:
-    assert digest_of(set(elements)) == digest_of(set(elements[::-1]))
-    assert digest_of(frozenset(elements)) == digest_of(frozenset(reversed(elements)))
+    forward, backward = set(), set()
+    for element, opposite in zip(elements, reversed(elements), strict=True):
+        forward.add(element)
+        backward.add(opposite)
+    assert digest_of(forward) == digest_of(backward)
+    assert digest_of(frozenset(forward)) == digest_of(frozenset(backward))
 
 
 def test_digests_are_the_same_in_every_process() -> None:
@@ -154,6 +158,11 @@ def test_digests_are_the_same_in_every_process() -> None:
     assert digests("1") == digests("2")
 
 
+class Place(NamedTuple):
+    x: int
+    y: int
+
+
 def different(*values: Any) -> bool:
     return len({digest_of(value) for value in values}) == len(values)
 
@@ -178,6 +187,8 @@ def test_sharing_of_mutable_objects_counts_and_of_others_does_not() -> None:
     text = "".join(["a", "b"])
     assert digest_of([text, text]) == digest_of([text, "".join(["a", "b"])])
     assert digest_of((text, 2.5, 2.5)) == digest_of(("ab", float("2.5"), float("2.5")))
+    place = Place(1, 2)
+    assert digest_of([place, place]) == digest_of([place, Place(1, 2)]) != digest_of([(1, 2), (1, 2)])
     stamp = pd.Timestamp(0)
     assert digest_of([stamp, stamp]) == digest_of([stamp, pd.Timestamp(0)])
     array = np.arange(9)
@@ -358,4 +369,4 @@ def test_large_values_are_quick() -> None:
     started = time.perf_counter()
     digest_of(frame)
     digest_of(list(range(1_000_000)))
-    assert time.perf_counter() - started < 3  # 0.1 s and 0.3 s on an idle machine
+    assert time.perf_counter() - started < 10  # 0.3 s on an idle machine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import types
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ def test_an_object_that_both_reach() -> None:
     ]
     assert groups(frame=pd.DataFrame({"o": [inner, None]}), b=inner) == [{"b", "frame"}]
     assert groups(array=np.array([inner, 1], dtype=object), b=inner) == [{"array", "b"}]
+    pair = collections.namedtuple("pair", "x y")
+    assert groups(named=pair(inner, 1), b=inner) == [{"b", "named"}]
     assert groups(method=[1].append, b=2) == []
 
 

@@ -767,12 +767,19 @@ def check(source: str, random: Random) -> None:
         # a function that an earlier statement defined may be called, and do what was said of it there
         calls = bool({"call", "decorate"} & statement.reads)
         by_calls = called_binds if calls else set()
-        read = namespace.read - set(vars(builtins)) - unseen
+        # `global` hides bindings from the record; one that binds the same object again cannot be seen at all
+        hidden = "global " in statement.source
+        objects = list(map(id, namespace.before.values()))
+        shared = {
+            name for name in now if hidden and (name in statement.reads or objects.count(id(now[name])) > 1)
+        }
+        doubtful = {name for name in shared if objects.count(id(namespace.before.get(name))) > 1}
+        read = namespace.read - set(vars(builtins)) - unseen - doubtful
         assert read <= statement.reads | (called_reads if calls else set())
         if not failed:
             assert changed <= statement.binds | statement.may_bind | by_calls
             assert removed <= statement.deletes | statement.may_delete | by_calls
-            assert statement.binds - by_calls <= changed | namespace.own
+            assert statement.binds - by_calls <= changed | namespace.own | shared
             assert not (statement.deletes - by_calls) & set(now)
         called_reads |= statement.deferred
         called_binds |= statement.deferred_binds

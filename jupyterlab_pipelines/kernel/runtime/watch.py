@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import materializers
+from jupyterlab_pipelines.artifact import is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
@@ -72,7 +73,7 @@ class Watch:
             groups = self._shared(values)
             outputs = self._store(values, groups)
         for name in self.spec["wanted"]:
-            if name not in self.namespace and not name.startswith(hidden.PREFIX):
+            if name not in self.namespace and not is_state(name):
                 outputs[name] = _nothing(name, ABSENT, "")
         for name in changed:
             if name not in self.namespace:
@@ -223,10 +224,12 @@ class Watch:
     def _hidden_output(self, state: hidden.HiddenState) -> dict[str, Any] | None:
         """The record of process state that the step changed, None if it did not."""
         before, after = self.hidden_before[state.name], state.read()
-        if after is None or after == before:
+        if after == before:
             if state.name not in self.spec["wanted"]:
                 return None
             return _nothing(state.name, ABSENT, "") if after is None else self._store_one(state.name, after)
+        if after is None:
+            return _nothing(state.name, ABSENT, "") | {"kind": "hidden"}
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
         record = self._store_one(state.name, after)
