@@ -562,8 +562,14 @@ class Project:
     # -- small things ---------------------------------------------------------------------------
 
     def _key(self, notebook: Path) -> str:
-        """How the store knows a notebook: its path below the root, with slashes."""
-        return Path(os.path.relpath(os.path.abspath(notebook), self.root)).as_posix()
+        """How the store knows a notebook: its path below the root, with slashes.
+
+        In a store that lies elsewhere, and may serve several projects, it is the whole path.
+        """
+        path = Path(os.path.abspath(notebook))
+        if self.store_path.is_relative_to(self.root) and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return path.as_posix()
 
     def _active_run_of(self, notebook: Path) -> str | None:
         key = self._key(notebook)

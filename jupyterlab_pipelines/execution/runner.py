@@ -27,7 +27,7 @@ from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
-from jupyterlab_pipelines.plan import Decision
+from jupyterlab_pipelines.plan import Decision, Reason
 from jupyterlab_pipelines.planner import Decided, Outputs, Planner, Resolved, Waiting
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
@@ -246,7 +246,8 @@ class Runner:
     def _own_execution(self, resolved: Resolved, wanted: frozenset[str]) -> Decided | None:
         for execution in self.store.executions.with_key(resolved.cache_key):
             if execution.run_id == self.run_id and wanted <= execution.outputs.keys():
-                return Decided(Decision.REUSE, (), execution)
+                reason = Reason("unchanged", "executed already in this run", resolved.step.name)
+                return Decided(Decision.REUSE, (reason,), execution)
         return None
 
     def _wanted(self, step: Step) -> frozenset[str]:
@@ -446,12 +447,11 @@ class Runner:
         """A worker is done with a step: note it, and learn from it."""
         running = self.running.pop(ended.step)
         if ended.error is not None:
-            if isinstance(ended.error, PipelinesError):
-                raise ended.error
             raise ended.error
         outcome, execution = ended.outcome, ended.execution
         if execution is not None and outcome is None:
-            self._reuse(ended.resolved, Decided(Decision.REUSE, (), execution))
+            reason = Reason("unchanged", "another run executed it just now", ended.step)
+            self._reuse(ended.resolved, Decided(Decision.REUSE, (reason,), execution))
             return
         if outcome is None or outcome.stopped == "stale" or (running.is_stale and execution is None):
             self._note(ended.step, status=Status.QUEUED)

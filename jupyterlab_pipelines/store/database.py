@@ -24,15 +24,14 @@ class Database:
         self.path = path
         self._local = threading.local()
         self._watch: sqlite3.Connection | None = None
+        self._watched: tuple[int, int] | None = None
         self._watch_lock = threading.Lock()
 
     def reader(self) -> sqlite3.Connection:
         """A connection for reading; to an empty database where there is none yet."""
-        connection: sqlite3.Connection | None = getattr(self._local, "file", None)
+        connection = self._connection()
         if connection is not None:
             return connection
-        if self.path.exists():
-            return self._open()
         empty: sqlite3.Connection | None = getattr(self._local, "empty", None)
         if empty is None:
             empty = self._local.empty = _connect(":memory:")
@@ -42,9 +41,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: all of it is durable afterwards, or nothing happened."""
-        connection: sqlite3.Connection | None = getattr(self._local, "file", None)
-        if connection is None:
-            connection = self._open()
+        connection = self._connection() or self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -80,10 +77,15 @@ class Database:
     def version_of_data(self) -> int:
         """A number that changes whenever another connection, of any process, has written."""
         with self._watch_lock:
+            identity = self._identity()
+            if self._watch is not None and identity != self._watched:
+                self._watch.close()
+                self._watch = None
+            if identity is None:
+                return 0
             if self._watch is None:
-                if not self.path.exists():
-                    return 0
                 self._watch = _connect(str(self.path), check_same_thread=False)
+                self._watched = identity
             return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
 
     def close_thread(self) -> None:
@@ -102,6 +104,25 @@ class Database:
                 self._watch.close()
                 self._watch = None
 
+    def _identity(self) -> tuple[int, int] | None:
+        """Which file the database is now: somebody may delete the store while we have it open."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        return stat.st_dev, stat.st_ino
+
+    def _connection(self) -> sqlite3.Connection | None:
+        """This thread's connection to the file that is there now, if there is one."""
+        identity = self._identity()
+        connection: sqlite3.Connection | None = getattr(self._local, "file", None)
+        if connection is not None and identity != self._local.identity:
+            connection.close()
+            connection = self._local.file = None
+        if connection is None and identity is not None:
+            return self._open()
+        return connection
+
     def _open(self) -> sqlite3.Connection:
         try:
             connection = _connect(str(self.path))
@@ -116,6 +137,7 @@ class Database:
                 store=str(self.path.parent),
             ) from None
         self._local.file = connection
+        self._local.identity = self._identity()
         return connection
 
 
