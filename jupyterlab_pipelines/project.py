@@ -21,7 +21,13 @@ from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
-from jupyterlab_pipelines.notebook.parse import Outline, as_version_4, read_notebook, read_outline, require_python
+from jupyterlab_pipelines.notebook.parse import (
+    Outline,
+    as_version_4,
+    read_notebook,
+    read_outline,
+    require_python,
+)
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
@@ -302,7 +308,9 @@ class Project:
         if row["output"]:
             output = Path(row["output"])
             aside = output.with_name(f".{output.name}.{run_id}.part")
-            aside.write_text(json.dumps(self.run_notebook(run_id), indent=1, ensure_ascii=False) + "\n", "utf-8")
+            aside.write_text(
+                json.dumps(self.run_notebook(run_id), indent=1, ensure_ascii=False) + "\n", "utf-8"
+            )
             os.replace(aside, output)
         return status
 
@@ -323,7 +331,8 @@ class Project:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
         if executor not in EXECUTORS:
             raise UsageError(
-                "unknown_executor", f"There is no executor `{executor}`; choose one of {', '.join(EXECUTORS)}."
+                "unknown_executor",
+                f"There is no executor `{executor}`; choose one of {', '.join(EXECUTORS)}.",
             )
         if jobs is not None and jobs < 1:
             raise UsageError("bad_jobs", f"The number of jobs must be 1 or more, not {jobs}.")
@@ -403,7 +412,9 @@ class Project:
         }
 
     def _step_run_document(self, row: sqlite3.Row) -> Document:
-        execution = self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
+        execution = (
+            self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
+        )
         running = row["status"] == Status.RUNNING and row["cells"] is not None
         return {
             "name": row["step"],
@@ -514,9 +525,12 @@ class Project:
 
     def _values(self, run: Document) -> Document:
         """Every parameter's value in a run: replaced, or its default in the notebook as it was run."""
-        pipeline = read_pipeline(read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"])))
-        values = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
-        return values | run["parameters"]
+        pipeline = read_pipeline(
+            read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"]))
+        )
+        values: Document = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
+        values.update(run["parameters"])
+        return values
 
     def _step_difference(self, name: str, before: Document, after: Document) -> Document | None:
         old, new = (

@@ -8,6 +8,7 @@ needed to repair a run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -415,7 +416,9 @@ class Runner:
                 server = None
                 if can_fork(spec):
                     modules = modules_to_preload(self.pipeline, self.folder)
-                    server = ForkServer(python_of(spec), modules, kernel_environment(self.store.path), self.folder)
+                    server = ForkServer(
+                        python_of(spec), modules, kernel_environment(self.store.path), self.folder
+                    )
                 self._servers[kernel] = server
             return self._servers[kernel]
 
@@ -499,15 +502,13 @@ class Runner:
             elif row["status"] == Status.QUEUED:
                 self._note(row["step"], status=Status.SKIPPED)
         folder = self.store.run_folder(self.run_id)
-        try:
+        with contextlib.suppress(OSError):  # no step ran, or a killed kernel left something there
             os.rmdir(folder)
-        except OSError:
-            pass  # a killed kernel may have left something there, or no step ran
 
     def _note(self, step: str, **columns: Any) -> None:
         """Write down how a step stands, and tell the listener."""
         self.store.runs.update_step(self.run_id, step, **columns)
-        shown = {
+        shown: dict[str, Any] = {
             name: columns[name]
             for name in ("status", "decision", "reasons", "duration_seconds", "error")
             if name in columns
