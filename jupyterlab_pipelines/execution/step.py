@@ -207,8 +207,14 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "imports": list(needs.imports),
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
-        "seeds": any("seed" in statement for cell in step.code for statement in cell),
+        "seeds": any(_seeds(statement) for cell in step.code for statement in cell),
+        "is_seeded": any(_seeds(cell.source) for cell in job.pipeline.cells),
     }
+
+
+def _seeds(source: str) -> bool:
+    """Whether code may bring a random generator into a known state."""
+    return "seed" in source or "set_state" in source or "setstate" in source
 
 
 def _artifact(record: Mapping[str, Any]) -> Artifact:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import is_state
+from jupyterlab_pipelines.artifact import HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
@@ -23,6 +23,9 @@ KEPT_ANYWAY_BYTES = 1 << 28
 """Up to this size, a value is kept though no step reads it (yet)."""
 
 SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "display"})
+PROVED_BYTES = 1 << 20
+"""Up to this size, a pickle that a later step wants is loaded once, to see that it can be."""
+
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
@@ -39,6 +42,7 @@ class Watch:
         to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``imports``: root modules that the step imports;
+        ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -172,12 +176,14 @@ class Watch:
         try:
             digest = materializer.digest(value)
             size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
+            if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
+                materializer.read(self.artifacts.path(digest))
         except NotCarriableError as error:
             return self._uncarriable(name, value, str(error))
         except OSError:
             raise
-        except Exception as error:  # a `__reduce__` or `__getstate__` of the user's may raise anything
-            return self._uncarriable(name, value, f"{type(error).__name__}: {error}")
+        except Exception as error:  # a `__reduce__` or `__setstate__` of the user's may raise anything
+            return self._uncarriable(name, value, f"{type(error).__name__}: {error}.")
         record = _record(name, value, digest, materializer.name, size)
         return record | {"stored": digest, "definitions": self._referred(digest, referred)}
 
@@ -232,6 +238,8 @@ class Watch:
             return _nothing(state.name, ABSENT, "") if after is None else self._store_one(state.name, after)
         if after is None:
             return _nothing(state.name, ABSENT, "") | {"kind": "hidden"}
+        if state.name.startswith(HIDDEN) and not self.spec["is_seeded"]:
+            return None  # nobody could repeat these draws, under Run All neither
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
         record = self._store_one(state.name, after)
