@@ -258,9 +258,7 @@ def _plan_once(
         if resolved.missing:
             for given in resolved.missing:
                 wants.setdefault(given.step, set()).add(given.name)
-        decided = planner.decide(
-            resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced
-        )
+        decided = planner.decide(resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced)
         if decided.execution is not None:
             done[step.name] = decided.execution.outputs
         planned.append((step, decided, resolved.cache_key))
@@ -349,7 +347,9 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
         old_source, new_source = before["definitions"].get(name), parts["definitions"].get(name)
         if old_source != new_source:
             what = _kind_of_definition((new_source or old_source or [""])[-1])
-            verb = "is new" if old_source is None else "is no longer needed" if new_source is None else "changed"
+            verb = (
+                "is new" if old_source is None else "is no longer needed" if new_source is None else "changed"
+            )
             old, new = (None if s is None else "\n".join(s) for s in (old_source, new_source))
             reasons.append(Reason("definition", f"{what} `{name}` {verb}", name, old, new))
     if parts["setup"] != before["setup"]:
@@ -368,7 +368,13 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
         if old == new:
             continue
         source = f" (from `{makers[name]}`)" if name in makers else ""
-        verb = "is a new input" if old is None else "is no longer an input" if new is None else "has another value"
+        verb = (
+            "is a new input"
+            if old is None
+            else "is no longer an input"
+            if new is None
+            else "has another value"
+        )
         message = f"input `{name}` {verb}{source}" if old and new else f"`{name}` {verb}{source}"
         reasons.append(Reason("input", message, name, old, new))
     for name in sorted(parts["environment"].keys() | before["environment"].keys()):
@@ -410,4 +416,3 @@ def _shown(value: Any) -> str:
 def _short(text: str, width: int = 60) -> str:
     line = text.splitlines()[0] if text else ""
     return line if len(line) <= width and line == text else line[: width - 1] + "…"
-

@@ -9,6 +9,7 @@ starts them.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import shutil
@@ -19,9 +20,10 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Instance, Unicode
 
 from jupyterlab_pipelines.environment import Kernelspec
@@ -70,11 +72,7 @@ def modules_to_preload(pipeline: Pipeline, folder: Path) -> list[str]:
 
 
 def _is_safe(root: str, folder: Path) -> bool:
-    return (
-        root in SURVIVES_A_FORK
-        and not (folder / f"{root}.py").exists()
-        and not (folder / root).is_dir()
-    )
+    return root in SURVIVES_A_FORK and not (folder / f"{root}.py").exists() and not (folder / root).is_dir()
 
 
 class ForkedProcess:
@@ -117,7 +115,9 @@ class ForkedProcess:
 class ForkServer:
     """The process that kernels of one environment are forked from. Its methods may be called by any thread."""
 
-    def __init__(self, python: str, modules: Iterable[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, python: str, modules: Iterable[str], environment: Mapping[str, str], folder: Path
+    ) -> None:
         self._exited: dict[int, int] = {}
         self._forked: dict[str, int] = {}
         self._news = threading.Condition()
@@ -141,7 +141,8 @@ class ForkServer:
             self._news.wait_for(lambda: self._is_ready is not None, SECONDS_TO_START)
             if not self._is_ready:
                 return None
-        order = {"fork": uuid.uuid4().hex, "argv": argv, "env": dict(env), "cwd": folder, "log": str(log)}
+        name = uuid.uuid4().hex
+        order = {"fork": name, "argv": argv, "env": dict(env), "cwd": folder, "log": str(log)}
         try:
             with self._writing:
                 assert self._process.stdin is not None
@@ -150,8 +151,8 @@ class ForkServer:
         except OSError:
             return None
         with self._news:
-            self._news.wait_for(lambda: order["fork"] in self._forked or not self._is_ready, SECONDS_TO_START)
-            pid = self._forked.pop(order["fork"], None)
+            self._news.wait_for(lambda: name in self._forked or not self._is_ready, SECONDS_TO_START)
+            pid = self._forked.pop(name, None)
         return None if pid is None else ForkedProcess(self, pid)
 
     def exit_status(self, pid: int) -> int | None:
@@ -167,10 +168,8 @@ class ForkServer:
     def close(self) -> None:
         """End the server, and any kernel that it still has."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        try:
+        with contextlib.suppress(OSError):  # it has ended
             self._process.stdin.close()
-        except OSError:
-            pass  # it has ended
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -219,10 +218,14 @@ def own_sockets() -> dict[str, str]:
     if os.name != "posix":
         return {}
     folder = tempfile.mkdtemp(prefix="jp-")
-    return {"transport": "ipc", "ip": os.path.join(folder, "k"), "connection_file": os.path.join(folder, "k.json")}
+    return {
+        "transport": "ipc",
+        "ip": os.path.join(folder, "k"),
+        "connection_file": os.path.join(folder, "k.json"),
+    }
 
 
-class StepKernelManager(AsyncKernelManager):  # type: ignore[misc]
+class StepKernelManager(AsyncKernelManager):
     """Starts a step's kernel: forked if there is a server for it, else as Jupyter does.
 
     Kernels talk over IPC sockets: no ports that two kernels could both want, and nobody else on the
@@ -236,19 +239,21 @@ class StepKernelManager(AsyncKernelManager):  # type: ignore[misc]
         process = None
         if self.server is not None:
             argv = kernel_cmd[kernel_cmd.index("-f") :]
-            process = self.server.fork(argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path))
+            process = self.server.fork(
+                argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path)
+            )
         if process is None:
             with open(self.log_path, "ab") as log:
                 await super()._async_launch_kernel(kernel_cmd, **kw, stdout=log, stderr=log)
             return
-        provisioner = self.provisioner
-        provisioner.process = process
+        provisioner = cast(LocalProvisioner, self.provisioner)
+        provisioner.process = process  # type: ignore[assignment]
         provisioner.pid = process.pid
         provisioner.pgid = process.pid
         provisioner.cwd = kw.get("cwd")
         self._reconcile_connection_info(provisioner.connection_info)
 
-    async def cleanup_resources(self, restart: bool = False) -> None:
+    async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
         await super().cleanup_resources(restart=restart)
         if self.transport == "ipc" and not restart:
             shutil.rmtree(os.path.dirname(self.ip), ignore_errors=True)

@@ -165,7 +165,9 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         done = 0
         for index, cell in enumerate(cells):
             if index == own[0]:
-                self._tell(f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j")
+                self._tell(
+                    f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j"
+                )
                 session.on_cell(0, len(own))
             try:
                 self.nb_man.cell_start(cell, index)

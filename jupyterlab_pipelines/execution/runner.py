@@ -8,6 +8,7 @@ needed to repair a run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -26,7 +27,7 @@ from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
-from jupyterlab_pipelines.plan import Decision
+from jupyterlab_pipelines.plan import Decision, Reason
 from jupyterlab_pipelines.planner import Decided, Outputs, Planner, Resolved, Waiting
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
@@ -245,7 +246,8 @@ class Runner:
     def _own_execution(self, resolved: Resolved, wanted: frozenset[str]) -> Decided | None:
         for execution in self.store.executions.with_key(resolved.cache_key):
             if execution.run_id == self.run_id and wanted <= execution.outputs.keys():
-                return Decided(Decision.REUSE, (), execution)
+                reason = Reason("unchanged", "executed already in this run", resolved.step.name)
+                return Decided(Decision.REUSE, (reason,), execution)
         return None
 
     def _wanted(self, step: Step) -> frozenset[str]:
@@ -415,7 +417,9 @@ class Runner:
                 server = None
                 if can_fork(spec):
                     modules = modules_to_preload(self.pipeline, self.folder)
-                    server = ForkServer(python_of(spec), modules, kernel_environment(self.store.path), self.folder)
+                    server = ForkServer(
+                        python_of(spec), modules, kernel_environment(self.store.path), self.folder
+                    )
                 self._servers[kernel] = server
             return self._servers[kernel]
 
@@ -443,12 +447,11 @@ class Runner:
         """A worker is done with a step: note it, and learn from it."""
         running = self.running.pop(ended.step)
         if ended.error is not None:
-            if isinstance(ended.error, PipelinesError):
-                raise ended.error
             raise ended.error
         outcome, execution = ended.outcome, ended.execution
         if execution is not None and outcome is None:
-            self._reuse(ended.resolved, Decided(Decision.REUSE, (), execution))
+            reason = Reason("unchanged", "another run executed it just now", ended.step)
+            self._reuse(ended.resolved, Decided(Decision.REUSE, (reason,), execution))
             return
         if outcome is None or outcome.stopped == "stale" or (running.is_stale and execution is None):
             self._note(ended.step, status=Status.QUEUED)
@@ -499,15 +502,13 @@ class Runner:
             elif row["status"] == Status.QUEUED:
                 self._note(row["step"], status=Status.SKIPPED)
         folder = self.store.run_folder(self.run_id)
-        try:
+        with contextlib.suppress(OSError):  # no step ran, or a killed kernel left something there
             os.rmdir(folder)
-        except OSError:
-            pass  # a killed kernel may have left something there, or no step ran
 
     def _note(self, step: str, **columns: Any) -> None:
         """Write down how a step stands, and tell the listener."""
         self.store.runs.update_step(self.run_id, step, **columns)
-        shown = {
+        shown: dict[str, Any] = {
             name: columns[name]
             for name in ("status", "decision", "reasons", "duration_seconds", "error")
             if name in columns

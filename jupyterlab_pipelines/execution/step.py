@@ -92,7 +92,8 @@ def execute_step(job: StepJob) -> StepOutcome:
     papermill_engines.register("pipelines", PipelinesEngine)
     job.run_folder.mkdir(parents=True, exist_ok=True)
     paths = {
-        part: job.run_folder / f"{job.step.name}.{part}" for part in ("in.ipynb", "ipynb", "log", "report.json")
+        part: job.run_folder / f"{job.step.name}.{part}"
+        for part in ("in.ipynb", "ipynb", "log", "report.json")
     }
     for path in paths.values():
         path.unlink(missing_ok=True)
@@ -130,17 +131,17 @@ def execute_step(job: StepJob) -> StepOutcome:
         session.close()
     seconds = time.perf_counter() - started
     executed = _executed(paths["ipynb"])
-    notebook = job.store.artifacts.add_bytes(json.dumps(executed, sort_keys=True).encode()) if executed else None
+    notebook = (
+        job.store.artifacts.add_bytes(json.dumps(executed, sort_keys=True).encode()) if executed else None
+    )
     text = paths["log"].read_bytes()
     log = job.store.artifacts.add_bytes(text) if text else None
-    error: dict[str, Any] | None = None
-    if session.report is None:
-        error = _error(job, session, executed, failure, seconds)
     for path in paths.values():
         path.unlink(missing_ok=True)
-    if error is not None or session.report is None:
-        return StepOutcome(seconds, executed=notebook, log=log, error=error, stopped=session.stopped)
     report = session.report
+    if report is None:
+        told = _error(job, session, executed, failure, seconds)
+        return StepOutcome(seconds, executed=notebook, log=log, error=told, stopped=session.stopped)
     return StepOutcome(
         duration_seconds=seconds,
         outputs=tuple(_artifact(record) for record in report["outputs"]),
@@ -155,14 +156,12 @@ def execute_step(job: StepJob) -> StepOutcome:
 
 
 def _is_own(job: StepJob) -> bool:
-    return job.resolved.parts["environment"].get("kernel") == ""
+    return bool(job.resolved.parts["environment"].get("kernel") == "")
 
 
 def _used(job: StepJob) -> dict[str, Any]:
     """The replaced parameters that the step reads: others must not show in its notebook."""
-    return {
-        name: value for name, value in job.parameters.items() if name in job.resolved.needs.parameters
-    }
+    return {name: value for name, value in job.parameters.items() if name in job.resolved.needs.parameters}
 
 
 def _notebook(job: StepJob) -> dict[str, Any]:

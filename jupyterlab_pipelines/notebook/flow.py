@@ -292,9 +292,9 @@ class _Flow:
         if statement.star_imports:
             self.star_imports.append(_Binding(None, position, statement))
         for name in statement.binds | statement.may_bind | statement.mutates:
-            if name in statement.mutates and name not in statement.binds and name in self._seen:
-                if self._seen[name].is_definition:
-                    continue
+            only_changes = name in statement.mutates and name not in statement.binds
+            if only_changes and name in self._seen and self._seen[name].is_definition:
+                continue
             self._seen[name] = self._binding(None, name, position, statement)
         for name in statement.deletes:
             self._seen.pop(name, None)
@@ -309,7 +309,9 @@ class _Flow:
             binding = self._seen.get(name)
             if binding is None or binding.is_definition:
                 return True
-        return not _only_assigns(statement.normalised) and not (statement.mutates and _only_calls_on_names(statement))
+        return not _only_assigns(statement.normalised) and not (
+            statement.mutates and _only_calls_on_names(statement)
+        )
 
     def _read_statement(self, step: str, position: Position, statement: Statement) -> None:
         reader = self.readers[step]
@@ -394,10 +396,10 @@ class _Flow:
             return _Binding(owner, position)
         before = self._seen.get(name)
         earlier: tuple[_Binding, ...] = ()
-        if before is not None and before.statement is not None and _extends_package(statement, name):
+        known = None if before is None else before.statement
+        if before is not None and known is not None and known.kind is StatementKind.IMPORT:
             # `import a.b` after `import a.c`: both submodules are there.
-            if before.statement.kind is StatementKind.IMPORT:
-                earlier = (before,)
+            earlier = (before,) if _extends_package(statement, name) else ()
         return _Binding(
             owner,
             position,
@@ -427,7 +429,9 @@ class _Flow:
         for link in self.links:
             if link.step == step or link.bound.get(name) is not self._seen.get(name):
                 continue
-            others = [other for other, then in link.bound.items() if other != name and self._seen.get(other) is then]
+            others = [
+                other for other, then in link.bound.items() if other != name and self._seen.get(other) is then
+            ]
             if not others:
                 continue
             self.passed_on.setdefault(link.step, set()).update(
@@ -461,9 +465,9 @@ class _Flow:
                 continue
             done.add(name)
             binding = seen.get(name)
-            if name not in reader.own or (binding is not None and binding.owner != step):
-                if not self._resolve(step, name, seen) and name not in reader.own | mentions:
-                    reader.unresolved.setdefault(name, cell_index)
+            is_foreign = name not in reader.own or (binding is not None and binding.owner != step)
+            if is_foreign and not self._resolve(step, name, seen) and name not in reader.own | mentions:
+                reader.unresolved.setdefault(name, cell_index)
             if binding is None or name in reader.inputs:
                 continue
             for statement in self._statements_behind(step, name, binding):
@@ -725,7 +729,12 @@ class _Flow:
                     step=step,
                 )
         unknown = [
-            Warning("unknown_step", f"`prev:{name}` of step `{step}` names no step and is ignored.", step, cell_index)
+            Warning(
+                "unknown_step",
+                f"`prev:{name}` of step `{step}` names no step and is ignored.",
+                step,
+                cell_index,
+            )
             for name in previous
             if name not in self.tags
         ]
@@ -762,7 +771,8 @@ class _Flow:
                     step.name,
                     names,
                     explicit=not names,
-                    learned=bool(names) and all(n in seen_running.mutates | seen_running.binds for n in names),
+                    learned=bool(names)
+                    and all(n in seen_running.mutates | seen_running.binds for n in names),
                 )
 
     def _warnings(self) -> Iterable[Warning]:
@@ -770,7 +780,9 @@ class _Flow:
             for name, cell_index in sorted(reader.unresolved.items()):
                 where = f"`{name}` in step `{step}` (cell {cell_index + 1})"
                 if name in self._names_in_skipped:
-                    why = f"is defined only in cell {self._names_in_skipped[name] + 1}, which is tagged `skip`"
+                    why = (
+                        f"is defined only in cell {self._names_in_skipped[name] + 1}, which is tagged `skip`"
+                    )
                 elif name in self._seen and (later := self._seen[name]).position[0] > cell_index:
                     why = f"is defined only later, in cell {later.position[0] + 1}"
                 else:

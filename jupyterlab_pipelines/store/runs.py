@@ -15,7 +15,16 @@ from jupyterlab_pipelines.store.database import Database
 
 STEP_COLUMNS = frozenset(
     {
-        *("status", "decision", "reasons", "cache_key", "inputs", "execution_id", "started_at", "finished_at"),
+        *(
+            "status",
+            "decision",
+            "reasons",
+            "cache_key",
+            "inputs",
+            "execution_id",
+            "started_at",
+            "finished_at",
+        ),
         *("duration_seconds", "cell", "cells", "error", "executed", "log"),
     }
 )
@@ -54,7 +63,13 @@ class RunStore:
                 "INSERT INTO runs (id, notebook, status, parameters, options, created_at, snapshot, output)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(run_id, notebook, Status.QUEUED, json.dumps(dict(parameters)), json.dumps(dict(options))),
+                    *(
+                        run_id,
+                        notebook,
+                        Status.QUEUED,
+                        json.dumps(dict(parameters)),
+                        json.dumps(dict(options)),
+                    ),
                     *(now(), snapshot, output),
                 ),
             )
@@ -70,7 +85,9 @@ class RunStore:
     def add_steps(self, run_id: str, steps: Sequence[tuple[str, Sequence[int]]]) -> None:
         """More steps for a run, `queued`, after those that it has."""
         with self._database.transaction() as connection:
-            count = connection.execute("SELECT count(*) FROM step_runs WHERE run_id = ?", (run_id,)).fetchone()[0]
+            count = connection.execute(
+                "SELECT count(*) FROM step_runs WHERE run_id = ?", (run_id,)
+            ).fetchone()[0]
             connection.executemany(
                 "INSERT INTO step_runs (run_id, step, position, cell_indexes, status, decision, reasons, inputs)"
                 " VALUES (?, ?, ?, ?, ?, 'undecided', '[]', '{}')",
@@ -185,7 +202,9 @@ class RunStore:
     def step(self, run_id: str, step: str) -> sqlite3.Row:
         row = self._database.row("SELECT * FROM step_runs WHERE run_id = ? AND step = ?", (run_id, step))
         if row is None:
-            raise NotFoundError("unknown_step", f"Run {run_id} has no step `{step}`.", run_id=run_id, step=step)
+            raise NotFoundError(
+                "unknown_step", f"Run {run_id} has no step `{step}`.", run_id=run_id, step=step
+            )
         return row
 
     def last_of_steps(self, notebook: str) -> dict[str, sqlite3.Row]:

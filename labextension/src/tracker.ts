@@ -141,6 +141,7 @@ export async function revealCell(
   if (!cell) {
     return;
   }
+  notebook.mode = 'command';
   notebook.deselectAll();
   notebook.activeCellIndex = index;
   await notebook.scrollToCell(cell, 'smart');

@@ -35,7 +35,9 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
         stored, _, member = rest.partition("#")
         path = artifacts.path(stored)
         if not path.exists():
-            raise StepError("artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name)
+            raise StepError(
+                "artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name
+            )
         key = f"{materializer}:{stored}"
         if key not in files:
             try:

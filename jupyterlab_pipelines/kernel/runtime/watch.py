@@ -128,9 +128,11 @@ class Watch:
             value = self.namespace[name]
             if name in wanted:
                 chosen[name] = value
-            elif name.startswith("_") or isinstance(value, types.ModuleType):
-                continue
-            elif name in own and isinstance(value, type | types.FunctionType):
+            elif (
+                name.startswith("_")
+                or isinstance(value, types.ModuleType)
+                or (name in own and isinstance(value, type | types.FunctionType))
+            ):
                 continue
             elif _size(value) <= KEPT_ANYWAY_BYTES:
                 chosen[name] = value
@@ -293,7 +295,9 @@ def _is_shells(name: str) -> bool:
     if name in SHELL_NAMES or name.startswith("__"):
         return True
     rest = name.lstrip("_")
-    return name.startswith("_") and (not rest or rest.lstrip("i").isdigit() or rest in ("i", "ii", "iii", "ih", "oh", "dh"))
+    return name.startswith("_") and (
+        not rest or rest.lstrip("i").isdigit() or rest in ("i", "ii", "iii", "ih", "oh", "dh")
+    )
 
 
 def _number(value: Any) -> float | int | None:
@@ -314,7 +318,7 @@ def _number(value: Any) -> float | int | None:
 def _size(value: Any) -> int:
     """A guess at the size in bytes, cheap for tables and arrays."""
     for name in ("nbytes", "estimated_size", "memory_usage"):
-        size = getattr(value, name, None)
+        size: Any = getattr(value, name, None)
         try:
             if name == "memory_usage" and callable(size):
                 size = size()

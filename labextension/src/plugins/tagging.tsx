@@ -4,10 +4,10 @@ import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import type { Cell } from '@jupyterlab/cells';
 import { INotebookTools, INotebookTracker, NotebookTools } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { tagIcon } from '@jupyterlab/ui-components';
 import { PanelLayout } from '@lumino/widgets';
 import * as React from 'react';
 
+import { pipelineIcon } from '../components/icons';
 import { TransContext } from '../components/context';
 import { StepForm, isComplete } from '../components/stepForm';
 import { hasStepMagic, readTags, tagsOf, writeTags, type CellKind, type CellTags } from '../tags';
@@ -33,7 +33,7 @@ export const tagging: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIDs.setStep, {
       label: args => (args.toolbar ? '' : trans.__('Set the Step of the Cell…')),
       caption: trans.__('Set the pipeline step of this cell'),
-      icon: tagIcon,
+      icon: pipelineIcon,
       isEnabled: () => isTaggable(notebooks.currentWidget?.content.activeCell ?? null),
       execute: async args => {
         const cell = notebooks.currentWidget?.content.activeCell ?? null;
@@ -48,7 +48,7 @@ export const tagging: JupyterFrontEndPlugin<void> = {
         sectionName: `${NAMESPACE}:step`,
         label: trans.__('Pipeline Step'),
         rank: 0,
-        tool: new StepTool(stepNames, trans)
+        tool: new StepTool(() => notebooks.activeCell, stepNames, trans)
       });
     }
   }
@@ -149,10 +149,10 @@ class StepDialogBody extends ReactWidget implements Dialog.IBodyWidget<CellTags>
 
 /** The section of the property inspector. */
 class StepTool extends NotebookTools.Tool {
-  constructor(stepNames: () => string[], trans: TranslationBundle) {
+  constructor(activeCell: () => Cell | null, stepNames: () => string[], trans: TranslationBundle) {
     super();
     this.addClass('jp-Pipelines-tool');
-    this._form = new StepToolForm(() => this.notebookTools.activeCell, stepNames, trans);
+    this._form = new StepToolForm(activeCell, stepNames, trans);
     const layout = (this.layout = new PanelLayout());
     layout.addWidget(this._form);
   }

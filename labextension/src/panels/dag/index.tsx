@@ -12,7 +12,7 @@ export function DagPanel({ pipeline }: { pipeline: Pipeline }): React.ReactEleme
     <div className="jp-Pipelines-dag" ref={frame} style={{ height: dagHeight(pipeline) }}>
       {width > 0 ? (
         <React.Suspense fallback={null}>
-          <Graph key={width} pipeline={pipeline} />
+          <Graph key={width} pipeline={pipeline} width={width} />
         </React.Suspense>
       ) : null}
     </div>
@@ -26,7 +26,7 @@ function dagHeight({ steps, edges }: Pipeline): string {
     const above = edges.filter(edge => edge.target === step.name);
     depth.set(step.name, 1 + Math.max(0, ...above.map(edge => depth.get(edge.source) ?? 0)));
   }
-  return `${Math.max(1, ...depth.values()) * 62 + 24}px`;
+  return `${Math.max(1, ...depth.values()) * 66 + 24}px`;
 }
 
 /** The width of an element, in steps coarse enough not to draw at every pixel; 0 while hidden. */

@@ -33,17 +33,16 @@ function StepItem({ step }: { step: Step }): React.ReactElement {
   const state = stepState(model, step);
   const stepRun = model.stepRun(step.name);
   const id = React.useId();
-  const item = React.useRef<HTMLLIElement>(null);
+  const button = React.useRef<HTMLButtonElement>(null);
 
   React.useEffect(() => {
     if (isSelected) {
-      item.current?.scrollIntoView({ block: 'nearest' });
+      button.current?.scrollIntoView({ block: 'nearest' });
     }
   }, [isSelected]);
 
   return (
     <li
-      ref={item}
       className="jp-Pipelines-step"
       data-step={step.name}
       data-state={state}
@@ -51,6 +50,7 @@ function StepItem({ step }: { step: Step }): React.ReactElement {
       data-selected={isSelected || undefined}
     >
       <button
+        ref={button}
         className="jp-Pipelines-stepButton"
         aria-expanded={isSelected}
         aria-controls={isSelected ? id : undefined}
