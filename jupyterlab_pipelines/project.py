@@ -86,16 +86,17 @@ class Project:
             "steps": [],
             "edges": [],
             "warnings": [],
-            "run_id": self._active_run_of(notebook),
+            "run_id": None,
         }
         try:
+            document["run_id"] = self._active_run_of(notebook)
             pipeline, plan = self._plan(notebook, content, parameters or {}, (), (), None)
+            last = self.store.runs.last_of_steps(self._key(notebook))
         except NotebookError as error:
             state = "untagged" if error.code == "no_steps" else "error"
             return document | {"state": state, "error": error.to_document()["error"]}
         except PipelinesError as error:
             return document | {"state": "error", "error": error.to_document()["error"]}
-        last = self.store.runs.last_of_steps(self._key(notebook))
         return document | {
             "setup_cells": list(pipeline.cells_of(CellKind.SETUP)),
             "parameter_cells": list(pipeline.cells_of(CellKind.PARAMETERS)),

@@ -155,14 +155,13 @@ class RunStore:
     # -- reading --------------------------------------------------------------------------------
 
     def unfinished(self) -> list[str]:
-        rows = self._database.reader().execute(
+        rows = self._database.rows(
             "SELECT id FROM runs WHERE status IN (?, ?)", (Status.QUEUED, Status.RUNNING)
         )
         return [row["id"] for row in rows]
 
     def cancel_requested(self, run_id: str) -> bool:
-        row = self._database.reader().execute("SELECT cancel_requested FROM runs WHERE id = ?", (run_id,))
-        found = row.fetchone()
+        found = self._database.row("SELECT cancel_requested FROM runs WHERE id = ?", (run_id,))
         return bool(found and found["cancel_requested"])
 
     def find(self, run_id: str) -> str:
@@ -174,7 +173,7 @@ class RunStore:
             ``unknown_run`` or ``ambiguous_run``.
         """
         # Not LIKE: `_` and `%` are ordinary characters here.
-        rows = self._database.reader().execute(
+        rows = self._database.rows(
             "SELECT id FROM runs WHERE substr(id, 1, ?) = ? OR substr(id, -?) = ? ORDER BY id",
             (len(run_id), run_id, len(run_id), run_id),
         )
@@ -192,26 +191,16 @@ class RunStore:
         )
 
     def row(self, run_id: str) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.reader().execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
-        )
+        row = self._database.row("SELECT * FROM runs WHERE id = ?", (run_id,))
         if row is None:
             raise NotFoundError("unknown_run", f"The store has no run `{run_id}`.", run_id=run_id)
         return row
 
     def steps(self, run_id: str) -> list[sqlite3.Row]:
-        return (
-            self._database.reader()
-            .execute("SELECT * FROM step_runs WHERE run_id = ? ORDER BY position", (run_id,))
-            .fetchall()
-        )
+        return self._database.rows("SELECT * FROM step_runs WHERE run_id = ? ORDER BY position", (run_id,))
 
     def step(self, run_id: str, step: str) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.reader()
-            .execute("SELECT * FROM step_runs WHERE run_id = ? AND step = ?", (run_id, step))
-            .fetchone()
-        )
+        row = self._database.row("SELECT * FROM step_runs WHERE run_id = ? AND step = ?", (run_id, step))
         if row is None:
             raise NotFoundError(
                 "unknown_step", f"Run {run_id} has no step `{step}`.", run_id=run_id, step=step
@@ -220,7 +209,7 @@ class RunStore:
 
     def last_of_steps(self, notebook: str) -> dict[str, sqlite3.Row]:
         """By step, its newest ended step run in any run of `notebook`."""
-        rows = self._database.reader().execute(
+        rows = self._database.rows(
             "SELECT s.* FROM step_runs s JOIN runs r ON r.id = s.run_id"
             " WHERE r.notebook = ? AND s.status NOT IN (?, ?, ?)"
             " ORDER BY r.created_at DESC, r.rowid DESC LIMIT 2000",
@@ -247,7 +236,7 @@ class RunStore:
     def summaries(self, notebook: str | None, limit: int) -> list[dict[str, Any]]:
         """Runs, newest first, with counts of their steps."""
         where, values = ("WHERE r.notebook = ?", [notebook]) if notebook is not None else ("", [])
-        rows = self._database.reader().execute(
+        rows = self._database.rows(
             "SELECT r.*, count(s.step) AS steps_total,"
             " sum(s.decision = 'run' AND s.status IN ('succeeded', 'failed', 'cancelled', 'interrupted'))"
             " AS steps_executed,"
