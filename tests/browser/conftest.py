@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import secrets
@@ -255,9 +256,10 @@ class Desk:
 
     def add_output(self, path: Path, index: int, data: dict[str, Any]) -> None:
         """Give a cell of a notebook file an output, as if it had been run."""
-        notebook = nbformat.read(path, as_version=4)
-        notebook.cells[index].outputs = [nbformat.v4.new_output("display_data", data)]
-        nbformat.write(notebook, path)
+        notebook = json.loads(path.read_text())
+        output = {"output_type": "display_data", "metadata": {}, "data": data}
+        notebook["cells"][index]["outputs"] = [output]
+        path.write_text(json.dumps(notebook))
 
     def copy(self, source: Path) -> str:
         shutil.copy(source, self.directory / source.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from .conftest import Desk
@@ -15,7 +16,10 @@ def open_form(desk: Desk, index: int) -> Locator:
     return dialog
 
 
-def test_the_button_of_a_cell_sets_step_role_and_cache_and_undo_takes_it_back(desk: Desk) -> None:
+@pytest.mark.parametrize("undo", ["z", "ControlOrMeta+z"])
+def test_the_button_of_a_cell_sets_step_role_and_cache_and_undo_takes_it_back(
+    desk: Desk, undo: str
+) -> None:
     desk.open(desk.write_small())
     dialog = open_form(desk, 5)
     expect(dialog.get_by_label("Step", exact=True)).to_have_value("square")
@@ -30,7 +34,7 @@ def test_the_button_of_a_cell_sets_step_role_and_cache_and_undo_takes_it_back(de
     assert desk.tags(5) == ["step:cube", "owner:anna", "role:transformer", "cache:30m"]
 
     desk.select_cell(5)
-    desk.page.keyboard.press("z")
+    desk.page.keyboard.press(undo)
     expect(desk.node("square")).to_be_visible()
     assert desk.tags(5) == ["step:square", "owner:anna"]
 
@@ -78,6 +82,7 @@ def test_the_property_inspector_has_the_form_too(desk: Desk) -> None:
     desk.open(desk.write_small())
     desk.select_cell(3)
     desk.page.get_by_role("tab", name="Property Inspector").click()
+    desk.page.get_by_text("Pipeline Step", exact=True).click()
     form = desk.page.locator(".jp-NotebookTools").get_by_role("group", name="Pipeline step")
     expect(form.get_by_label("Step", exact=True)).to_have_value("double")
 
