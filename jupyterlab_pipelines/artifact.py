@@ -8,6 +8,17 @@ from typing import Any, NewType
 Digest = NewType("Digest", str)
 """Names a value: equal values (type, shape, names, dtype, index, data) have equal digests."""
 
+HIDDEN = "hidden state "
+"""Begins the name of process state that only those read who change it: random generators."""
+
+AMBIENT = "ambient state "
+"""Begins the name of process state that everybody may read: environment variables, options."""
+
+
+def is_state(name: str) -> bool:
+    """Whether `name` is that of process state, not of a variable."""
+    return name.startswith((HIDDEN, AMBIENT))
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

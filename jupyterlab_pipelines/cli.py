@@ -110,6 +110,7 @@ def plan(arguments: argparse.Namespace) -> int:
         parameters=read_parameters(arguments),
         steps=tuple(arguments.step),
         force=tuple(arguments.force),
+        kernel=arguments.kernel,
     )
     if arguments.json:
         _print_document(document)
@@ -288,13 +289,13 @@ def make_parser() -> argparse.ArgumentParser:
             metavar="NAME",
             help="execute this step though it could be reused",
         )
+        either.add_argument("--kernel", metavar="NAME", help="kernelspec, instead of the notebook's own")
     runner.add_argument(
         "--output", type=Path, metavar="OUT.ipynb", help="write the notebook with fresh outputs here"
     )
     runner.add_argument(
         "--jobs", type=_count, metavar="N", help="steps at the same time (default: number of cores)"
     )
-    runner.add_argument("--kernel", metavar="NAME", help="kernelspec, instead of the notebook's own")
     runner.add_argument("--executor", choices=["local"], default="local", help="where steps run")
 
     lister = add(runs, "list runs, newest first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections import Counter
@@ -10,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from jupyterlab_pipelines.cli_table import SYMBOLS, duration, is_drawn, show_table, why
+from jupyterlab_pipelines.cli_table import SYMBOLS, duration, is_drawn, show_table, time_of, why
 from jupyterlab_pipelines.errors import PipelinesError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def report_run_in_full(document: dict[str, Any], project: Project, out: TextIO) 
         (
             step["name"],
             f"{SYMBOLS[step['status']]} {step['status']}",
-            duration(step["duration_seconds"]),
+            time_of(step),
             why(step["decision"], step["reasons"]),
         )
         for step in document["steps"]
@@ -129,8 +130,8 @@ def report_run_in_full(document: dict[str, Any], project: Project, out: TextIO) 
 def report_step(
     document: dict[str, Any], step: dict[str, Any], log: str, project: Project, out: TextIO
 ) -> None:
-    took = f" · {duration(step['duration_seconds'])}" if step["duration_seconds"] is not None else ""
-    lines = [(f"step {step['name']} of run {document['run_id']} · {step['status']}{took}", "bold")]
+    title = [f"step {step['name']} of run {document['run_id']}", step["status"], time_of(step)]
+    lines = [(" · ".join(part for part in title if part), "bold")]
     lines += [(f"{step['decision'] or 'undecided'}: {reason['message']}", "") for reason in step["reasons"]]
     say(lines, out)
     if step["outputs"]:
@@ -149,31 +150,58 @@ def report_step(
 
 
 def report_diff(document: dict[str, Any], out: TextIO) -> None:
-    say([(line, "") for line in _outline(document, 0)], out)
+    first, second = document["runs"]
+    lines: list[Line] = [(f"run {first} → run {second}", "bold")]
+    lines += _changed_values("parameter", document["parameters"])
+    for step in document["steps"]:
+        if difference := _step_difference(step):
+            lines += [("", ""), (f"step {step['name']}", "bold"), *difference]
+    if len(lines) == 1:
+        lines.append(("No difference.", ""))
+    say(lines, out)
 
 
-def _outline(value: Any, depth: int) -> Iterable[str]:
-    """A document as indented lines, for what has no form of its own."""
-    indent = "  " * depth
-    if isinstance(value, dict) and set(value) == {"before", "after"}:
-        yield f"{indent}{_short(value['before'])} → {_short(value['after'])}"
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            if isinstance(item, dict | list):
-                if item:
-                    yield f"{indent}{name}"
-                    yield from _outline(item, depth + 1)
-            else:
-                yield f"{indent}{name}: {_short(item)}"
-    elif isinstance(value, list):
-        for item in value:
-            yield from (
-                _outline(item, depth) if isinstance(item, dict | list) else (f"{indent}{_short(item)}",)
-            )
+def _step_difference(step: dict[str, Any]) -> list[Line]:
+    """What differs in a step, and its times; nothing if it was only executed once and reused once."""
+    if step["change"] != "changed":
+        return [(f"  {step['change']}", "")]
+    lines: list[Line] = []
+    status = step.get("status")
+    if status and not set(status.values()) <= {"reused", "succeeded"}:
+        lines.append((f"  status: {status['before']} → {status['after']}", ""))
+    if code := step.get("code"):
+        lines += _changed_code(code["before"], code["after"])
+    lines += _changed_values("metric", step.get("metrics") or {})
+    for what in ("inputs", "outputs"):
+        # Digests say that a value is another one, and nothing more to people.
+        if names := step.get(what):
+            lines.append((f"  {what} that differ: {', '.join(names)}", ""))
+    if lines:
+        took = [duration(step["duration_seconds"][moment]) or "–" for moment in ("before", "after")]
+        lines.append((f"  time: {' → '.join(took)}", "dim"))
+    return lines
 
 
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _changed_values(what: str, changes: dict[str, Any]) -> list[Line]:
+    return [
+        (f"  {what} {name}: {_value(change['before'])} → {_value(change['after'])}", "")
+        for name, change in changes.items()
+    ]
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else json.dumps(value)
+
+
+def _changed_code(before: Sequence[str] | None, after: Sequence[str] | None) -> list[Line]:
+    if before is None or after is None:
+        return [("  code: not known of a run that did not finish the step", "dim")]
+    styles = {"+": "green", "-": "red"}
+    old, new = ("\n\n".join(cells).splitlines() for cells in (before, after))
+    # Without its two lines of file names, which there are none of.
+    difference = list(difflib.unified_diff(old, new, lineterm="", n=1))[2:]
+    shown = [line for line in difference if not line.startswith("@@")]
+    return [("  code:", ""), *((f"    {line}", styles.get(line[:1], "dim")) for line in shown)]
 
 
 def report_findings(findings: Sequence[Finding], out: TextIO) -> None:

@@ -58,6 +58,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def time_of(step: dict[str, Any]) -> str:
+    """How long a step took; nothing for one that was reused."""
+    return "" if step["status"] == "reused" else duration(step.get("duration_seconds"))
+
+
 def why(decision: str | None, reasons: Sequence[dict[str, Any]]) -> str:
     """Decision and first reason in a few words."""
     first = reasons[0]["message"] if reasons else ""
@@ -112,7 +117,7 @@ class _Row:
     step: str
     status: str = "queued"
     why: str = ""
-    duration_seconds: float | None = None
+    took: str = ""
     progress: str = ""
     changed_at: float = field(default_factory=time.monotonic)
 
@@ -122,9 +127,8 @@ class _Row:
         if changed:
             self.changed_at = time.monotonic()
         self.status = event["status"]
-        self.duration_seconds = event.get("duration_seconds")
-        progress = event.get("progress")
-        self.progress = f"cell {progress['cell']} of {progress['cells']}" if progress else ""
+        self.took = time_of(event)
+        self.progress = _how_far(event.get("progress") or {})
         if event.get("decision") or event.get("reasons"):
             self.why = why(event.get("decision"), event.get("reasons") or ())
         return changed
@@ -160,7 +164,7 @@ class PlainProgress:
 
     def _print(self, row: _Row) -> None:
         width = max(map(len, self._rows))
-        line = f"{row.status:<11}  {row.step:<{width}}  {duration(row.duration_seconds):>10}  {row.why}"
+        line = f"{row.status:<11}  {row.step:<{width}}  {row.took:>10}  {row.why}"
         print(line.rstrip(), file=self._out, flush=True)
 
 
@@ -226,7 +230,15 @@ class LiveProgress:
     def _time(self, row: _Row) -> str:
         if row.status == "running":
             return duration(time.monotonic() - row.changed_at)
-        return duration(row.duration_seconds)
+        return row.took
+
+
+def _how_far(progress: dict[str, int]) -> str:
+    if "retry" in progress:
+        return f"trying again ({progress['retry']})"
+    if progress.get("cells", 0) > 1:
+        return f"{progress['cell']} of {progress['cells']} cells done"
+    return ""
 
 
 def _planned(event: dict[str, Any]) -> dict[str, _Row]:

@@ -72,7 +72,9 @@ def find_kernelspec(name: str) -> Kernelspec:
     folder = installed.get(name.lower())
     if folder is None:
         if name == "python3" and _has_ipykernel():
-            return Kernelspec(name, ("python", "-m", "ipykernel_launcher", "-f", "{connection_file}"), "python")
+            return Kernelspec(
+                name, ("python", "-m", "ipykernel_launcher", "-f", "{connection_file}"), "python"
+            )
         known = ", ".join(f"`{kernel}`" for kernel in sorted(installed)) or "none"
         raise KernelError(
             "unknown_kernel",

@@ -17,10 +17,16 @@ from jupyterlab_pipelines.errors import ParameterError
 from jupyterlab_pipelines.fingerprint import cache_key, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
-from jupyterlab_pipelines.run import Execution
+from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 
 Outputs = Mapping[str, Artifact]
+
+UNFINISHED = {
+    Status.FAILED: "failed last time",
+    Status.CANCELLED: "was cancelled last time",
+    Status.INTERRUPTED: "was interrupted last time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +173,15 @@ class Planner:
 
     def _explain(self, resolved: Resolved) -> tuple[Reason, ...]:
         """Why no execution has this key: what differs from the step's last one."""
-        last = self.store.executions.last_of(self.notebook, resolved.step.name)
+        step = resolved.step.name
+        status = self.store.runs.last_status(self.notebook, step)
+        if status is not None and status in UNFINISHED:
+            return (Reason("unfinished", UNFINISHED[Status(status)], step),)
+        last = self.store.executions.last_of(self.notebook, step)
         if last is None:
             return (Reason("never_ran", "never ran"),)
         reasons = _differences(resolved, last.parts)
-        return tuple(reasons) or (Reason("never_ran", "did not run to its end with these inputs"),)
+        return tuple(reasons) or (Reason("unfinished", "did not run to its end with these inputs", step),)
 
     def _parameter_values(self, pipeline: Pipeline, needs: Needs) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -258,9 +268,7 @@ def _plan_once(
         if resolved.missing:
             for given in resolved.missing:
                 wants.setdefault(given.step, set()).add(given.name)
-        decided = planner.decide(
-            resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced
-        )
+        decided = planner.decide(resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced)
         if decided.execution is not None:
             done[step.name] = decided.execution.outputs
         planned.append((step, decided, resolved.cache_key))
@@ -349,7 +357,9 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
         old_source, new_source = before["definitions"].get(name), parts["definitions"].get(name)
         if old_source != new_source:
             what = _kind_of_definition((new_source or old_source or [""])[-1])
-            verb = "is new" if old_source is None else "is no longer needed" if new_source is None else "changed"
+            verb = (
+                "is new" if old_source is None else "is no longer needed" if new_source is None else "changed"
+            )
             old, new = (None if s is None else "\n".join(s) for s in (old_source, new_source))
             reasons.append(Reason("definition", f"{what} `{name}` {verb}", name, old, new))
     if parts["setup"] != before["setup"]:
@@ -368,7 +378,13 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
         if old == new:
             continue
         source = f" (from `{makers[name]}`)" if name in makers else ""
-        verb = "is a new input" if old is None else "is no longer an input" if new is None else "has another value"
+        verb = (
+            "is a new input"
+            if old is None
+            else "is no longer an input"
+            if new is None
+            else "has another value"
+        )
         message = f"input `{name}` {verb}{source}" if old and new else f"`{name}` {verb}{source}"
         reasons.append(Reason("input", message, name, old, new))
     for name in sorted(parts["environment"].keys() | before["environment"].keys()):
@@ -410,4 +426,3 @@ def _shown(value: Any) -> str:
 def _short(text: str, width: int = 60) -> str:
     line = text.splitlines()[0] if text else ""
     return line if len(line) <= width and line == text else line[: width - 1] + "…"
-

@@ -16,11 +16,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyterlab_pipelines.artifact import is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
-from jupyterlab_pipelines.notebook.parse import Outline, as_version_4, read_notebook, read_outline, require_python
+from jupyterlab_pipelines.notebook.parse import (
+    Outline,
+    as_version_4,
+    read_notebook,
+    read_outline,
+    require_python,
+)
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
@@ -79,16 +86,17 @@ class Project:
             "steps": [],
             "edges": [],
             "warnings": [],
-            "run_id": self._active_run_of(notebook),
+            "run_id": None,
         }
         try:
+            document["run_id"] = self._active_run_of(notebook)
             pipeline, plan = self._plan(notebook, content, parameters or {}, (), (), None)
+            last = self.store.runs.last_of_steps(self._key(notebook))
         except NotebookError as error:
             state = "untagged" if error.code == "no_steps" else "error"
             return document | {"state": state, "error": error.to_document()["error"]}
         except PipelinesError as error:
             return document | {"state": "error", "error": error.to_document()["error"]}
-        last = self.store.runs.last_of_steps(self._key(notebook))
         return document | {
             "setup_cells": list(pipeline.cells_of(CellKind.SETUP)),
             "parameter_cells": list(pipeline.cells_of(CellKind.PARAMETERS)),
@@ -102,7 +110,7 @@ class Project:
                 {
                     "source": edge.source,
                     "target": edge.target,
-                    "names": [name for name in edge.names if " " not in name],
+                    "names": [name for name in edge.names if not is_state(name)],
                     "explicit": edge.explicit,
                     "learned": edge.learned,
                 }
@@ -301,7 +309,9 @@ class Project:
         if row["output"]:
             output = Path(row["output"])
             aside = output.with_name(f".{output.name}.{run_id}.part")
-            aside.write_text(json.dumps(self.run_notebook(run_id), indent=1, ensure_ascii=False) + "\n", "utf-8")
+            aside.write_text(
+                json.dumps(self.run_notebook(run_id), indent=1, ensure_ascii=False) + "\n", "utf-8"
+            )
             os.replace(aside, output)
         return status
 
@@ -322,7 +332,8 @@ class Project:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
         if executor not in EXECUTORS:
             raise UsageError(
-                "unknown_executor", f"There is no executor `{executor}`; choose one of {', '.join(EXECUTORS)}."
+                "unknown_executor",
+                f"There is no executor `{executor}`; choose one of {', '.join(EXECUTORS)}.",
             )
         if jobs is not None and jobs < 1:
             raise UsageError("bad_jobs", f"The number of jobs must be 1 or more, not {jobs}.")
@@ -402,7 +413,9 @@ class Project:
         }
 
     def _step_run_document(self, row: sqlite3.Row) -> Document:
-        execution = self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
+        execution = (
+            self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
+        )
         running = row["status"] == Status.RUNNING and row["cells"] is not None
         return {
             "name": row["step"],
@@ -513,9 +526,12 @@ class Project:
 
     def _values(self, run: Document) -> Document:
         """Every parameter's value in a run: replaced, or its default in the notebook as it was run."""
-        pipeline = read_pipeline(read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"])))
-        values = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
-        return values | run["parameters"]
+        pipeline = read_pipeline(
+            read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"]))
+        )
+        values: Document = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
+        values.update(run["parameters"])
+        return values
 
     def _step_difference(self, name: str, before: Document, after: Document) -> Document | None:
         old, new = (
@@ -547,8 +563,14 @@ class Project:
     # -- small things ---------------------------------------------------------------------------
 
     def _key(self, notebook: Path) -> str:
-        """How the store knows a notebook: its path below the root, with slashes."""
-        return Path(os.path.relpath(os.path.abspath(notebook), self.root)).as_posix()
+        """How the store knows a notebook: its path below the root, with slashes.
+
+        In a store that lies elsewhere, and may serve several projects, it is the whole path.
+        """
+        path = Path(os.path.abspath(notebook))
+        if self.store_path.is_relative_to(self.root) and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return path.as_posix()
 
     def _active_run_of(self, notebook: Path) -> str | None:
         key = self._key(notebook)
@@ -576,8 +598,8 @@ def _step_document(planned: PlannedStep) -> Document:
         "kernel": step.kernel,
         "retries": step.retries,
         "timeout_seconds": step.timeout_seconds,
-        "inputs": [{"name": i.name, "step": i.step} for i in step.needs.inputs if " " not in i.name],
-        "outputs": [name for name in step.outputs if " " not in name],
+        "inputs": [{"name": i.name, "step": i.step} for i in step.needs.inputs if not is_state(i.name)],
+        "outputs": [name for name in step.outputs if not is_state(name)],
         "parameters": list(step.needs.parameters),
         "decision": planned.decision,
         "reasons": [reason.to_json() for reason in planned.reasons],

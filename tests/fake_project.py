@@ -179,7 +179,11 @@ class FakeProject:
                 "notebook": run["notebook"],
                 "status": run["status"],
                 "steps": {
-                    s["name"]: {"status": s["status"], "progress": s["progress"]} for s in run["steps"]
+                    step["name"]: {
+                        "status": step["status"],
+                        **(step["progress"] or {"cell": None, "cells": None}),
+                    }
+                    for step in run["steps"]
                 },
             }
             for run in self.documents.values()

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_project import FakeProject
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyterlab_pipelines import cli, cli_table
 from jupyterlab_pipelines.cli_report import excerpt, failing_line, size
 from jupyterlab_pipelines.cli_table import LiveProgress, duration
+from tests.fake_project import FakeProject
 
 TRACEBACK = (
     "\x1b[31m----------\x1b[39m\nAttributeError      Traceback (most recent call last)\n"
@@ -355,9 +355,71 @@ def test_the_live_table_ends_with_every_step(monkeypatch: pytest.MonkeyPatch) ->
     live.stop()
     at_the_end = out.getvalue()
 
-    assert "cell 1 of 4" in while_running and "running" in while_running and "more" in while_running
+    assert "1 of 4 cells done" in while_running and "running" in while_running and "more" in while_running
     assert while_running.count("\n") < 10
     assert all(name in at_the_end for name in names) and "running" not in at_the_end
+
+
+def test_every_kind_of_progress_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    progress = cli_table.PlainProgress(out)
+    progress({"kind": "plan", "steps": [{"name": "load", "decision": "run", "reasons": []}]})
+
+    for shown in ({"cell": 0, "cells": 1}, {"cell": 1, "cells": 3}, {"retry": 1}, None):
+        progress({"kind": "step", "step": "load", "status": "running", "progress": shown})
+    progress({"kind": "run", "status": "succeeded"})
+
+    assert out.getvalue() == "running      load              run\n"
+
+
+def test_a_difference_is_told_in_words(project: FakeProject, pipelines, monkeypatch) -> None:
+    def change(before: Any, after: Any) -> dict[str, Any]:
+        return {"before": before, "after": after}
+
+    def diff(first: str, second: str) -> dict[str, Any]:
+        code = change(["import math", "x = 1\n-x\ny = 2"], ["import math", "x = 1\ny = 3"])
+        times = {"duration_seconds": change(1.0, 62.0)}
+        return {
+            "runs": ["one", "two"],
+            "parameters": {"n": change(1, None)},
+            "steps": [
+                {"name": "old", "change": "removed"},
+                {"name": "quiet", "change": "changed", "status": change("succeeded", "reused"), **times},
+                {
+                    "name": "loud",
+                    "change": "changed",
+                    "code": code,
+                    "outputs": {"y": change("a", "b")},
+                    **times,
+                },
+                {"name": "ill", "change": "changed", "status": change("succeeded", "failed"), **times},
+            ],
+        }
+
+    monkeypatch.setattr(project, "diff", diff, raising=False)
+
+    _, out, _ = pipelines("diff", "one", "two")
+
+    assert out.splitlines() == [
+        "run one → run two",
+        "  parameter n: 1 → –",
+        "",
+        "step old",
+        "  removed",
+        "",
+        "step loud",
+        "  code:",
+        "     x = 1",
+        "    --x",
+        "    -y = 2",
+        "    +y = 3",
+        "  outputs that differ: y",
+        "  time: 1.0 s → 1 min 2 s",
+        "",
+        "step ill",
+        "  status: succeeded → failed",
+        "  time: 1.0 s → 1 min 2 s",
+    ]
 
 
 def test_the_line_that_failed_is_found_in_every_form_of_traceback() -> None:

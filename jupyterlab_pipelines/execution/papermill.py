@@ -24,9 +24,11 @@ from papermill.utils import merge_kwargs, remove_args
 
 import jupyterlab_pipelines
 from jupyterlab_pipelines.errors import StepError
+from jupyterlab_pipelines.execution.kernels import ForkServer, StepKernelManager, own_sockets
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
 
@@ -48,6 +50,8 @@ class StepSession:
         File through which the runtime's report comes back.
     on_cell
         Called with the number of the step's cells executed so far, and of all.
+    server
+        What the kernel is forked from, if it can be.
     timeout_seconds
         After which the step is ended.
     """
@@ -61,6 +65,7 @@ class StepSession:
         log: Path,
         report: Path,
         on_cell: Callable[[int, int], None],
+        server: ForkServer | None = None,
         timeout_seconds: float | None = None,
     ) -> None:
         self.spec = spec
@@ -69,6 +74,7 @@ class StepSession:
         self.log = log
         self.report_path = report
         self.on_cell = on_cell
+        self.server = server
         self.timeout_seconds = timeout_seconds
         self.report: dict[str, Any] | None = None
         self.stopped: str | None = None
@@ -136,6 +142,18 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
 
     session: StepSession | None = None
 
+    def create_kernel_manager(self) -> Any:
+        if self.session is None:
+            return super().create_kernel_manager()
+        self.km = StepKernelManager(
+            kernel_name=self.kernel_name,
+            **own_sockets(),
+            server=self.session.server,
+            log_path=str(self.session.log),
+            config=self.config,
+        )
+        return self.km
+
     def papermill_execute_cells(self) -> None:
         session = self.session
         if session is None:
@@ -148,7 +166,9 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         done = 0
         for index, cell in enumerate(cells):
             if index == own[0]:
-                self._tell(f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j")
+                self._tell(
+                    f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j"
+                )
                 session.on_cell(0, len(own))
             try:
                 self.nb_man.cell_start(cell, index)
@@ -176,6 +196,8 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                     self.session.write_log(content["text"])
                 case "error":
                     self.session.write_log("\n".join(content["traceback"]) + "\n")
+                case "display_data" | "execute_result" | "update_display_data":
+                    content["data"] = _valid_data(content["data"])
         return super().process_message(msg, cell, cell_index)
 
     def _tell(self, code: str) -> None:
@@ -204,6 +226,19 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             raise DeadKernelError("Kernel died")
         content: dict[str, Any] = reply["content"]
         return content
+
+
+def _valid_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A display under types that nbformat knows to hold JSON.
+
+    Altair says ``application/vnd.vegalite.v6.json`` where the notebook format wants ``…v6+json``.
+    """
+    return {
+        f"{kind.removesuffix('.json')}+json"
+        if isinstance(value, dict) and not JSON_TYPE.match(kind)
+        else kind: value
+        for kind, value in data.items()
+    }
 
 
 def _bootstrap() -> str:
@@ -244,8 +279,11 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
         ----------
         session : StepSession, optional
             Given by the runner.
+        environment : dict, optional
+            The kernel's environment variables, if not those of this process.
         """
         session: StepSession | None = kwargs.pop("session", None)
+        environment: dict[str, str] | None = kwargs.pop("environment", None)
         safe_kwargs = remove_args(["timeout", "startup_timeout", "input_path"], **kwargs)
         final_kwargs = merge_kwargs(
             safe_kwargs,
@@ -261,10 +299,6 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
         if session is None:
             client.execute()
             return
-        environment = dict(os.environ)
-        environment["JUPYTER_PIPELINES_STORE"] = str(session.store)
-        # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
-        environment.setdefault("PYTHONHASHSEED", "0")
         try:
             client.execute(env=environment, cwd=str(session.folder))
         finally:

@@ -8,8 +8,10 @@ needed to repair a run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,19 +19,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyterlab_pipelines.artifact import is_state
+from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import PipelinesError
-from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
+from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step, kernel_environment
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
-from jupyterlab_pipelines.plan import Decision
+from jupyterlab_pipelines.plan import Decision, Reason
 from jupyterlab_pipelines.planner import Decided, Outputs, Planner, Resolved, Waiting
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.store.runs import now
 
 if TYPE_CHECKING:
+    from jupyterlab_pipelines.execution.kernels import ForkServer
     from jupyterlab_pipelines.execution.papermill import StepSession
 
 TICK_SECONDS = 0.2
@@ -107,7 +112,8 @@ class Runner:
         self.wanted_too: dict[str, set[str]] = {}
         self.cancelled = False
         self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
-        self._shown: dict[str, tuple[Any, ...]] = {}
+        self._servers: dict[str, ForkServer | None] = {}
+        self._starting = threading.Lock()
 
     # -- the story ------------------------------------------------------------------------------
 
@@ -131,6 +137,9 @@ class Runner:
             self._wait_for_all()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            for server in self._servers.values():
+                if server is not None:
+                    server.close()
             self._settle_steps(status)
             self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
             self._tell({"kind": "run", "status": status})
@@ -237,7 +246,8 @@ class Runner:
     def _own_execution(self, resolved: Resolved, wanted: frozenset[str]) -> Decided | None:
         for execution in self.store.executions.with_key(resolved.cache_key):
             if execution.run_id == self.run_id and wanted <= execution.outputs.keys():
-                return Decided(Decision.REUSE, (), execution)
+                reason = Reason("unchanged", "executed already in this run", resolved.step.name)
+                return Decided(Decision.REUSE, (reason,), execution)
         return None
 
     def _wanted(self, step: Step) -> frozenset[str]:
@@ -389,7 +399,29 @@ class Runner:
             wanted=wanted,
             on_cell=on_cell,
             on_session=on_session,
+            server=self._server(step.kernel or self.planner.kernel),
         )
+
+    def _server(self, kernel: str) -> ForkServer | None:
+        """What kernels of this name are forked from; started when the first is wanted."""
+        with self._starting:
+            if kernel not in self._servers:
+                from jupyterlab_pipelines.execution.kernels import (
+                    ForkServer,
+                    can_fork,
+                    modules_to_preload,
+                    python_of,
+                )
+
+                spec = find_kernelspec(kernel)
+                server = None
+                if can_fork(spec):
+                    modules = modules_to_preload(self.pipeline, self.folder)
+                    server = ForkServer(
+                        python_of(spec), modules, kernel_environment(self.store.path), self.folder
+                    )
+                self._servers[kernel] = server
+            return self._servers[kernel]
 
     def _record(self, resolved: Resolved, outcome: StepOutcome) -> Execution:
         """Make the finished step durable: only now may others start from it."""
@@ -415,12 +447,11 @@ class Runner:
         """A worker is done with a step: note it, and learn from it."""
         running = self.running.pop(ended.step)
         if ended.error is not None:
-            if isinstance(ended.error, PipelinesError):
-                raise ended.error
             raise ended.error
         outcome, execution = ended.outcome, ended.execution
         if execution is not None and outcome is None:
-            self._reuse(ended.resolved, Decided(Decision.REUSE, (), execution))
+            reason = Reason("unchanged", "another run executed it just now", ended.step)
+            self._reuse(ended.resolved, Decided(Decision.REUSE, (reason,), execution))
             return
         if outcome is None or outcome.stopped == "stale" or (running.is_stale and execution is None):
             self._note(ended.step, status=Status.QUEUED)
@@ -471,15 +502,13 @@ class Runner:
             elif row["status"] == Status.QUEUED:
                 self._note(row["step"], status=Status.SKIPPED)
         folder = self.store.run_folder(self.run_id)
-        try:
+        with contextlib.suppress(OSError):  # no step ran, or a killed kernel left something there
             os.rmdir(folder)
-        except OSError:
-            pass  # a killed kernel may have left something there, or no step ran
 
     def _note(self, step: str, **columns: Any) -> None:
         """Write down how a step stands, and tell the listener."""
         self.store.runs.update_step(self.run_id, step, **columns)
-        shown = {
+        shown: dict[str, Any] = {
             name: columns[name]
             for name in ("status", "decision", "reasons", "duration_seconds", "error")
             if name in columns
@@ -498,8 +527,4 @@ def _covers(result: _Result, wanted: frozenset[str]) -> bool:
 
 
 def _digests(resolved: Resolved) -> dict[str, str]:
-    from jupyterlab_pipelines.kernel.runtime.hidden import PREFIX
-
-    return {
-        name: artifact.digest for name, artifact in resolved.inputs.items() if not name.startswith(PREFIX)
-    }
+    return {name: artifact.digest for name, artifact in resolved.inputs.items() if not is_state(name)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -10,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.artifact import Artifact
-from jupyterlab_pipelines.kernel.runtime.hidden import PREFIX as HIDDEN
+from jupyterlab_pipelines.artifact import Artifact, is_state
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
 from jupyterlab_pipelines.pipeline import Effects, Pipeline, Role, Step
@@ -19,6 +19,7 @@ from jupyterlab_pipelines.planner import Resolved
 from jupyterlab_pipelines.store import Store
 
 if TYPE_CHECKING:
+    from jupyterlab_pipelines.execution.kernels import ForkServer
     from jupyterlab_pipelines.execution.papermill import StepSession
 
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
@@ -40,6 +41,7 @@ class StepJob:
     wanted: frozenset[str]
     on_cell: Callable[[int, int], None]
     on_session: Callable[[StepSession], None]
+    server: ForkServer | None = None
 
     @property
     def step(self) -> Step:
@@ -65,6 +67,18 @@ class StepOutcome:
     stopped: str | None = None
 
 
+def kernel_environment(store: Path) -> dict[str, str]:
+    """Environment variables of every step kernel."""
+    environment = dict(os.environ)
+    environment["JUPYTER_PIPELINES_STORE"] = str(store)
+    # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
+    environment.setdefault("PYTHONHASHSEED", "0")
+    # Steps run side by side, each with OpenMP threads for all cores: threads that spin while they
+    # wait take the cores from those that work (measured: up to 4 x slower).
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return environment
+
+
 def execute_step(job: StepJob) -> StepOutcome:
     """Execute the step in a kernel of its own; what the user's code does wrong is part of the outcome."""
     import papermill
@@ -78,7 +92,8 @@ def execute_step(job: StepJob) -> StepOutcome:
     papermill_engines.register("pipelines", PipelinesEngine)
     job.run_folder.mkdir(parents=True, exist_ok=True)
     paths = {
-        part: job.run_folder / f"{job.step.name}.{part}" for part in ("in.ipynb", "ipynb", "log", "report.json")
+        part: job.run_folder / f"{job.step.name}.{part}"
+        for part in ("in.ipynb", "ipynb", "log", "report.json")
     }
     for path in paths.values():
         path.unlink(missing_ok=True)
@@ -91,6 +106,7 @@ def execute_step(job: StepJob) -> StepOutcome:
         log=paths["log"],
         report=paths["report.json"],
         on_cell=job.on_cell,
+        server=job.server,
         timeout_seconds=job.step.timeout_seconds,
     )
     job.on_session(session)
@@ -105,6 +121,7 @@ def execute_step(job: StepJob) -> StepOutcome:
             kernel_name=job.kernel,
             progress_bar=False,
             session=session,
+            environment=kernel_environment(job.store.path),
         )
     except PapermillExecutionError:
         pass  # a cell raised: told by the executed notebook
@@ -114,17 +131,17 @@ def execute_step(job: StepJob) -> StepOutcome:
         session.close()
     seconds = time.perf_counter() - started
     executed = _executed(paths["ipynb"])
-    notebook = job.store.artifacts.add_bytes(json.dumps(executed, sort_keys=True).encode()) if executed else None
+    notebook = (
+        job.store.artifacts.add_bytes(json.dumps(executed, sort_keys=True).encode()) if executed else None
+    )
     text = paths["log"].read_bytes()
     log = job.store.artifacts.add_bytes(text) if text else None
-    error: dict[str, Any] | None = None
-    if session.report is None:
-        error = _error(job, session, executed, failure, seconds)
     for path in paths.values():
         path.unlink(missing_ok=True)
-    if error is not None or session.report is None:
-        return StepOutcome(seconds, executed=notebook, log=log, error=error, stopped=session.stopped)
     report = session.report
+    if report is None:
+        told = _error(job, session, executed, failure, seconds)
+        return StepOutcome(seconds, executed=notebook, log=log, error=told, stopped=session.stopped)
     return StepOutcome(
         duration_seconds=seconds,
         outputs=tuple(_artifact(record) for record in report["outputs"]),
@@ -139,21 +156,19 @@ def execute_step(job: StepJob) -> StepOutcome:
 
 
 def _is_own(job: StepJob) -> bool:
-    return job.resolved.parts["environment"].get("kernel") == ""
+    return bool(job.resolved.parts["environment"].get("kernel") == "")
 
 
 def _used(job: StepJob) -> dict[str, Any]:
     """The replaced parameters that the step reads: others must not show in its notebook."""
-    return {
-        name: value for name, value in job.parameters.items() if name in job.resolved.needs.parameters
-    }
+    return {name: value for name, value in job.parameters.items() if name in job.resolved.needs.parameters}
 
 
 def _notebook(job: StepJob) -> dict[str, Any]:
     references = {
         name: reference(artifact.materializer, artifact.stored, artifact.member)
         for name, artifact in job.resolved.inputs.items()
-        if artifact.kind == "value" and not name.startswith(HIDDEN)
+        if artifact.kind == "value" and not is_state(name)
     }
     return step_notebook(
         job.pipeline,
@@ -177,12 +192,12 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "inputs": {
             name: artifact.digest
             for name, artifact in job.resolved.inputs.items()
-            if artifact.kind == "value" and not name.startswith(HIDDEN)
+            if artifact.kind == "value" and not is_state(name)
         },
         "hidden": {
             name: reference(artifact.materializer, artifact.stored, artifact.member)
             for name, artifact in job.resolved.inputs.items()
-            if name.startswith(HIDDEN) and artifact.kind != "absent"
+            if is_state(name) and artifact.stored
         },
         "wanted": sorted(job.wanted),
         "leaves": list(step.leaves),
@@ -192,8 +207,14 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "imports": list(needs.imports),
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
-        "seeds": any("seed" in statement for cell in step.code for statement in cell),
+        "seeds": any(_seeds(statement) for cell in step.code for statement in cell),
+        "is_seeded": any(_seeds(cell.source) for cell in job.pipeline.cells),
     }
+
+
+def _seeds(source: str) -> bool:
+    """Whether code may bring a random generator into a known state."""
+    return "seed" in source or "set_state" in source or "setstate" in source
 
 
 def _artifact(record: Mapping[str, Any]) -> Artifact:

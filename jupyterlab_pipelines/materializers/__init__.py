@@ -22,6 +22,9 @@ the standard library alone, and touches pandas, numpy and the like only with suc
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from jupyterlab_pipelines.materializers.base import (
     Materializer,
     NotCarriableError,
@@ -29,14 +32,16 @@ from jupyterlab_pipelines.materializers.base import (
     materializer_named,
     materializer_of,
 )
-from jupyterlab_pipelines.materializers.definitions import carried_definitions
-from jupyterlab_pipelines.materializers.describe import describe, preview
-from jupyterlab_pipelines.materializers.sharing import (
-    group_digest,
-    read_group,
-    shared_groups,
-    write_group,
-)
+
+if TYPE_CHECKING:
+    from jupyterlab_pipelines.materializers.definitions import carried_definitions
+    from jupyterlab_pipelines.materializers.previews import describe, preview
+    from jupyterlab_pipelines.materializers.sharing import (
+        group_digest,
+        read_group,
+        shared_groups,
+        write_group,
+    )
 
 __all__ = [
     "Materializer",
@@ -52,3 +57,20 @@ __all__ = [
     "shared_groups",
     "write_group",
 ]
+
+_HOMES = {
+    "carried_definitions": "definitions",
+    "describe": "previews",
+    "preview": "previews",
+    "group_digest": "sharing",
+    "read_group": "sharing",
+    "shared_groups": "sharing",
+    "write_group": "sharing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: the server imports this package for the names of materializers alone.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

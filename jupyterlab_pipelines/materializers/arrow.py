@@ -15,16 +15,16 @@ _KIND = b"jupyterlab_pipelines.kind"
 class ArrowMaterializer:
     name = "arrow"
 
-    def accepts(self, value: object) -> bool:
+    def accepts(self, value: Any) -> bool:
         """Tables, record batches, arrays and chunked arrays whose types this process can read back."""
         pa = sys.modules.get("pyarrow")
         if pa is None:
             return False
         if type(value) in (pa.Table, pa.RecordBatch):
-            return all(_is_kept_by_ipc(field.type) for field in value.schema)  # type: ignore[attr-defined]
+            return all(_is_kept_by_ipc(field.type) for field in value.schema)
         # An array's class follows from its type; extension types may bring their own and go by pickle.
         is_array = isinstance(value, (pa.Array, pa.ChunkedArray)) and type(value).__module__ == "pyarrow.lib"
-        return is_array and _is_kept_by_ipc(value.type)  # type: ignore[attr-defined]
+        return is_array and _is_kept_by_ipc(value.type)
 
     def digest(self, value: object) -> str:
         return canonical.digest(value)
@@ -32,13 +32,13 @@ class ArrowMaterializer:
     def write(self, value: Any, path: Path) -> tuple[str, ...]:
         import pyarrow as pa
 
-        kind = next(kind for kind in ("Table", "RecordBatch", "ChunkedArray", "Array") if isinstance(value, getattr(pa, kind)))
-        table = {
-            "Table": lambda: value,
-            "RecordBatch": lambda: pa.Table.from_batches([value]),
-            "ChunkedArray": lambda: pa.Table.from_arrays([value], [""]),
-            "Array": lambda: pa.Table.from_arrays([value], [""]),
-        }[kind]()
+        if isinstance(value, pa.Table):
+            kind, table = "Table", value
+        elif isinstance(value, pa.RecordBatch):
+            kind, table = "RecordBatch", pa.Table.from_batches([value])
+        else:
+            kind = "ChunkedArray" if isinstance(value, pa.ChunkedArray) else "Array"
+            table = pa.Table.from_arrays([value], [""])
         metadata = {**(table.schema.metadata or {}), _KIND: kind.encode()}
         write_ipc(table.replace_schema_metadata(metadata), path)
         return ()
@@ -53,12 +53,12 @@ class ArrowMaterializer:
         if kind == "Table":
             return table
         if kind == "RecordBatch":
-            batches = table.combine_chunks().to_batches()
+            batches = table.to_batches()
             return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
         column = table.column(0)
         if kind == "ChunkedArray":
             return column
-        return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+        return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 
 
 def write_ipc(table: Any, path: Path) -> None:
@@ -135,7 +135,8 @@ def _hash_chunks(chunks: list[Any], dtype: Any) -> tuple[object, ...]:
     if pa.types.is_boolean(dtype):
         return validity, _hash_of(_bits(chunk.fill_null(False)) for chunk in chunks)
     if pa.types.is_string(dtype) or pa.types.is_binary(dtype) or _is_large(dtype):
-        filled = [chunk.fill_null(b"" if "binary" in str(dtype) else "") if chunk.null_count else chunk for chunk in chunks]
+        nothing = b"" if "binary" in str(dtype) else ""
+        filled = [chunk.fill_null(nothing) if chunk.null_count else chunk for chunk in chunks]
         lengths = _hash_of(_lengths(chunk) for chunk in filled)
         return validity, lengths, _hash_of(_characters(chunk) for chunk in filled)
     if pa.types.is_primitive(dtype):

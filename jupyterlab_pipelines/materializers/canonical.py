@@ -8,7 +8,7 @@ process is replaced by a *form*: a tuple that begins with what it is a form of.
   objects counts, cycles end, and sharing of immutable ones does not count.
 - Sets are encoded in the order of the digests of their elements; dicts keep their order.
 - Arrays, frames and columns become type, shape, names, dtypes and one hash of the data each: see
-  `forms_of` in the materializer of their library. Chunks and bytes under nulls do not count.
+  `form_of` in the module of their library. Chunks and bytes under nulls do not count.
 - Functions and classes that travel by value are encoded without file names and line numbers,
   those that travel by name as their name: see `definitions`.
 """
@@ -40,7 +40,7 @@ Form = Callable[["Encoder", Any], "tuple[object, ...] | None"]
 Met = dict[Hashable, tuple[int, object]]
 
 LIBRARIES = {"numpy": "numpy", "pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
-"""Top-level package → our module whose `forms_of` knows the types of that package."""
+"""Top-level package → our module whose `form_of` knows the types of that package."""
 
 
 def digest(value: object, label: str = "value", shared_memory: list[Region] | None = None) -> str:
@@ -139,12 +139,16 @@ def _form_of(kind: type) -> Form | None:
         library = LIBRARIES.get(base.__module__.partition(".")[0])
         if library is not None:
             module = importlib.import_module(f"jupyterlab_pipelines.materializers.{library}")
-            form = cast("Form | None | ellipsis", module.form_of(kind))
+            form = module.form_of(kind)
             if form is not ...:
-                return form
+                return cast("Form | None", form)
+    if (kind.__module__, kind.__qualname__) == ("matplotlib.cbook", "CallbackRegistry"):
+        return once(_listeners_form)
     if issubclass(kind, _FILES) and not issubclass(kind, (io.BytesIO, io.StringIO)):
         return _refuse
     if kind.__module__.partition(".")[0] in _MODULES_OF_IMMUTABLES or kind in _IMMUTABLE:
+        return None
+    if issubclass(kind, _IMMUTABLE_BASES) and not kind.__dictoffset__:
         return None
     return Encoder.meet
 
@@ -154,13 +158,23 @@ def _form_of(kind: type) -> Form | None:
 
 _FILES = (io.FileIO, io.TextIOWrapper, io.BufferedIOBase)
 
-_MODULES_OF_IMMUTABLES = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "zoneinfo", "ipaddress"})
+_MODULES_OF_IMMUTABLES = frozenset(
+    {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid", "zoneinfo"}
+)
 
 _IMMUTABLE: frozenset[type] = frozenset({re.Pattern, types.GenericAlias, types.UnionType})
+
+_IMMUTABLE_BASES = (tuple, frozenset, str, bytes, int, float, complex)
+"""Whose subclasses are immutable as well unless they have attributes: named tuples, for example."""
 
 
 def _refuse(encoder: Encoder, thing: object) -> tuple[object, ...] | None:
     raise pickle.PicklingError(f"cannot pickle {type(thing).__name__!r} object")
+
+
+def _listeners_form(encoder: Encoder, registry: object) -> tuple[object, ...]:
+    """Who listens to a figure is not part of it; pickling advances a counter in the registry."""
+    return ("matplotlib.cbook.CallbackRegistry",)
 
 
 def _set_form(encoder: Encoder, elements: set[object] | frozenset[object]) -> tuple[object, ...]:
@@ -227,8 +241,19 @@ def _code_form(encoder: Encoder, code: types.CodeType) -> tuple[object, ...]:
 
 
 _MADE_BY_PYTHON = frozenset(
-    "__dict__ __weakref__ __module__ __firstlineno__ __static_attributes__ __annotate__ __annotate_func__ "
-    "__annotations_cache__ __abstractmethods__ _abc_impl".split()
+    {
+        "__abstractmethods__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__dict__",
+        "__firstlineno__",
+        "__module__",
+        "__slotnames__",
+        "__static_attributes__",
+        "__weakref__",
+        "_abc_impl",
+    }
 )
 
 
@@ -250,7 +275,8 @@ def _class_form(encoder: Encoder, cls: type) -> tuple[object, ...] | None:
         values = tuple((name, member.value) for name, member in cls.__members__.items())
         methods = ((name, member) for name, member in members if isinstance(member, types.FunctionType))
         members = iter([("members", values), *((n, m) for n, m in methods if not n.startswith("_"))])
-    return ("class", cls.__module__, cls.__qualname__, type(cls), cls.__bases__, tuple(members))
+    # A class that travels by value loses the outer classes' part of its qualified name.
+    return ("class", cls.__module__, cls.__name__, type(cls), cls.__bases__, tuple(members))
 
 
 @once

@@ -53,9 +53,8 @@ def read(path: Path) -> tuple[memoryview, list[memoryview]]:
         raise ValueError(f"{path} is no pickle container")
     start = 16 + int.from_bytes(content[8:16], "little")
     header = json.loads(bytes(content[16:start]))
-    pickled, *buffers = (
-        content[start + offset : start + offset + length] for offset, length in (header["pickle"], *header["buffers"])
-    )
+    places = (header["pickle"], *header["buffers"])
+    pickled, *buffers = (content[start + offset : start + offset + length] for offset, length in places)
     return pickled, buffers
 
 

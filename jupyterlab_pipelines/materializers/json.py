@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from jupyterlab_pipelines.materializers import canonical
 
 SCALARS = frozenset({type(None), bool, int, float, str})
+_NUMBERS = frozenset({int, float})
 LARGEST_INT = 1 << 2048
 """Python may refuse to write longer ones as decimals (`sys.set_int_max_str_digits`)."""
 DEEPEST = 200
@@ -25,9 +28,9 @@ class JsonMaterializer:
         seen: set[int] = set()
         level: list[object] = [value]
         for _ in range(DEEPEST):
-            containers = [each for each in level if type(each) not in SCALARS]
-            if not _are_exact_scalars(level if not containers else [s for s in level if type(s) in SCALARS]):
+            if not _are_exact_scalars(each for each in level if type(each) in _NUMBERS):
                 return False
+            containers = [each for each in level if type(each) not in SCALARS]
             if not containers:
                 return True
             level = []
@@ -38,7 +41,7 @@ class JsonMaterializer:
                 if type(container) is list:
                     level.extend(container)
                 elif type(container) is dict:
-                    if not all(type(key) is str for key in container) or not _are_exact_scalars(container):
+                    if not all(type(key) is str for key in container):
                         return False
                     level.extend(container.values())
                 else:
@@ -58,16 +61,15 @@ class JsonMaterializer:
         return json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
 
 
-def _are_exact_scalars(values: object) -> bool:
+def _are_exact_scalars(values: Iterable[Any]) -> bool:
     """Whether JSON keeps every one of these scalars, given that they are of JSON's types."""
-    for value in values:  # type: ignore[attr-defined]
+    for value in values:
         kind = type(value)
-        if kind is int:
-            if not -LARGEST_INT < value < LARGEST_INT:
-                return False
-        elif kind is float:
-            if value != value and struct.pack("<d", value) != _NAN:
-                return False
+        if kind is int and not -LARGEST_INT < value < LARGEST_INT:
+            return False
+        # Of the many NaNs, JSON has one.
+        if kind is float and value != value and struct.pack("<d", value) != _NAN:
+            return False
     return True
 
 

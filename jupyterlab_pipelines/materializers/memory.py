@@ -123,7 +123,7 @@ def bytes_of(region: Region) -> Any:
     import numpy as np
 
     size = region.stop - region.start
-    return np.frombuffer((ctypes.c_uint8 * size).from_address(region.start), np.uint8)
+    return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(region.start))
 
 
 def view(memory: Any, offset: int, dtype: Any, shape: Any, strides: Any, is_writeable: bool) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,14 @@ _ROWS_AT_ONCE = 4096
 class NumpyMaterializer:
     name = "numpy"
 
-    def accepts(self, value: object) -> bool:
+    def accepts(self, value: Any) -> bool:
         """Arrays, not of a subclass, of data that lie in the array itself, and not frozen.
 
         A read-only array goes to `pickle`, which keeps it read-only.
         """
         np = sys.modules.get("numpy")
-        return np is not None and type(value) is np.ndarray and value.flags.writeable and _is_kept_by_npy(value.dtype)
+        is_array = np is not None and type(value) is np.ndarray
+        return is_array and value.flags.writeable and _is_kept_by_npy(value.dtype)
 
     def digest(self, value: object) -> str:
         return canonical.digest(value)
@@ -41,15 +41,11 @@ class NumpyMaterializer:
     def read(self, path: Path) -> object:
         import numpy as np
 
-        with path.open("rb") as file:
-            if path.stat().st_size < MAPPED_FROM_BYTES:
+        if path.stat().st_size < MAPPED_FROM_BYTES:
+            with path.open("rb") as file:
                 return np.lib.format.read_array(file, allow_pickle=False)
-            version = np.lib.format.read_magic(file)
-            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, is_fortran, dtype = read_header[version](file)
-            # Copy on write: the value may be changed in place, the file is not.
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-            return np.ndarray(shape, dtype, mapped, file.tell(), order="F" if is_fortran else "C")
+        # "c" is copy on write: the value may be changed in place, the file is not.
+        return np.lib.format.open_memmap(path, mode="c").view(np.ndarray)
 
 
 def _is_kept_by_npy(dtype: Any) -> bool:
@@ -60,10 +56,12 @@ def _is_kept_by_npy(dtype: Any) -> bool:
     if dtype.fields is None:
         # Fails for types of other packages, such as bfloat16, whose name means another to NumPy.
         return bool(dtype.subdtype is None and np.dtype(dtype.str) == dtype)
-    if not all(_is_kept_by_npy(field.base) for field, *_ in dtype.fields.values()):
+    if not all(name.isascii() and _is_kept_by_npy(field[0].base) for name, field in dtype.fields.items()):
         return False
     written = np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype))
-    return bool(written == dtype and written.isalignedstruct == dtype.isalignedstruct and written.type is dtype.type)
+    return bool(
+        written == dtype and written.isalignedstruct == dtype.isalignedstruct and written.type is dtype.type
+    )
 
 
 # -- canonical encoding ----------------------------------------------------------------------
@@ -74,6 +72,8 @@ def form_of(kind: type) -> Any:
 
     if kind is np.ndarray:
         return canonical.once(_array_form)
+    if kind is np.ma.MaskedArray:
+        return canonical.once(_masked_form)
     if issubclass(kind, np.generic) and kind.__module__ == "numpy" and kind is not np.void:
         return _scalar_form
     if issubclass(kind, (np.dtype, np.ufunc)):
@@ -96,6 +96,13 @@ def _array_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...] | 
     return ("numpy.ndarray", *traits, hash_array(array))
 
 
+def _masked_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...]:
+    import numpy as np
+
+    # The mask and the fill value are made when they are first asked for.
+    return ("numpy.ma.MaskedArray", array.data, np.ma.getmaskarray(array), array.fill_value, array.hardmask)
+
+
 def order_of(array: Any) -> str:
     """Memory order, as far as a stored array keeps it."""
     return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
@@ -110,7 +117,7 @@ def hash_columns(columns: list[Any]) -> list[bytes]:
     """Hash of the data of each array, in C order; strided ones of equal length go side by side."""
     hashers = [canonical.new_hash() for _ in columns]
     strided: dict[int, list[tuple[Any, Any]]] = {}
-    for column, hasher in zip(columns, hashers):
+    for column, hasher in zip(columns, hashers, strict=True):
         if column.dtype.fields is not None or column.dtype.char in "gG":
             for part in _parts(column):
                 hasher.update(hash_array(part))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import io
+import threading
 import types
 from collections import deque
 from collections.abc import Iterator
@@ -15,7 +16,15 @@ from jupyterlab_pipelines.materializers.base import NotCarriableError
 _LOOKED_AT = 10_000
 """Objects that are looked at in search of the obstacle."""
 
-NEVER_CARRIED = (io.FileIO, io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, memoryview)
+NEVER_CARRIED = (
+    io.FileIO,
+    io.TextIOWrapper,
+    io.BufferedReader,
+    io.BufferedWriter,
+    io.BufferedRandom,
+    memoryview,
+)
+"""Cloudpickle would carry these as something else, such as an open file as its text."""
 
 
 @contextmanager
@@ -68,7 +77,7 @@ def _walk(value: object) -> Iterator[tuple[str, object]]:
         elif isinstance(thing, (set, frozenset)):
             todo.extend((f"{path}{{…}}", each) for each in thing)
         elif isinstance(thing, types.FunctionType):
-            cells = zip(thing.__code__.co_freevars, thing.__closure__ or ())
+            cells = zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True)
             todo.extend((f"{path}.<closure>.{name}", cell.cell_contents) for name, cell in cells)
             names = set(thing.__code__.co_names) & thing.__globals__.keys()
             todo.extend((f"{path}.<global>.{name}", thing.__globals__[name]) for name in sorted(names))
@@ -77,11 +86,11 @@ def _walk(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _is_obstacle(thing: object) -> bool:
-    if isinstance(thing, NEVER_CARRIED):
+    if isinstance(thing, (*NEVER_CARRIED, threading.Thread)):
         return True
     if isinstance(thing, (type, types.FunctionType, types.ModuleType, types.CodeType)):
         return False
-    if type(thing) in copyreg.dispatch_table or type(thing).__module__ == "builtins" and _is_plain(thing):
+    if type(thing) in copyreg.dispatch_table or (type(thing).__module__ == "builtins" and _is_plain(thing)):
         return False
     try:
         thing.__reduce_ex__(5)

@@ -22,8 +22,11 @@ from jupyterlab_pipelines.materializers.numpy import hash_columns
 
 _LAYOUT = b"jupyterlab_pipelines.pandas"
 
-_NUMBERS = frozenset({"bool", *(f"{s}int{n}" for s in ("", "u") for n in (8, 16, 32, 64)), "float32", "float64"})
-_UNITS = frozenset({"s", "ms", "us", "ns"})
+_NUMBERS = frozenset(
+    {"bool", "float32", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+)
+_UTC = datetime.timezone.utc  # noqa: UP017 - a step's kernel may be of Python 3.10
+_UNITS = frozenset({("s", 1), ("ms", 1), ("us", 1), ("ns", 1)})
 
 
 class PandasMaterializer:
@@ -37,11 +40,10 @@ class PandasMaterializer:
         frame: Any = value
         if not JSON.accepts(dict(frame.attrs)) or not _is_kept_index(frame.index):
             return False
-        if type(frame) is pd.Series:
-            return _is_kept_label(frame.name) and _is_kept_array(_array_of(frame))
-        return _are_kept_columns(frame.columns) and all(
-            _is_kept_array(_array_of(frame.iloc[:, position])) for position in range(frame.shape[1])
+        are_labels_kept = (
+            _is_kept_label(frame.name) if type(frame) is pd.Series else _are_kept_columns(frame.columns)
         )
+        return are_labels_kept and all(map(_is_kept_array, _arrays_of(frame)))
 
     def digest(self, value: object) -> str:
         return canonical.digest(value)
@@ -52,27 +54,24 @@ class PandasMaterializer:
 
         from jupyterlab_pipelines.materializers.arrow import write_ipc
 
-        is_series = type(value) is pd.Series
-        series = [value] if is_series else [value.iloc[:, position] for position in range(value.shape[1])]
-        arrays = [_to_arrow(_array_of(each)) for each in series]
-        labels = [value.name] if is_series else list(value.columns)
+        columns = _arrays_of(value)
         layout: dict[str, Any] = {
-            "kind": "series" if is_series else "frame",
-            "dtypes": [_dtype_to_json(_array_of(each)) for each in series],
+            "dtypes": [_dtype_to_json(column) for column in columns],
             "index": _index_to_json(value.index),
             "attrs": dict(value.attrs),
             "allows_duplicate_labels": value.flags.allows_duplicate_labels,
-            "rows": len(value),
         }
-        if is_series:
-            layout["name"] = value.name
+        if type(value) is pd.Series:
+            layout["name"], labels = value.name, [value.name]
         else:
-            layout["columns"] = _labels_to_json(value.columns)
+            layout["columns"], labels = _labels_to_json(value.columns), list(value.columns)
+        arrays = [_to_arrow(column) for column in columns]
         if "dtype" in layout["index"]:
             arrays.append(_to_arrow(_array_of(value.index)))
             labels.append("index" if value.index.name is None else value.index.name)
-        fields = [pa.field(str(label), array.type) for label, array in zip(labels, arrays)]
-        schema = pa.schema(fields, metadata={_LAYOUT: json.dumps(layout).encode()})
+        fields = [pa.field(str(label), array.type) for label, array in zip(labels, arrays, strict=True)]
+        metadata = json.dumps(layout, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        schema = pa.schema(fields, metadata={_LAYOUT: metadata})
         write_ipc(pa.Table.from_arrays(arrays, schema=schema), path)
         return ()
 
@@ -84,21 +83,18 @@ class PandasMaterializer:
             # Copy on write: pandas may change the columns in place, the file stays as it is.
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         table = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))).read_all()
-        layout = json.loads(table.schema.metadata[_LAYOUT])
+        layout = json.loads(table.schema.metadata[_LAYOUT].decode("utf-8", "surrogatepass"))
         memory = _Memory(mapped)
-        arrays = [
-            _from_arrow(column, dtype, memory) for column, dtype in zip(table.columns, layout["dtypes"], strict=False)
-        ]
-        spec = layout["index"]
-        index_array = _from_arrow(table.columns[-1], spec["dtype"], memory) if "dtype" in spec else None
-        index = _index_from_json(spec, index_array)
+        index = _index_from_json(layout["index"], table.columns[-1:], memory)
+        columns = zip(table.columns, layout["dtypes"], strict=False)  # without the index
+        arrays = [_from_arrow(column, dtype, memory) for column, dtype in columns]
+        # With their dtypes, which would be inferred anew from objects otherwise.
+        series = [pd.Series(array, index, array.dtype, copy=False) for array in arrays]
         value: Any
-        if layout["kind"] == "series":
-            value = pd.Series(arrays[0], index=index, name=layout["name"], copy=False, dtype=arrays[0].dtype)
+        if "name" in layout:
+            value = series[0].rename(layout["name"])
         else:
-            # Columns of objects as series: their dtype would be inferred from the strings otherwise.
-            columns = (pd.Series(a, index, copy=False, dtype=object) if a.dtype == object else a for a in arrays)
-            value = pd.DataFrame(dict(enumerate(columns)), index=index, copy=False)
+            value = pd.DataFrame(dict(enumerate(series)), index, copy=False)
             value.columns = _labels_from_json(layout["columns"])
         value.attrs.update(layout["attrs"])
         value.flags.allows_duplicate_labels = layout["allows_duplicate_labels"]
@@ -108,12 +104,15 @@ class PandasMaterializer:
 def _array_of(values: Any) -> Any:
     """What is in a series or an index: a NumPy array where the dtype is NumPy's, else pandas' own."""
     import numpy as np
-    import pandas as pd
 
-    dtype = getattr(values.dtype, "numpy_dtype", None) if isinstance(values, pd.api.extensions.ExtensionArray) else values.dtype
-    if isinstance(dtype, np.dtype) and not hasattr(values, "_mask"):
-        return np.asarray(values)
-    return getattr(values, "array", values)
+    return np.asarray(values) if isinstance(values.dtype, np.dtype) else values.array
+
+
+def _arrays_of(table: Any) -> list[Any]:
+    """The columns of a frame, or the one of a series."""
+    if table.ndim == 1:
+        return [_array_of(table)]
+    return [_array_of(table.iloc[:, position]) for position in range(table.shape[1])]
 
 
 def _has_pyarrow() -> bool:
@@ -172,11 +171,13 @@ def _are_kept_columns(columns: Any) -> bool:
 
     if type(columns) is pd.RangeIndex:
         return _is_kept_label(columns.name)
-    is_plain = columns.dtype == "int64" or columns.dtype == object or isinstance(columns.dtype, pd.StringDtype)
+    is_plain = (
+        columns.dtype == "int64" or columns.dtype == object or isinstance(columns.dtype, pd.StringDtype)
+    )
     if type(columns) is not pd.Index or not is_plain or not _is_kept_label(columns.name):
         return False
     kinds = set(map(type, columns))
-    return kinds <= {int} or kinds <= {str} and not _has_surrogates(columns)
+    return kinds <= {int} or (kinds <= {str} and not _has_surrogates(columns))
 
 
 def _is_kept_label(label: object) -> bool:
@@ -203,9 +204,9 @@ def _dtype_to_json(array: Any) -> dict[str, Any]:
     if isinstance(dtype, np.dtype):
         if dtype.name in _NUMBERS and dtype.isnative:
             return {"kind": "number", "dtype": dtype.str}
-        if dtype.kind in "mM" and dtype.isnative and np.datetime_data(dtype) in {(unit, 1) for unit in _UNITS}:
+        if dtype.kind in "mM" and dtype.isnative and np.datetime_data(dtype) in _UNITS:
             return {"kind": "time", "dtype": dtype.str}
-        if dtype == object:
+        if dtype.kind == "O":
             return {"kind": "object", "missing": _missing_of(array)}
     elif isinstance(dtype, pd.DatetimeTZDtype):
         return {"kind": "time with zone", "unit": dtype.unit, "zone": _zone_to_json(dtype.tz)}
@@ -216,11 +217,23 @@ def _dtype_to_json(array: Any) -> dict[str, Any]:
             "codes": array.codes.dtype.str,
             "index": _index_to_json(array.categories),
         }
-    elif isinstance(dtype, pd.StringDtype):
-        return {"kind": "string", "storage": dtype.storage, "missing": "NA" if dtype.na_value is pd.NA else "nan"}
+    elif isinstance(dtype, pd.StringDtype) and dtype.storage in ("python", "pyarrow"):
+        return {
+            "kind": "string",
+            "storage": dtype.storage,
+            "missing": "NA" if dtype.na_value is pd.NA else "nan",
+        }
     elif hasattr(array, "_mask") and dtype.name.lower() in {*_NUMBERS, "boolean"}:
         return {"kind": "masked", "dtype": dtype.name}
     raise ValueError(f"{dtype} is not kept by Arrow")
+
+
+def _string_dtype(spec: dict[str, Any]) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    # Before pandas 3 there may be none but the one with NA, and no such argument.
+    return pd.StringDtype(spec["storage"], **({} if spec["missing"] == "NA" else {"na_value": np.nan}))
 
 
 def _missing_of(array: Any) -> str:
@@ -228,13 +241,15 @@ def _missing_of(array: Any) -> str:
     kinds = set(map(type, array))
     if kinds <= {str, type(None)}:
         return "None"
-    if kinds <= {str, float} and all(JSON.accepts(item) and item != item for item in array if type(item) is float):
+    if kinds <= {str, float} and all(
+        JSON.accepts(item) and item != item for item in array if type(item) is float
+    ):
         return "nan"
     raise ValueError("objects other than strings are not kept by Arrow")
 
 
 def _zone_to_json(zone: object) -> str:
-    if zone is datetime.timezone.utc:
+    if zone is _UTC:
         return ""
     if type(zone) is zoneinfo.ZoneInfo and zone.key is not None:
         return zone.key
@@ -242,7 +257,7 @@ def _zone_to_json(zone: object) -> str:
 
 
 def _zone_from_json(zone: str) -> datetime.tzinfo:
-    return zoneinfo.ZoneInfo(zone) if zone else datetime.timezone.utc
+    return zoneinfo.ZoneInfo(zone) if zone else _UTC
 
 
 # -- columns ---------------------------------------------------------------------------------
@@ -256,7 +271,11 @@ def _to_arrow(array: Any) -> Any:
     kind = spec["kind"]
     if kind == "number":
         values = np.asarray(array)
-        return pa.array(values) if values.dtype == bool else _fixed_width(pa.from_numpy_dtype(values.dtype), values)
+        return (
+            pa.array(values)
+            if values.dtype == bool
+            else _fixed_width(pa.from_numpy_dtype(values.dtype), values)
+        )
     if kind == "time":
         values = np.asarray(array)
         return _fixed_width(pa.from_numpy_dtype(values.dtype), values, ~np.isnat(values))
@@ -305,7 +324,9 @@ class _Memory:
         data = array.buffers()[1]
         first = data.address - self._bytes.ctypes.data
         size = np.dtype(dtype).itemsize
-        return self._bytes[first + array.offset * size : first + (array.offset + len(array)) * size].view(dtype)
+        return self._bytes[first + array.offset * size : first + (array.offset + len(array)) * size].view(
+            dtype
+        )
 
 
 def _from_arrow(column: Any, spec: dict[str, Any], memory: _Memory) -> Any:
@@ -326,18 +347,18 @@ def _from_arrow(column: Any, spec: dict[str, Any], memory: _Memory) -> Any:
     if kind == "masked":
         mask = ~np.array(array.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
         if spec["dtype"] == "boolean":
-            return pd.arrays.BooleanArray(np.array(array.fill_null(False).to_numpy(zero_copy_only=False)), mask)
+            return pd.arrays.BooleanArray(
+                np.array(array.fill_null(False).to_numpy(zero_copy_only=False)), mask
+            )
         data = memory.numbers(array, np.dtype(spec["dtype"].lower()).str)
         cls = pd.arrays.FloatingArray if data.dtype.kind == "f" else pd.arrays.IntegerArray
         return cls(data, mask)
     if kind == "category":
-        categories = _from_arrow(pa.chunked_array([array.dictionary]), spec["index"].get("dtype"), memory) \
-            if "dtype" in spec["index"] else None
-        dtype = pd.CategoricalDtype(_index_from_json(spec["index"], categories), spec["ordered"])
-        return pd.Categorical.from_codes(memory.numbers(array.indices, spec["codes"]), dtype=dtype, validate=False)
+        categories = _index_from_json(spec["index"], [pa.chunked_array([array.dictionary])], memory)
+        codes = memory.numbers(array.indices, spec["codes"])
+        return pd.Categorical.from_codes(codes, categories, spec["ordered"], validate=False)
     if kind == "string":
-        dtype = pd.StringDtype(spec["storage"], na_value=pd.NA if spec["missing"] == "NA" else np.nan)
-        return dtype.__from_arrow__(pa.chunked_array([array]))
+        return _string_dtype(spec).__from_arrow__(pa.chunked_array([array]))
     objects = array.to_numpy(zero_copy_only=False)
     if spec["missing"] == "nan":
         objects[np.array([item is None for item in objects], dtype=bool)] = float("nan")
@@ -356,11 +377,13 @@ def _index_to_json(index: Any) -> dict[str, Any]:
     return {"dtype": _dtype_to_json(_array_of(index)), "name": index.name, "freq": freq and freq.freqstr}
 
 
-def _index_from_json(spec: dict[str, Any], array: Any) -> Any:
+def _index_from_json(spec: dict[str, Any], columns: list[Any], memory: _Memory) -> Any:
+    """The index, whose only column is in `columns` unless it is a range."""
     import pandas as pd
 
     if "range" in spec:
-        return pd.RangeIndex(*spec["range"], name=spec["name"])
+        return pd.RangeIndex(range(*spec["range"]), name=spec["name"])
+    array = _from_arrow(columns[0], spec["dtype"], memory)
     index = pd.Index(array, dtype=array.dtype, name=spec["name"], copy=False)
     if spec["freq"] is not None:
         return type(index)(index, freq=spec["freq"])
@@ -384,14 +407,11 @@ def _label_dtype(columns: Any) -> Any:
 
 
 def _labels_from_json(spec: dict[str, Any]) -> Any:
-    import numpy as np
     import pandas as pd
 
     if "range" in spec:
-        return _index_from_json(spec, None)
-    dtype = spec["dtype"]
-    if not isinstance(dtype, str):
-        dtype = pd.StringDtype(dtype["storage"], na_value=pd.NA if dtype["missing"] == "NA" else np.nan)
+        return pd.RangeIndex(range(*spec["range"]), name=spec["name"])
+    dtype = spec["dtype"] if isinstance(spec["dtype"], str) else _string_dtype(spec["dtype"])
     return pd.Index(spec["labels"], dtype=dtype, name=spec["name"])
 
 
@@ -408,15 +428,14 @@ def form_of(kind: type) -> Any:
     if issubclass(kind, pd.Index) and kind.__module__.partition(".")[0] == "pandas":
         return _index_form
     if issubclass(kind, pd.api.extensions.ExtensionArray):
-        return canonical.once(lambda encoder, array: ("pandas array", *_array_forms([_array_of(array)])))
-    immutable = (pd.Timestamp, pd.Timedelta, pd.Period, pd.Interval, pd.DateOffset, pd.offsets.BaseOffset)
+        return canonical.once(lambda encoder, array: ("pandas array", *_array_forms([array])))
+    immutable = (pd.Timestamp, pd.Timedelta, pd.Period, pd.Interval, pd.offsets.BaseOffset)
     if issubclass(kind, (*immutable, type(pd.NaT), type(pd.NA), pd.api.extensions.ExtensionDtype)):
         return None
     return ...
 
 
 def _frame_form(encoder: canonical.Encoder, frame: Any) -> tuple[object, ...]:
-    columns = [_array_of(frame.iloc[:, position]) for position in range(frame.shape[1])]
     return (
         "pandas.DataFrame",
         frame.shape,
@@ -424,7 +443,7 @@ def _frame_form(encoder: canonical.Encoder, frame: Any) -> tuple[object, ...]:
         frame.index,
         frame.attrs or None,
         frame.flags.allows_duplicate_labels,
-        *_array_forms(columns),
+        *_array_forms(_arrays_of(frame)),
     )
 
 
@@ -435,7 +454,7 @@ def _series_form(encoder: canonical.Encoder, series: Any) -> tuple[object, ...]:
         series.index,
         series.attrs or None,
         series.flags.allows_duplicate_labels,
-        *_array_forms([_array_of(series)]),
+        *_array_forms(_arrays_of(series)),
     )
 
 
@@ -448,8 +467,8 @@ def _index_form(encoder: canonical.Encoder, index: Any) -> tuple[object, ...]:
     if isinstance(index, pd.MultiIndex):
         import numpy as np
 
-        codes = [np.asarray(codes) for codes in index.codes]
-        return (kind, len(index), tuple(index.names), tuple(index.levels), tuple(hash_columns(codes)), index.sortorder)
+        codes = hash_columns([np.asarray(codes) for codes in index.codes])
+        return (kind, len(index), tuple(index.names), tuple(index.levels), *codes)
     return (kind, index.name, getattr(index, "freq", None), *_array_forms([_array_of(index)]))
 
 
@@ -462,7 +481,7 @@ def _array_forms(arrays: list[Any]) -> Iterator[object]:
         heads.append(head)
         data.append(plain)
     hashes = iter(hash_columns([each for plain in data for each in plain]))
-    for head, plain in zip(heads, data):
+    for head, plain in zip(heads, data, strict=True):
         yield (*head, *(next(hashes) for _ in plain))
 
 
@@ -472,10 +491,10 @@ def _parts(array: Any) -> tuple[tuple[object, ...], list[Any]]:
     import pandas as pd
 
     dtype = array.dtype
-    head = (type(array).__name__, str(dtype), len(array))
+    head: tuple[object, ...] = (type(array).__name__, str(dtype), len(array))
     if isinstance(dtype, np.dtype):
         values = np.asarray(array)
-        if dtype == object:
+        if dtype.kind == "O":
             return (*head, tuple(values.tolist())), []
         return (*head, dtype.str), [values]
     if isinstance(dtype, pd.DatetimeTZDtype):

@@ -60,7 +60,7 @@ def _pickler_class() -> Any:
     except ImportError:
         Base = _PlainPickler
 
-    class Pickler(Base):  # type: ignore[misc,valid-type]
+    class Pickler(Base):  # type: ignore[misc]
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             self.referenced: set[str] = set()

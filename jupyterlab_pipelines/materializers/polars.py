@@ -12,15 +12,16 @@ from jupyterlab_pipelines.materializers import canonical
 class PolarsMaterializer:
     name = "polars"
 
-    def accepts(self, value: object) -> bool:
+    def accepts(self, value: Any) -> bool:
         """Eager frames and series, unless there are Python objects in them. Lazy ones go by pickle."""
         pl = sys.modules.get("polars")
         if pl is None:
             return False
         if type(value) is pl.Series:
             return _is_kept_by_ipc(value.dtype)
-        # A frame without columns may still have rows, which the file does not say.
-        return type(value) is pl.DataFrame and value.width > 0 and all(map(_is_kept_by_ipc, value.dtypes))
+        if type(value) is not pl.DataFrame or not value.width or _is_series_in_file(value):
+            return False  # the file does not say how many rows there are of no column
+        return all(map(_is_kept_by_ipc, value.dtypes))
 
     def digest(self, value: object) -> str:
         return canonical.digest(value)
@@ -38,13 +39,17 @@ class PolarsMaterializer:
         import polars as pl
 
         frame = pl.read_ipc(path)
-        if frame.width == 1 and frame.columns[0].startswith(_SERIES):
+        if _is_series_in_file(frame):
             series = frame.to_series()
             return series.alias(series.name[len(_SERIES) :])
         return frame
 
 
 _SERIES = "jupyterlab_pipelines.series:"
+
+
+def _is_series_in_file(frame: Any) -> bool:
+    return bool(frame.width == 1 and frame.columns[0].startswith(_SERIES))
 
 
 def _is_kept_by_ipc(dtype: Any) -> bool:
@@ -72,7 +77,11 @@ def form_of(kind: type) -> Any:
 
 
 def _frame_form(encoder: canonical.Encoder, frame: Any) -> tuple[object, ...]:
-    return ("polars.DataFrame", frame.shape, tuple(_series_form(encoder, column) for column in frame.get_columns()))
+    return (
+        "polars.DataFrame",
+        frame.shape,
+        tuple(_series_form(encoder, column) for column in frame.get_columns()),
+    )
 
 
 def _series_form(encoder: canonical.Encoder, series: Any) -> tuple[object, ...]:

@@ -13,12 +13,12 @@ from typing import Any, cast
 from jupyterlab_pipelines.materializers.base import materializer_named
 from jupyterlab_pipelines.materializers.definitions import is_reference
 from jupyterlab_pipelines.materializers.memory import (
+    Extent,
+    Region,
     columns_of,
     extents_of,
-    Extent,
     noticed_overlaps,
     shared_regions,
-    Region,
 )
 
 LOOKED_AT = 200_000
@@ -98,8 +98,10 @@ def shared_memory(value: object) -> list[Region]:
 # -- objects ---------------------------------------------------------------------------------
 
 
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType})
-_PASSED_THROUGH = frozenset({tuple, frozenset, types.MappingProxyType, types.MethodType})
+_ATOMS = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType}
+)
+_PASSED_THROUGH = (tuple, frozenset, types.MappingProxyType, types.MethodType)
 """Immutable themselves, but what they hold may not be."""
 
 
@@ -115,7 +117,7 @@ def mutable_objects(value: object, limit: int = LOOKED_AT) -> Iterator[Any]:
             if len(seen) >= limit:
                 return
             seen.add(id(thing))
-            if type(thing) not in _PASSED_THROUGH:
+            if not isinstance(thing, _PASSED_THROUGH):
                 if _is_nobodys(thing):
                     continue
                 yield thing

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyterlab_pipelines import dag
+from jupyterlab_pipelines.artifact import AMBIENT
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
@@ -45,6 +46,9 @@ GIVEN = frozenset(dir(builtins)) | {
     *("_ih", "_oh", "_dh", "__name__", "__doc__", "__builtins__", "__builtin__"),
 }
 """Names that every kernel has before the first cell."""
+
+MOST_DEFINITIONS = 50
+"""How far definitions that read each other at once are followed; further, they travel as values."""
 
 Position = tuple[int, int]
 """Cell index and number of the statement in the cell."""
@@ -252,6 +256,9 @@ class _Flow:
             self.views[step] = dict(self._seen)
             self.preamble_before[step] = len(self.preamble)
             self.preambles[step] = list(self.preamble_cells)
+            for name in self._seen:
+                if name.startswith(AMBIENT):
+                    self._resolve(step, name, self._seen)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
         if self._last_cell[step] == cell.index:
@@ -285,9 +292,9 @@ class _Flow:
         if statement.star_imports:
             self.star_imports.append(_Binding(None, position, statement))
         for name in statement.binds | statement.may_bind | statement.mutates:
-            if name in statement.mutates and name not in statement.binds and name in self._seen:
-                if self._seen[name].is_definition:
-                    continue
+            only_changes = name in statement.mutates and name not in statement.binds
+            if only_changes and name in self._seen and self._seen[name].is_definition:
+                continue
             self._seen[name] = self._binding(None, name, position, statement)
         for name in statement.deletes:
             self._seen.pop(name, None)
@@ -302,7 +309,9 @@ class _Flow:
             binding = self._seen.get(name)
             if binding is None or binding.is_definition:
                 return True
-        return not _only_assigns(statement.normalised) and not (statement.mutates and _only_calls_on_names(statement))
+        return not _only_assigns(statement.normalised) and not (
+            statement.mutates and _only_calls_on_names(statement)
+        )
 
     def _read_statement(self, step: str, position: Position, statement: Statement) -> None:
         reader = self.readers[step]
@@ -319,7 +328,7 @@ class _Flow:
         mutates |= statement.mutates | self._changed_arguments(statement)
         mutates = {name for name in mutates if not self._is_module(name)}
         binds |= statement.may_bind | statement.may_delete
-        for name in sorted((binds | mutates) - reader.own):
+        for name in sorted((binds | mutates | statement.deletes) - reader.own):
             self._resolve(step, name, self._seen)
         for name in sorted(mutates):
             self._write_shared(step, name, position)
@@ -387,10 +396,10 @@ class _Flow:
             return _Binding(owner, position)
         before = self._seen.get(name)
         earlier: tuple[_Binding, ...] = ()
-        if before is not None and before.statement is not None and _extends_package(statement, name):
+        known = None if before is None else before.statement
+        if before is not None and known is not None and known.kind is StatementKind.IMPORT:
             # `import a.b` after `import a.c`: both submodules are there.
-            if before.statement.kind is StatementKind.IMPORT:
-                earlier = (before,)
+            earlier = (before,) if _extends_package(statement, name) else ()
         return _Binding(
             owner,
             position,
@@ -420,7 +429,9 @@ class _Flow:
         for link in self.links:
             if link.step == step or link.bound.get(name) is not self._seen.get(name):
                 continue
-            others = [other for other, then in link.bound.items() if other != name and self._seen.get(other) is then]
+            others = [
+                other for other, then in link.bound.items() if other != name and self._seen.get(other) is then
+            ]
             if not others:
                 continue
             self.passed_on.setdefault(link.step, set()).update(
@@ -454,9 +465,9 @@ class _Flow:
                 continue
             done.add(name)
             binding = seen.get(name)
-            if name not in reader.own or (binding is not None and binding.owner != step):
-                if not self._resolve(step, name, seen) and name not in reader.own | mentions:
-                    reader.unresolved.setdefault(name, cell_index)
+            is_foreign = name not in reader.own or (binding is not None and binding.owner != step)
+            if is_foreign and not self._resolve(step, name, seen) and name not in reader.own | mentions:
+                reader.unresolved.setdefault(name, cell_index)
             if binding is None or name in reader.inputs:
                 continue
             for statement in self._statements_behind(step, name, binding):
@@ -513,18 +524,25 @@ class _Flow:
         self.leaves[binding.owner].setdefault(name, None)
 
     def _can_travel(self, binding: _Binding, seen: Mapping[str, _Binding], depth: int = 0) -> bool:
-        """Whether executing the definition's source again makes the same thing.
+        """Whether executing the definition's source again makes the same thing, and does nothing else.
 
-        It does if what it reads at once (defaults, decorators, bases) is bound to the same now.
+        It does if what it reads at once (defaults, decorators, bases) is bound to the same now, and
+        none of the notebook's functions among that (a decorator that registers) changes anything.
         """
+        assert binding.statement is not None
+        if binding.statement.opaque:
+            return False
         for name, then in binding.reads.items():
             now = seen.get(name)
             if then is None and now is None:
                 continue
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
-            if now.is_definition and depth < 50 and not self._can_travel(now, seen, depth + 1):
-                return False
+            if now.statement is not None and depth < MOST_DEFINITIONS:
+                if now.statement.deferred_binds or now.statement.deferred_mutates:
+                    return False
+                if now.owner is not None and not self._can_travel(now, seen, depth + 1):
+                    return False
         return True
 
     def _carry(self, step: str, binding: _Binding, seen: Mapping[str, _Binding]) -> None:
@@ -536,11 +554,19 @@ class _Flow:
         reader.imports |= binding.statement.imports
         for earlier in binding.earlier_imports:
             self._carry(step, earlier, seen)
-        for name in sorted(binding.statement.reads):
+        todo, done = list(binding.statement.reads), set()
+        while todo:
+            # What it reads at once, and what functions among that read when it calls them.
+            name = todo.pop()
+            if name in done:
+                continue
+            done.add(name)
             self._resolve(step, name, seen)
-            then = binding.reads.get(name)
+            then = seen.get(name)
             if name in reader.inputs or (then is not None and then.position in reader.late):
                 reader.late.add(binding.position)
+            elif then is not None and then.statement is not None:
+                todo.extend(then.statement.deferred)
 
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(
@@ -703,7 +729,12 @@ class _Flow:
                     step=step,
                 )
         unknown = [
-            Warning("unknown_step", f"`prev:{name}` of step `{step}` names no step and is ignored.", step, cell_index)
+            Warning(
+                "unknown_step",
+                f"`prev:{name}` of step `{step}` names no step and is ignored.",
+                step,
+                cell_index,
+            )
             for name in previous
             if name not in self.tags
         ]
@@ -740,7 +771,8 @@ class _Flow:
                     step.name,
                     names,
                     explicit=not names,
-                    learned=bool(names) and all(n in seen_running.mutates | seen_running.binds for n in names),
+                    learned=bool(names)
+                    and all(n in seen_running.mutates | seen_running.binds for n in names),
                 )
 
     def _warnings(self) -> Iterable[Warning]:
@@ -748,7 +780,9 @@ class _Flow:
             for name, cell_index in sorted(reader.unresolved.items()):
                 where = f"`{name}` in step `{step}` (cell {cell_index + 1})"
                 if name in self._names_in_skipped:
-                    why = f"is defined only in cell {self._names_in_skipped[name] + 1}, which is tagged `skip`"
+                    why = (
+                        f"is defined only in cell {self._names_in_skipped[name] + 1}, which is tagged `skip`"
+                    )
                 elif name in self._seen and (later := self._seen[name]).position[0] > cell_index:
                     why = f"is defined only later, in cell {later.position[0] + 1}"
                 else:

@@ -9,11 +9,19 @@ calls like ``get_ipython().run_line_magic('time', 'x = f()')``, is explained by 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import string
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, for tables of names."""
+    return frozenset(text.split())
+
 
 _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -21,19 +29,19 @@ _FLAGS = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 TRANSPARENT_CELL_MAGICS = frozenset({"capture", "debug", "memit", "prun", "step", "time"})
 
 # Cell magics whose body is text, or Python for another process: no name of the notebook is in it.
-_FOREIGN_CELL_MAGICS = frozenset(
-    "HTML SVG bash cmd file html javascript js latex markdown perl pypy python python2 python3 ruby script sh "
-    "svg writefile".split()
+_FOREIGN_CELL_MAGICS = words(
+    "HTML SVG bash cmd file html javascript js latex markdown perl pypy python python2 python3 ruby script "
+    "sh svg writefile"
 )
 _SHELL_MAGICS = frozenset({"!", "!!", "sx", "system"})
 
 # Line magics that leave the namespace alone. All that are not known here are taken to do anything.
-_HARMLESS_LINE_MAGICS = frozenset(
-    "aimport alias alias_magic autoawait autocall automagic autoreload bookmark cat cd code_wrap colors conda "
-    "config cp dhist dirs doctest_mode env gui hist history killbgscripts ldir lf lk ll load load_ext loadpy "
-    "logoff logon logstart logstate logstop ls lsmagic lx magic mamba man matplotlib micromamba mkdir more mv "
-    "notebook page pastebin pdb pip popd pprint precision psearch pushd pwd pycat quickref rehashx reload_ext rm "
-    "rmdir save set_env tb tensorboard unalias unload_ext uv watermark xmode".split()
+_HARMLESS_LINE_MAGICS = words(
+    "aimport alias alias_magic autoawait autocall automagic autoreload bookmark cat cd code_wrap colors "
+    "conda config cp dhist dirs doctest_mode env gui hist history killbgscripts ldir lf lk ll load load_ext "
+    "loadpy logoff logon logstart logstate logstop ls lsmagic lx magic mamba man matplotlib micromamba "
+    "mkdir more mv notebook page pastebin pdb pip popd pprint precision psearch pushd pwd pycat quickref "
+    "rehashx reload_ext rm rmdir save set_env tb tensorboard unalias unload_ext uv watermark xmode"
 )
 _HELP_MAGICS = frozenset({"pdef", "pdoc", "pfile", "pinfo", "pinfo2", "psource"})
 
@@ -48,9 +56,9 @@ _CODE_LINE_MAGICS = {
 }
 
 # A cell of one such line needs no percent sign (IPython calls this automagic).
-_AUTOMAGICS = (_HARMLESS_LINE_MAGICS | _HELP_MAGICS | set(_CODE_LINE_MAGICS) | {"run", "store", "who", "whos"}) - {
-    "magic"
-}
+_AUTOMAGICS = (
+    _HARMLESS_LINE_MAGICS | _HELP_MAGICS | set(_CODE_LINE_MAGICS) | {"run", "store", "who", "whos"}
+) - {"magic"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +137,14 @@ def parse_cell(text: str) -> tuple[ast.Module, str]:
         return _parse(text), text
     except SyntaxError as error:
         if not _may_be_ipython(text):
-            raise _located(error, text) from None
+            raise located(error, text) from None
         python = _transform(text)
     try:
         return _parse(python), python
     except SyntaxError as error:
         python = _automagic(text)
         if not python:
-            raise _located(error, text) from None
+            raise located(error, text) from None
     return _parse(python), python
 
 
@@ -180,14 +188,14 @@ def line_magic_effect(name: str, line: str) -> MagicEffect:
         return MagicEffect(reads=(line.strip().partition(".")[0],))
     if name in _HARMLESS_LINE_MAGICS or name in _SHELL_MAGICS:
         return MagicEffect(text=line)
-    words = line.split()
-    if name == "store" and words:
-        names = tuple(word for word in words[1:] if word.isidentifier())
-        if words[0] == "-r":
+    given = line.split()
+    if name == "store" and given:
+        names = tuple(word for word in given[1:] if word.isidentifier())
+        if given[0] == "-r":
             return MagicEffect(may_bind=names, opaque=not names)
-        if words[0] in ("-d", "-z"):
+        if given[0] in ("-d", "-z"):
             return MagicEffect()
-        return MagicEffect(reads=tuple(word for word in words if word.isidentifier()))
+        return MagicEffect(reads=tuple(word for word in given if word.isidentifier()))
     if name == "store":
         return MagicEffect()
     if name == "macro":
@@ -218,17 +226,18 @@ def cell_magic_effect(name: str, line: str, body: str) -> MagicEffect:
 
 def _parse(text: str) -> ast.Module:
     try:
+        if "\\" not in text:
+            return cast(ast.Module, compile(text, "<cell>", "exec", _FLAGS, dont_inherit=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" belongs to the run, not to reading
-            module: ast.Module = compile(text, "<cell>", "exec", _FLAGS, dont_inherit=True)
+            return cast(ast.Module, compile(text, "<cell>", "exec", _FLAGS, dont_inherit=True))
     except ValueError as error:  # null characters, in older Pythons
         raise SyntaxError(str(error), ("<cell>", 1, 1, text.partition("\n")[0])) from None
     except (MemoryError, RecursionError):
         raise SyntaxError("too deeply nested", ("<cell>", 1, 1, text.partition("\n")[0])) from None
-    return module
 
 
-def _located(error: SyntaxError, text: str) -> SyntaxError:
+def located(error: SyntaxError, text: str) -> SyntaxError:
     """The error, with the line as the user wrote it."""
     lines = text.split("\n")
     lineno = min(error.lineno or 1, len(lines))
@@ -241,17 +250,17 @@ def _may_be_ipython(text: str) -> bool:
     first = next((line for line in lines if line.strip()), "")
     return (
         first[:1].isspace()
+        or first.partition(" ")[0] in _AUTOMAGICS
         or any(character in text for character in "%!?")
         or any(line.lstrip().startswith((",", ";", "/", ">>>", "In [")) for line in lines)
-        or first.split()[:1] != []
-        and first.split()[0] in _AUTOMAGICS
     )
 
 
 def _transform(text: str) -> str:
     from IPython.core.inputtransformer2 import TRANSFORM_LOOP_LIMIT, TransformerManager
 
-    manager = TransformerManager()
+    # IPython's transformers have no types.
+    manager: Any = TransformerManager()  # type: ignore[no-untyped-call,unused-ignore]
     lines = [line + "\n" for line in text.split("\n")]
     for cleanup in manager.cleanup_transforms:
         cleaned = cleanup(lines)
@@ -272,7 +281,9 @@ def _padded(before: list[str], after: list[str]) -> list[str]:
     missing = len(before) - len(after)
     if missing <= 0:
         return after
-    place = next((i for i, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), len(after))
+    place = next(
+        (i for i, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), len(after)
+    )
     return after[: place + 1] + ["\n"] * missing + after[place + 1 :]
 
 
@@ -306,9 +317,9 @@ def _options(line: str, spec: str) -> tuple[list[tuple[str, str]], str]:
 
 def _script_outputs(line: str) -> tuple[str, ...]:
     """The names in ``%%bash --out x --err y --proc z``."""
-    words = line.replace("=", " ").split()
+    given = line.replace("=", " ").split()
     return tuple(
         name
-        for option, name in zip(words, words[1:], strict=False)
+        for option, name in itertools.pairwise(given)
         if option in ("--out", "--err", "--proc") and name.isidentifier()
     )

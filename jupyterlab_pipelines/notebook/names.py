@@ -1,18 +1,18 @@
 """The names of a code cell, statement by statement: bound, read, deleted, changed in place, imported.
 
-`analyse` looks at one cell alone. Which statement of which cell a reader sees, and what a call of a function that
-another cell defines does, is for those who know all cells: they find here what a definition reads, binds and
-changes *when it is called* (`deferred`, `deferred_binds`, `deferred_mutates`, `mutated_parameters`), and which
-functions a statement calls with what (`calls`).
+`analyse` looks at one cell alone. Which statement of which cell a reader sees, and what a call of a function
+that another cell defines does, is for those who know all cells: they find here what a definition reads, binds
+and changes *when it is called* (`deferred`, `deferred_binds`, `deferred_mutates`, `mutated_parameters`), and
+which functions a statement calls with what (`calls`).
 
-The facts err on one side. Whatever a statement may read is in `reads` (or in `deferred`, for code that runs when
-something is called later), whatever it may bind is in `binds` or `may_bind`, and what is in `binds` is bound on
-every path on which the statement ends normally. Only `mutates` is a judgement: any call may change any object, and
-those are named that very likely do.
+The facts err on one side. Whatever a statement may read is in `reads` (or in `deferred`, for code that runs
+when something is called later), whatever it may bind is in `binds` or `may_bind`, and what is in `binds` is
+bound on every path on which the statement ends normally. Only `mutates` is a judgement: any call may change
+any object, and those are named that very likely do.
 
-How it works: `_Statement` walks the tree once, in the order in which Python executes it, with the names that are
-certainly bound and certainly deleted at that point (`_Flow`) and with the scopes as Python makes them (`_Scope`).
-A loop body is walked again only when a later round may meet fewer bound names than the first.
+How it works: `_Walk` walks the tree once, in the order in which Python executes it, with the names that
+are certainly bound and certainly deleted at that point (`_Flow`) and with the scopes as Python makes them
+(`_Scope`). A loop body is walked again only when a later round may meet fewer bound names than the first.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from jupyterlab_pipelines.notebook import ipython
+from jupyterlab_pipelines.notebook.ipython import words
 
 
 class StatementKind(enum.Enum):
@@ -42,8 +43,8 @@ class StatementKind(enum.Enum):
 class Call:
     """A call of a function by its plain name.
 
-    An argument is told by the names whose object, or a part of it, is handed over; it is empty where the argument
-    is a new object. In a function those are names of the notebook or the function's own parameters.
+    An argument is told by the names whose object, or a part of it, is handed over; it is empty where the
+    argument is a new object. In a function those are names of the notebook or the function's own parameters.
     """
 
     function: str
@@ -69,18 +70,19 @@ class Statement:
         Names that are certainly, or on some path only, unbound by it. They need not be in `reads`, though a
         name must be there to be deleted.
     reads
-        Names that may be read while it executes, before it has bound them itself. What a function reads that may be
-        called meanwhile is included.
+        Names that may be read while it executes, before it has bound them itself. What a function reads that
+        may be called meanwhile is included.
     mentions
-        The part of `reads` and `deferred` that stands in text only: in a shell command, a query, ``"x" in globals()``.
-        It is no error when nobody defines such a name.
+        The part of `reads` and `deferred` that stands in text only: in a shell command, a query, ``"x" in
+        globals()``. It is no error when nobody defines such a name.
     deferred
         Names that functions made here read when they are called, now or later.
     mutates
-        The part of `reads` whose object is very likely changed in place. The name of a module may be among them
-        (``np.append(xs, 1)``): who knows what is an import leaves it out.
+        The part of `reads` whose object is very likely changed in place. The name of a module may be among
+        them (``np.append(xs, 1)``): who knows what is an import leaves it out.
     deferred_binds, deferred_mutates
-        Names that functions made here bind or delete, and whose object they change in place, when they are called.
+        Names that functions made here bind or delete, and whose object they change in place, when they are
+        called.
     aliases
         Pairs ``(name, other)``: `name` may share its object, or a part of it, with `other` afterwards.
     parameters
@@ -133,8 +135,8 @@ class CellCode:
     Parameters
     ----------
     statements
-        In the order of execution. A cell magic is a statement of its own, after those of its body: ``%%capture out``
-        binds `out` when they are done.
+        In the order of execution. A cell magic is a statement of its own, after those of its body:
+        ``%%capture out`` binds `out` when they are done.
     is_python
         False where the text of the cell is for something else: ``%%bash``, ``%%html``, an unknown cell magic.
     magics
@@ -172,11 +174,15 @@ def analyse(source: str) -> CellCode:
     return CellCode(tuple(statements), is_python, tuple(magics))
 
 
-def _statement(node: ast.stmt, text: _Text, lazy_annotations: bool, magics: list[str], last: bool) -> Statement:
+def _statement(
+    node: ast.stmt, text: _Text, lazy_annotations: bool, magics: list[str], last: bool
+) -> Statement:
     kind = _kind(node)
     walk = _Walk(text.has_walrus, lazy_annotations, defining=kind is StatementKind.DEFINITION)
     try:
         walk.top_level(node)
+    except SyntaxError as error:
+        raise ipython.located(error, text.python) from None
     except RecursionError:  # thousands of terms: too deep to follow, and not worth it
         walk.opaque = True
     magics.extend(walk.magics)
@@ -198,6 +204,7 @@ class _Text:
     """The Python text of a cell, from which statements are cut out."""
 
     def __init__(self, python: str) -> None:
+        self.python = python
         self._lines = python.split("\n")
         self._ascii = python.isascii()
         self.has_walrus = ":=" in python
@@ -237,7 +244,10 @@ def _annotations_are_lazy(tree: ast.Module) -> bool:
 def _kind(node: ast.stmt) -> StatementKind:
     if _only_imports(node):
         return StatementKind.IMPORT
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or type(node).__name__ == "TypeAlias":
+    if (
+        isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        or type(node).__name__ == "TypeAlias"
+    ):
         return StatementKind.DEFINITION
     if _named_lambda(node):
         return StatementKind.DEFINITION
@@ -245,7 +255,8 @@ def _kind(node: ast.stmt) -> StatementKind:
 
 
 def _only_imports(node: ast.stmt) -> bool:
-    """``import x``, and ``try: import x`` with nothing but imports, constants and `pass` in the other branches."""
+    """``import x``, and ``try: import x`` with nothing but imports, constants and `pass` in the other
+    branches."""
     if isinstance(node, ast.Import):
         return True
     if isinstance(node, ast.ImportFrom):
@@ -268,7 +279,11 @@ def _named_lambda(node: ast.AST) -> bool:
     if isinstance(node, ast.Assign):
         plain = all(isinstance(target, ast.Name) for target in node.targets)
         return plain and isinstance(node.value, ast.Lambda)
-    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, ast.Lambda)
+    return (
+        isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Lambda)
+    )
 
 
 def _printed(node: ast.stmt, last: bool) -> tuple[str, ...]:
@@ -280,14 +295,14 @@ def _printed(node: ast.stmt, last: bool) -> tuple[str, ...]:
     return (value.id,) if last and isinstance(value, ast.Name) else ()
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # What is known about calls
 
-_MUTATING_METHODS = frozenset(
+_MUTATING_METHODS = words(
     # containers
-    "add append appendleft clear difference_update discard extend extendleft insert intersection_update move_to_end "
-    "pop popitem popleft remove reverse rotate setdefault sort symmetric_difference_update update "
-    "__setitem__ __delitem__ __setattr__ __delattr__ __iadd__ "
+    "add append appendleft clear difference_update discard extend extendleft insert intersection_update "
+    "move_to_end pop popitem popleft remove reverse rotate setdefault sort symmetric_difference_update "
+    "update __setitem__ __delitem__ __setattr__ __delattr__ __iadd__ "
     # arrays and estimators
     "fill put resize partition itemset setflags fit partial_fit fit_transform fit_predict fit_resample "
     # training loops
@@ -295,45 +310,50 @@ _MUTATING_METHODS = frozenset(
     # figures
     "add_trace add_traces add_subplot update_layout update_traces "
     # random generators and iterators
-    "normal uniform integers choice random standard_normal permutation permuted shuffle randint randrange gauss "
-    "poisson binomial exponential seed send throw __next__".split()
+    "normal uniform integers choice random standard_normal permutation permuted shuffle randint randrange "
+    "gauss poisson binomial exponential seed send throw __next__"
 )
 
 # Functions and methods of modules that change their first argument in place, by the last part of their name.
-_MUTATING_FUNCTIONS = frozenset(
-    "shuffle heappush heappop heapify heapreplace heappushpop insort insort_left insort_right setattr delattr next "
-    "anext copyto fill_diagonal put place putmask put_along_axis setitem delitem iadd isub imul ior iand".split()
+_MUTATING_FUNCTIONS = words(
+    "shuffle heappush heappop heapify heapreplace heappushpop insort insort_left insort_right setattr "
+    "delattr next anext copyto fill_diagonal put place putmask put_along_axis setitem delitem iadd isub "
+    "imul ior iand"
 )
 
 # Methods that hand out a new object: what is done to that is not done to the receiver.
 _FRESH_METHODS = frozenset({"copy", "deepcopy", "__copy__", "__deepcopy__", "clone", "tolist", "to_numpy"})
 
 # Functions whose result holds the very objects of their arguments.
-_PASSING_FUNCTIONS = frozenset({"enumerate", "zip", "reversed", "sorted", "iter", "list", "tuple", "next", "filter"})
+_PASSING_FUNCTIONS = frozenset(
+    {"enumerate", "zip", "reversed", "sorted", "iter", "list", "tuple", "next", "filter"}
+)
 
 # Decorators that do not call what they decorate while it is being defined.
-_QUIET_DECORATORS = frozenset(
-    "abstractmethod asynccontextmanager attr attrs cache cached_property classmethod contextlib contextmanager "
-    "dataclass dataclasses delayed enum final functools jit lru_cache njit nb numba overload override partial "
-    "pytest property ray singledispatch staticmethod task torch total_ordering typing wraps".split()
+_QUIET_DECORATORS = words(
+    "abstractmethod asynccontextmanager attr attrs cache cached_property classmethod contextlib "
+    "contextmanager dataclass dataclasses delayed enum final functools jit lru_cache njit nb numba overload "
+    "override partial pytest property ray singledispatch staticmethod task torch total_ordering typing wraps"
 )
 
 # Context managers that do not swallow exceptions.
-_HONEST_CONTEXTS = frozenset(
-    "GradientTape NamedTemporaryFile Pool ProcessPoolExecutor TarFile TemporaryDirectory ThreadPoolExecutor ZipFile "
-    "catch_warnings closing connect context errstate inference_mode no_grad open option_context progress_bar "
-    "rc_context start_run urlopen".split()
+_HONEST_CONTEXTS = words(
+    "GradientTape NamedTemporaryFile Pool ProcessPoolExecutor TarFile TemporaryDirectory ThreadPoolExecutor "
+    "ZipFile catch_warnings closing errstate inference_mode no_grad open option_context "
+    "progress_bar rc_context start_run urlopen"
 )
 
 _SHELL_ATTRIBUTES = frozenset({"__class__", "__module__", "config", "getoutput", "kernel", "magic", "system"})
-_NAMESPACE_ATTRIBUTES = frozenset({"user_ns", "user_global_ns", "f_globals", "f_locals", "f_back", "__globals__"})
+_NAMESPACE_ATTRIBUTES = frozenset(
+    {"user_ns", "user_global_ns", "f_globals", "f_locals", "f_back", "__globals__"}
+)
 
 _TABLE_IN_QUERY = re.compile(r"\b(?:from|join)\s+([A-Za-z_]\w*)", re.IGNORECASE)
 _LOCAL_IN_QUERY = re.compile(r"@([A-Za-z_]\w*)")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Scopes and paths
 
 
@@ -365,7 +385,8 @@ _Variable = str | tuple[str, _Scope]
 
 
 class _Flow:
-    """What is certain at one point of the execution: names bound, names deleted; whether the point is reached."""
+    """What is certain at one point of the execution: names bound, names deleted; whether the point is
+    reached."""
 
     __slots__ = ("bound", "gone", "live")
 
@@ -378,7 +399,8 @@ class _Flow:
         return _Flow(set(self.bound), set(self.gone), self.live)
 
     def weakened(self, stored: set[_Variable], deleted: set[_Variable]) -> _Flow:
-        """What is still certain when some part of a block with these bindings and deletions has been executed."""
+        """What is still certain when some part of a block with these bindings and deletions has been
+        executed."""
         return _Flow(self.bound - deleted, self.gone - stored, self.live)
 
     def then(self, after: _Flow, stored: set[_Variable], deleted: set[_Variable]) -> _Flow:
@@ -469,7 +491,7 @@ class _Walk:
         self._top_scope: _Scope | None = None  # of the function that the statement defines
         self._flow = _Flow(set(), set())
         self._loops: list[_Loop] = []
-        self._function: ast.AST | None = None  # the one being walked; None in a module or class body
+        self._in_function = False  # and not in the body of a class or of the module
         self._deferring = False  # in code that runs when something is called
         self._called_now = False  # … which may be while the statement executes
         self._mentioning = False  # in names that stand in text
@@ -477,7 +499,9 @@ class _Walk:
         self.magics: list[str] = []
         self.opaque = False
         self._reads: set[str] = set()
-        self._late_reads: set[str] = set()  # by functions that may be called at any later point of the statement
+        self._late_reads: set[str] = (
+            set()
+        )  # by functions that may be called at any later point of the statement
         self._deferred: set[str] = set()
         self._mentioned: set[str] = set()
         self._mentioned_later: set[str] = set()
@@ -509,7 +533,13 @@ class _Walk:
             self.visit(node)
 
     def facts(
-        self, node: ast.stmt, kind: StatementKind, source: str, line: int, end_line: int, printed: tuple[str, ...]
+        self,
+        node: ast.stmt,
+        kind: StatementKind,
+        source: str,
+        line: int,
+        end_line: int,
+        printed: tuple[str, ...],
     ) -> Statement:
         binds = _global(self._flow.bound) - self._late_deleted if self._flow.live else set()
         deletes = _global(self._flow.gone) - self._late_stored if self._flow.live else set()
@@ -519,7 +549,9 @@ class _Walk:
         deferred = self._deferred | self._mentioned_later
         changed_later = self._sharing(self._mutated_later)
         mutated = {name for name in self._parameters if (name, self._top_scope) in changed_later}
-        positions = {place for place, name in enumerate(self._parameters[: self._positional]) if name in mutated}
+        positions = {
+            place for place, name in enumerate(self._parameters[: self._positional]) if name in mutated
+        }
         return Statement(
             kind=kind,
             source=source,
@@ -611,7 +643,7 @@ class _Walk:
 
     def _read(self, name: str) -> None:
         flow = self._flow
-        if not flow.live:
+        if not flow.live or name == "__debug__":  # a constant
             return
         if self._deferring:
             (self._mentioned_later if self._mentioning else self._deferred).add(name)
@@ -686,7 +718,9 @@ class _Walk:
                 parts = node.values
             case ast.Call(func=ast.Name(id=name)) if name in _PASSING_FUNCTIONS:
                 parts = node.args
-            case ast.Call(func=ast.Attribute() as function) if through_calls and function.attr not in _FRESH_METHODS:
+            case ast.Call(func=ast.Attribute() as function) if (
+                through_calls and function.attr not in _FRESH_METHODS
+            ):
                 return self._roots(function.value)
             case _:
                 return set()
@@ -751,7 +785,9 @@ class _Walk:
     def _recorded(self, walk: Callable[[], None]) -> tuple[set[_Variable], set[_Variable]]:
         """What `walk` binds and deletes on any path."""
         before = self._stored, self._deleted
-        stored, deleted = self._stored, self._deleted = set(), set()
+        stored: set[_Variable] = set()
+        deleted: set[_Variable] = set()
+        self._stored, self._deleted = stored, deleted
         walk()
         self._stored, self._deleted = before
         self._stored |= stored
@@ -782,8 +818,13 @@ class _Walk:
 
     def _Subscript(self, node: ast.Subscript) -> None:
         context = type(node.ctx)
-        if self._is_namespace(node.value) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+        if (
+            self._is_namespace(node.value)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
             name = node.slice.value
+            self._read("globals")
             if context is ast.Load:
                 self._read(name)
             elif context is ast.Store:
@@ -904,7 +945,9 @@ class _Walk:
     def _Call(self, node: ast.Call) -> None:
         function = node.func
         if isinstance(function, ast.Name):
-            if self._variable(function.id, self._scope) == function.id and self._special_call(function.id, node):
+            if self._variable(function.id, self._scope) == function.id and self._special_call(
+                function.id, node
+            ):
                 return
             self.visit(function)
             self._called(node, function.id)
@@ -928,7 +971,9 @@ class _Walk:
         self._arguments(node)
         method = node.func if isinstance(node.func, ast.Attribute) else None
         if method is not None:
-            if name in _MUTATING_METHODS or (name.endswith("_") and not name.startswith("_")):  # torch: x.add_(1)
+            if name in _MUTATING_METHODS or (
+                name.endswith("_") and not name.startswith("_")
+            ):  # torch: x.add_(1)
                 self._mutate(method.value)
             if name in ("train", "eval") and not node.args and not node.keywords:  # torch
                 self._mutate(method.value)
@@ -963,21 +1008,21 @@ class _Walk:
     def _special_call(self, name: str, node: ast.Call) -> bool:
         """Calls of builtins that see the namespace; True when there is nothing more to say about the call."""
         match name, node.args:
-            case ("exec" | "eval"), [ast.Constant(value=str(code))] if not node.keywords and not self._deferring:
+            case (("exec" | "eval"), [ast.Constant(value=str(code))]) if (
+                self._scope is None and not node.keywords
+            ):
+                self._read(name)
                 self._execute(code)
                 return True
-            case ("exec" | "eval"), [_]:
+            case (("exec" | "eval"), [_]):
                 self.opaque = True
-            case ("exec" | "eval"), [_, namespace, *_]:
-                self._arguments(node)
+            case (("exec" | "eval"), [_, namespace, *_]):
                 self._mutate(namespace)
-                return True
-            case ("globals" | "locals" | "vars" | "dir"), [] if self._is_namespace(node):
+            case (("globals" | "locals" | "vars" | "dir"), []) if self._is_namespace(node):
                 self.opaque = True
-                return True
             case "get_ipython", []:
                 self.opaque = True  # it may go anywhere from here
-            case ("str" | "repr" | "type"), [argument] if _is_shell(argument):
+            case (("str" | "repr" | "type"), [argument]) if _is_shell(argument):
                 self._read("get_ipython")
                 return True
             case "__import__", _:
@@ -1006,13 +1051,13 @@ class _Walk:
         if len(texts) != len(node.args) or not all(isinstance(text, str) for text in texts) or node.keywords:
             return False
         match method, texts:
-            case ("run_line_magic" | "magic"), [str(name), *rest]:
+            case (("run_line_magic" | "magic"), [str(name), *rest]):
                 name, _, line = " ".join([name, *map(str, rest)]).lstrip("%").partition(" ")
                 self.magics.append(name)
                 self._magic(ipython.line_magic_effect(name, line.strip()))
             case "run_cell_magic", [str(name), str(line), str(body)]:
                 self._magic(ipython.cell_magic_effect(name, line, body))
-            case ("system" | "getoutput"), [str(command)]:
+            case (("system" | "getoutput"), [str(command)]):
                 self.magics.append("!")
                 self._magic(ipython.MagicEffect(text=command))
             case "show_usage", _:
@@ -1045,18 +1090,17 @@ class _Walk:
 
     def _execute(self, code: str, *, in_function: bool = False) -> None:
         """Walk code that stands in a string."""
+        before = self._walrus, self._loops
+        self._walrus, self._loops = True, []
         try:
             tree, _ = ipython.parse_cell(code.strip())
-        except SyntaxError:
+            if in_function:
+                self._body(tree.body, (), called_now=True)
+            else:
+                self._visit_all(tree.body)
+        except SyntaxError:  # it fails when it is executed, if it is
             self.opaque = True
-            return
-        before = self._walrus, self._loops, self._scope
-        self._walrus, self._loops, self._scope = True, [], None
-        if in_function:
-            self._body(tree.body, (), called_now=True)
-        else:
-            self._visit_all(tree.body)
-        self._walrus, self._loops, self._scope = before
+        self._walrus, self._loops = before
 
     # functions and classes
 
@@ -1103,17 +1147,17 @@ class _Walk:
             self._top_scope = scope
             self._parameters = tuple(parameters)
             self._positional = len(node.args.posonlyargs) + len(node.args.args)
-        before = self._scope, self._flow, self._loops, self._function, self._deferring, self._called_now
+        before = self._scope, self._flow, self._loops, self._in_function, self._deferring, self._called_now
         if not self._deferring:
             self._deferring, self._called_now = True, called_now
-        self._flow, self._loops, self._function = self._flow.copy(), [], node or self
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        self._flow, self._loops, self._in_function = self._flow.copy(), [], True
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.decorator_list:
             own = self._variable(node.name, self._scope)
-            if isinstance(own, str):  # when it is called, its name is bound
+            if isinstance(own, str):  # nobody can call it before its name is bound
                 self._flow.bound.add(own)
         self._scope = scope
         self._visit_all(body)
-        self._scope, self._flow, self._loops, self._function, self._deferring, self._called_now = before
+        self._scope, self._flow, self._loops, self._in_function, self._deferring, self._called_now = before
 
     def _ClassDef(self, node: ast.ClassDef) -> None:
         self._visit_all(node.decorator_list)
@@ -1122,16 +1166,20 @@ class _Walk:
         self._visit_all(node.keywords)
         names, declared_global, _ = _bindings(node.body)
         scope = _Scope(
-            self._scope, names | {"__module__", "__qualname__"}, declared_global, is_class=True, private=node.name
+            self._scope,
+            names | {"__module__", "__qualname__"},
+            declared_global,
+            is_class=True,
+            private=node.name,
         )
         _mangle(scope)
-        outside = self._loops, self._function, self._defining
-        self._loops, self._function = [], None
+        outside = self._loops, self._in_function, self._defining
+        self._loops, self._in_function = [], False
         self._defining &= all(map(_is_quiet, node.decorator_list))
         self._scope = scope
         self._flow.bound |= {("__module__", scope), ("__qualname__", scope)}
         self._visit_all(node.body)
-        self._loops, self._function, self._defining = outside
+        self._loops, self._in_function, self._defining = outside
         self._scope = before
         self._store(node.name)
 
@@ -1184,7 +1232,7 @@ class _Walk:
             self.visit(target)
 
     def _AnnAssign(self, node: ast.AnnAssign) -> None:
-        if self._function is None:
+        if not self._in_function:
             self._annotation(node.annotation)
         if node.value is not None:
             self.visit(node.value)
@@ -1220,7 +1268,7 @@ class _Walk:
         self._flow.live = False
 
     def _only_in_function(self, node: ast.stmt | ast.expr, message: str) -> None:
-        if self._function is None:
+        if not self._in_function:
             raise SyntaxError(message, ("<cell>", node.lineno, node.col_offset + 1, None))
 
     def _Raise(self, node: ast.Raise) -> None:
@@ -1282,7 +1330,10 @@ class _Walk:
         self._loop(lambda: self.visit(node.test), lambda: None, node)
 
     def _loop(
-        self, test: Callable[[], None], start_round: Callable[[], None], node: ast.For | ast.AsyncFor | ast.While
+        self,
+        test: Callable[[], None],
+        start_round: Callable[[], None],
+        node: ast.For | ast.AsyncFor | ast.While,
     ) -> None:
         loop = _Loop()
         test()
@@ -1323,12 +1374,12 @@ class _Walk:
         stored, deleted = self._recorded(protected)
         if not node.finalbody:
             return
-        after = self._flow
+        after, escaped = self._flow, self._escapes()
         self._flow = entry.weakened(stored, deleted)
         stored, deleted = self._recorded(lambda: self._visit_all(node.finalbody))
         final = self._flow
         self._flow = after.then(final, stored, deleted)
-        self._rewrite_escapes(escapes, lambda flow: flow.then(final, stored, deleted))
+        self._rewrite_escapes(escapes, escaped, lambda flow: flow.then(final, stored, deleted))
 
     _TryStar = _Try
 
@@ -1347,19 +1398,23 @@ class _Walk:
         self._unbind(variable)
         self._flow.live = live
         self._rewrite_escapes(
-            escapes, lambda flow: _Flow(flow.bound - {variable}, flow.gone | ({variable} & self._deleted))
+            escapes,
+            self._escapes(),
+            lambda flow: _Flow(flow.bound - {variable}, flow.gone | ({variable} & self._deleted)),
         )
 
     def _escapes(self) -> tuple[int, int]:
         """How many ways lead out of the innermost loop's body so far."""
         return (len(self._loops[-1].breaks), len(self._loops[-1].continues)) if self._loops else (0, 0)
 
-    def _rewrite_escapes(self, since: tuple[int, int], rewrite: Callable[[_Flow], _Flow]) -> None:
+    def _rewrite_escapes(
+        self, since: tuple[int, int], until: tuple[int, int], rewrite: Callable[[_Flow], _Flow]
+    ) -> None:
         """`break` and `continue` pass what is executed at the end of a `try`."""
         if self._loops:
             loop = self._loops[-1]
-            loop.breaks[since[0] :] = map(rewrite, loop.breaks[since[0] :])
-            loop.continues[since[1] :] = map(rewrite, loop.continues[since[1] :])
+            for flows, start, end in zip((loop.breaks, loop.continues), since, until, strict=True):
+                flows[start:end] = map(rewrite, flows[start:end])
 
     def _With(self, node: ast.With | ast.AsyncWith) -> None:
         self._with(node.items, node.body)
@@ -1421,7 +1476,9 @@ def _mangle(scope: _Scope) -> None:
         prefix = f"_{scope.private.lstrip('_')}"
 
         def mangled(names: Iterable[str]) -> set[str]:
-            return {prefix + name if name.startswith("__") and not name.endswith("__") else name for name in names}
+            return {
+                prefix + name if name.startswith("__") and not name.endswith("__") else name for name in names
+            }
 
         scope.names, scope.globals = mangled(scope.names), mangled(scope.globals)
 
@@ -1434,7 +1491,10 @@ def _arguments_of(arguments: ast.arguments) -> list[ast.arg]:
 
 def _is_shell(node: ast.expr) -> bool:
     return (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "get_ipython" and not node.args
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "get_ipython"
+        and not node.args
     )
 
 

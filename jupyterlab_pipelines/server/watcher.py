@@ -53,8 +53,8 @@ News = RunNews | StepNews
 class _SeenRun:
     notebook: Path
     status: str
-    steps: dict[str, tuple[str, Any]] = field(default_factory=dict)
-    """Status and progress by name."""
+    steps: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    """By name: status, and how far it is while it runs."""
 
 
 class StoreWatch:
@@ -95,7 +95,10 @@ class StoreWatch:
         return seen
 
     def _seen_active(self, run: dict[str, Any]) -> _SeenRun:
-        steps = {name: (step["status"], step.get("progress")) for name, step in run["steps"].items()}
+        steps = {
+            name: (step["status"], step["cell"] if step["status"] == "running" else None)
+            for name, step in run["steps"].items()
+        }
         return _SeenRun(self._project.root / run["notebook"], run["status"], steps)
 
     def _seen_ended(self, run_id: str, run: dict[str, Any] | None) -> _SeenRun | None:
@@ -109,8 +112,9 @@ class StoreWatch:
             document = self._project.run_document(run_id)
         except NotFoundError:
             return None
-        steps = {step["name"]: (step["status"], step.get("progress")) for step in document["steps"]}
-        return _SeenRun(self._project.root / document["notebook"], document["status"], steps)
+        ended = _SeenRun(self._project.root / document["notebook"], document["status"])
+        ended.steps.update((step["name"], (step["status"], None)) for step in document["steps"])
+        return ended
 
 
 def _compare(before: dict[str, _SeenRun], now: dict[str, _SeenRun]) -> Iterator[News]:

@@ -44,6 +44,9 @@ def assert_same(got: Any, expected: Any) -> None:
         if expected.dtype == object:
             for one, other in zip(got.ravel(), expected.ravel(), strict=True):
                 assert_same(one, other)
+        elif expected.dtype.names is not None:
+            for field in expected.dtype.names:
+                assert_same(got[field].copy(), expected[field].copy())
         else:
             np.testing.assert_array_equal(got, expected)
             if expected.dtype.kind in "fc" and expected.dtype.char not in "gG":

@@ -97,10 +97,14 @@ PANDAS: dict[str, Any] = {
     "UTC": pd.DataFrame({"t": pd.date_range("2024-10-27", periods=5, freq="h", tz="UTC")}),
     "durations": pd.Series(pd.to_timedelta([1, None], unit="s")),
     "category": pd.Series(pd.Categorical(["a", None, "b"], categories=["b", "a", "unused"])),
-    "ordered category": pd.Series(pd.Categorical(["a", None, "b"], categories=["b", "a", "unused"], ordered=True)),
+    "ordered category": pd.Series(
+        pd.Categorical(["a", None, "b"], categories=["b", "a", "unused"], ordered=True)
+    ),
     "category of numbers": pd.Series(pd.Categorical([3, 1, 3])),
     "category of dates": pd.Series(pd.Categorical(pd.to_datetime(["2020", "2021"]))),
-    "nullable": pd.DataFrame({n: pd.array([1, None], n) for n in ("Int8", "UInt64", "Float32", "Float64", "boolean")}),
+    "nullable": pd.DataFrame(
+        {n: pd.array([1, None], n) for n in ("Int8", "UInt64", "Float32", "Float64", "boolean")}
+    ),
     "nan beside NA": pd.Series(pd.arrays.FloatingArray(np.array([np.nan, 1.0]), np.array([False, True]))),
     "str": pd.Series(["a", None, "é𝄞"]),
     "string": pd.Series(["a", None, "é𝄞"], dtype="string"),
@@ -112,7 +116,9 @@ PANDAS: dict[str, Any] = {
     "whole index": pd.DataFrame({"x": [1, 2]}, index=[0, 1]),
     "named index": pd.DataFrame({"x": [1, 2]}, index=pd.Index(["a", "b"], name="k")),
     "index with frequency": pd.Series([1, 2, 3], pd.date_range("2020", periods=3, freq="B")),
-    "index without frequency": pd.Series([1, 2, 3], pd.DatetimeIndex(["2020-01-01", "2020-01-02", "2020-01-03"])),
+    "index without frequency": pd.Series(
+        [1, 2, 3], pd.DatetimeIndex(["2020-01-01", "2020-01-02", "2020-01-03"])
+    ),
     "category index": pd.Series([1, 2], pd.CategoricalIndex(["a", "b"])),
     "columns that are numbers": pd.DataFrame(np.zeros((2, 3))),
     "columns in no order": pd.DataFrame(np.zeros((2, 2)), columns=[7, 3]),
@@ -132,7 +138,9 @@ PICKLED_PANDAS: dict[str, Any] = {
     "sparse": pd.Series(pd.arrays.SparseArray([0, 0, 1])),
     "arrow dtype": pd.DataFrame({"a": pd.array([1, None], pd.ArrowDtype(pa.int64()))}),
     "arrow lists": pd.DataFrame({"a": pd.array([[1], None], pd.ArrowDtype(pa.list_(pa.int64())))}),
-    "rows of two levels": pd.DataFrame({"x": [1, 2]}, pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", None])),
+    "rows of two levels": pd.DataFrame(
+        {"x": [1, 2]}, pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", None])
+    ),
     "columns of two levels": pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_product([["a"], [1, 2]])),
     "columns of times": pd.DataFrame([[1, 2]], columns=pd.to_datetime(["2020", "2021"])),
     "columns of mixed labels": pd.DataFrame([[1, 2, 3]], columns=["a", 1, None]),
@@ -150,7 +158,9 @@ PICKLED_PANDAS: dict[str, Any] = {
 }
 
 POLARS: dict[str, Any] = {
-    "polars frame": pl.DataFrame({"a": [1, None], "s": ["x", None], "l": [[1], None], "st": [{"a": 1}, None]}),
+    "polars frame": pl.DataFrame(
+        {"a": [1, None], "s": ["x", None], "l": [[1], None], "st": [{"a": 1}, None]}
+    ),
     "polars types": pl.DataFrame(
         {
             "cat": pl.Series(["a", None], dtype=pl.Categorical),
@@ -168,6 +178,7 @@ POLARS: dict[str, Any] = {
     ),
     "polars series": pl.Series("n", [1.5, None]),
     "polars series without a name": pl.Series([1.5, None]),
+    "polars frame of one column": pl.DataFrame({"": [1]}),
     "polars without rows": pl.DataFrame(schema={"a": pl.Int8}),
 }
 
@@ -232,12 +243,13 @@ PICKLE: dict[str, Any] = {
     "read-only": read_only(np.arange(5)),
     "read-only and strided": read_only(np.arange(50)[::2]),
     "masked": np.ma.masked_array([1, 2], [True, False]),
-    "NumPy matrix": np.matrix([[1, 2]]),
     "record array": np.rec.array([(1, 2.0)], [("a", "i4"), ("b", "f8")]),
     "strings of any length": np.array(["a", "b" * 50], np.dtypes.StringDType()),
     "random generator": np.random.default_rng(1),
     "random state": np.random.RandomState(1),
     "overlapping arrays": (lambda a: {"all": a, "some": a[2:5], "reverse": a[::-1]})(np.arange(1000.0)),
+    "polars without columns": pl.DataFrame(),
+    "polars frame that looks like a stored series": pl.DataFrame({"jupyterlab_pipelines.series:x": [1]}),
     "lazy frame": pl.LazyFrame({"a": [1]}),
     "expression": pl.col("a") + 1,
     "schema": pa.schema([("a", pa.int8())]),

@@ -93,11 +93,14 @@ def test_what_came_back_may_be_changed_in_place_and_the_file_stays(value: Any, t
 
 
 def test_every_column_of_a_frame_that_came_back_can_be_written_to(tmp_path: Path) -> None:
-    frame = pd.concat([samples for samples in (FAMILIES["pandas"]["nullable"], FAMILIES["pandas"]["missing dates"])], axis=1)
+    frame = pd.concat([FAMILIES["pandas"]["nullable"], FAMILIES["pandas"]["missing dates"]], axis=1)
     back = carried(frame, tmp_path / "value")
     for position in range(back.shape[1]):
         back.iloc[0, position] = back.iloc[1, position]
-        assert back.iloc[0, position] is back.iloc[1, position] or back.iloc[0, position] == back.iloc[1, position]
+        assert (
+            back.iloc[0, position] is back.iloc[1, position]
+            or back.iloc[0, position] == back.iloc[1, position]
+        )
 
 
 def test_all_names_are_known_and_others_are_told() -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_project import FakeProject
 from pytest_jupyter.jupyter_server import *  # noqa: F403
 from pytest_jupyter.pytest_tornasync import *  # noqa: F403
 from tornado.httpclient import HTTPClientError
 
 from jupyterlab_pipelines.server import manager
+from tests.fake_project import FakeProject
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ async def test_a_run_is_started_followed_and_read(ask, save, ended, heard) -> No
     conforms(pipeline, "Pipeline")
     conforms(run, "Run")
     conforms(listed["runs"][0], "RunSummary")
-    assert (pipeline["state"], [step["decision"] for step in pipeline["steps"]][0]) == ("ok", "run")
+    assert (pipeline["state"], pipeline["steps"][0]["decision"]) == ("ok", "run")
     assert (run["status"], run["parameters"]) == ("succeeded", {"n": 5})
     assert statuses(run) == {"load": "succeeded", "total": "succeeded"}
     assert [item["run_id"] for item in listed["runs"]] == [run["run_id"]]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fake_project import FakeProject
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
 
 import jupyterlab_pipelines.server
 from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.server.routes import ROUTES
+from tests.fake_project import FakeProject
 
 OPENAPI = yaml.safe_load((Path(jupyterlab_pipelines.server.__file__).parent / "openapi.yaml").read_text())
 METHODS = ("get", "post", "put", "patch", "delete")

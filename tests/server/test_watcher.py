@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fake_project import FakeProject
-
 from jupyterlab_pipelines.server.watcher import RunNews, StepNews, StoreWatch
+from tests.fake_project import FakeProject
 
 
 async def until(condition: Callable[[], Any], seconds: float = 10) -> None:

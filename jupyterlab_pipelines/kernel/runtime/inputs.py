@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,9 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
         stored, _, member = rest.partition("#")
         path = artifacts.path(stored)
         if not path.exists():
-            raise StepError("artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name)
+            raise StepError(
+                "artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name
+            )
         key = f"{materializer}:{stored}"
         if key not in files:
             try:
@@ -57,4 +61,18 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
                     stored=stored,
                 ) from error
         values[name] = files[key][member] if materializer == GROUP else files[key]
+    _show_figures()
     return values
+
+
+def _show_figures() -> None:
+    """Let the kernel show figures that it has only loaded, as it shows those that it has drawn.
+
+    matplotlib tells IPython of its figures when its backend is imported, which is when the first is drawn.
+    """
+    if "matplotlib.figure" in sys.modules:
+        import matplotlib
+
+        backend = str(matplotlib.rcParams["backend"])
+        if backend.endswith("backend_inline"):
+            importlib.import_module(backend.removeprefix("module://"))

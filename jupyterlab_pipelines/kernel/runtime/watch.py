@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import materializers
+from jupyterlab_pipelines.artifact import HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
@@ -22,6 +23,9 @@ KEPT_ANYWAY_BYTES = 1 << 28
 """Up to this size, a value is kept though no step reads it (yet)."""
 
 SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "display"})
+PROVED_BYTES = 1 << 20
+"""Up to this size, a pickle that a later step wants is loaded once, to see that it can be."""
+
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
@@ -38,6 +42,7 @@ class Watch:
         to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``imports``: root modules that the step imports;
+        ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -72,7 +77,7 @@ class Watch:
             groups = self._shared(values)
             outputs = self._store(values, groups)
         for name in self.spec["wanted"]:
-            if name not in self.namespace and not name.startswith(hidden.PREFIX):
+            if name not in self.namespace and not is_state(name):
                 outputs[name] = _nothing(name, ABSENT, "")
         for name in changed:
             if name not in self.namespace:
@@ -127,9 +132,11 @@ class Watch:
             value = self.namespace[name]
             if name in wanted:
                 chosen[name] = value
-            elif name.startswith("_") or isinstance(value, types.ModuleType):
-                continue
-            elif name in own and isinstance(value, type | types.FunctionType):
+            elif (
+                name.startswith("_")
+                or isinstance(value, types.ModuleType)
+                or (name in own and isinstance(value, type | types.FunctionType))
+            ):
                 continue
             elif _size(value) <= KEPT_ANYWAY_BYTES:
                 chosen[name] = value
@@ -169,12 +176,14 @@ class Watch:
         try:
             digest = materializer.digest(value)
             size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
+            if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
+                materializer.read(self.artifacts.path(digest))
         except NotCarriableError as error:
             return self._uncarriable(name, value, str(error))
         except OSError:
             raise
-        except Exception as error:  # a `__reduce__` or `__getstate__` of the user's may raise anything
-            return self._uncarriable(name, value, f"{type(error).__name__}: {error}")
+        except Exception as error:  # a `__reduce__` or `__setstate__` of the user's may raise anything
+            return self._uncarriable(name, value, f"{type(error).__name__}: {error}.")
         record = _record(name, value, digest, materializer.name, size)
         return record | {"stored": digest, "definitions": self._referred(digest, referred)}
 
@@ -223,10 +232,14 @@ class Watch:
     def _hidden_output(self, state: hidden.HiddenState) -> dict[str, Any] | None:
         """The record of process state that the step changed, None if it did not."""
         before, after = self.hidden_before[state.name], state.read()
-        if after is None or after == before:
+        if after == before:
             if state.name not in self.spec["wanted"]:
                 return None
             return _nothing(state.name, ABSENT, "") if after is None else self._store_one(state.name, after)
+        if after is None:
+            return _nothing(state.name, ABSENT, "") | {"kind": "hidden"}
+        if state.name.startswith(HIDDEN) and not self.spec["is_seeded"]:
+            return None  # nobody could repeat these draws, under Run All neither
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
         record = self._store_one(state.name, after)
@@ -290,7 +303,9 @@ def _is_shells(name: str) -> bool:
     if name in SHELL_NAMES or name.startswith("__"):
         return True
     rest = name.lstrip("_")
-    return name.startswith("_") and (not rest or rest.lstrip("i").isdigit() or rest in ("i", "ii", "iii", "ih", "oh", "dh"))
+    return name.startswith("_") and (
+        not rest or rest.lstrip("i").isdigit() or rest in ("i", "ii", "iii", "ih", "oh", "dh")
+    )
 
 
 def _number(value: Any) -> float | int | None:
@@ -311,7 +326,7 @@ def _number(value: Any) -> float | int | None:
 def _size(value: Any) -> int:
     """A guess at the size in bytes, cheap for tables and arrays."""
     for name in ("nbytes", "estimated_size", "memory_usage"):
-        size = getattr(value, name, None)
+        size: Any = getattr(value, name, None)
         try:
             if name == "memory_usage" and callable(size):
                 size = size()

@@ -127,7 +127,7 @@ def _preview(value: Any, text: Callable[[object], str]) -> dict[str, Any] | None
         head = value.slice(0, ROWS)
         fields = list(head.schema)[:COLUMNS]
         cells = [head.column(at).to_pylist() for at in range(len(fields))]
-        rows = [[text(cell) for cell in row] for row in zip(*cells)]
+        rows = [[text(cell) for cell in row] for row in zip(*cells, strict=True)]
         return _table(value.shape, [(field.name, field.type) for field in fields], None, rows, text)
     if _is(value, "numpy.ndarray"):
         values = [text(item) for item in itertools.islice(value.flat, 100)]
@@ -177,11 +177,27 @@ def _text(thing: object, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+_QUICKLY_WRITTEN = frozenset(
+    {
+        "builtins",
+        "datetime",
+        "decimal",
+        "fractions",
+        "numpy",
+        "pandas",
+        "polars",
+        "pyarrow",
+        "uuid",
+        "zoneinfo",
+    }
+)
+"""Packages whose objects, containers aside, are short texts."""
+
+
 def _is_quickly_written(thing: object) -> bool:
     if _is(thing, "numpy.ndarray", "pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series"):
         return False
-    module = type(thing).__module__.partition(".")[0]
-    return module in ("builtins", "datetime", "decimal", "fractions", "uuid", "numpy", "pandas", "polars", "pyarrow")
+    return type(thing).__module__.partition(".")[0] in _QUICKLY_WRITTEN
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:

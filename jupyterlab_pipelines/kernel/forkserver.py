@@ -1,0 +1,205 @@
+"""A process that has ipykernel and the notebook's packages imported, and forks kernels from itself.
+
+A kernel that is started afresh spends over a second in imports before its first cell; one that is forked
+from here answers at once. Started as a script by the Python of the kernel's own environment, so it
+imports nothing of this package. It speaks JSON lines:
+
+- stdin: ``{"fork": id, "argv": [...], "env": {...}, "cwd": "...", "log": "..."}``
+- stdout: ``{"ready": true}``, ``{"forked": id, "pid": n}``, ``{"exited": pid, "status": n}``
+
+It ends when stdin closes, and its kernels with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import random
+import selectors
+import signal
+import sys
+import threading
+import traceback
+from typing import Any, BinaryIO
+
+KILL_WITH_PARENT = 1
+"""Linux's PR_SET_PDEATHSIG."""
+
+
+def main() -> None:
+    if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+        # This script's folder: our modules must not hide the user's.
+        del sys.path[0]
+    orders, answers = _take_over_stdio()
+    _import_kernel()
+    for module in json.loads(sys.argv[1]):
+        # What cannot be imported is the step's to tell, when its cell imports it.
+        with contextlib.suppress(BaseException):
+            importlib.import_module(module)
+    if threading.active_count() > 1:
+        # A forked child would miss these threads, and might wait for them for ever.
+        _say(answers, {"ready": False, "why": "a package started threads when it was imported"})
+        return
+    gc.collect()
+    gc.freeze()
+    _serve(orders, answers)
+
+
+def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
+    """The two ends of our protocol; what packages print while they are imported goes nowhere."""
+    orders, answers = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    return orders, answers
+
+
+def _import_kernel() -> None:
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    # A step's kernel is not debugged; the debugger costs a quarter of a second and ten threads.
+    blocked = "debugpy" not in sys.modules
+    if blocked:
+        sys.modules["debugpy"] = None  # type: ignore[assignment]
+    for module in (
+        "ipykernel.kernelapp",
+        "ipykernel.debugger",
+        "ipykernel.datapub",
+        "IPython.core.completer",
+        "IPython.core.magics",
+        "jedi",
+        "decimal",
+        "comm",
+    ):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    if blocked:
+        del sys.modules["debugpy"]
+
+
+def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    selector = selectors.DefaultSelector()
+    selector.register(orders, selectors.EVENT_READ)
+    selector.register(woken, selectors.EVENT_READ)
+    _say(answers, {"ready": True})
+    pending = b""
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj == woken:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(woken, 4096)
+                _reap(answers)
+                continue
+            data = orders.read(1 << 20)
+            if not data:
+                return
+            pending += data
+            *lines, pending = pending.split(b"\n")
+            for line in lines:
+                order = json.loads(line)
+                pid = os.fork()
+                if pid == 0:
+                    selector.close()
+                    signal.set_wakeup_fd(-1)
+                    for handle in (orders.fileno(), answers.fileno(), woken, waker):
+                        os.close(handle)
+                    _become_kernel(order)
+                _say(answers, {"forked": order["fork"], "pid": pid})
+
+
+def _reap(answers: BinaryIO) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        _say(answers, {"exited": pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _become_kernel(order: dict[str, Any]) -> None:
+    """In the child: be what ``python -m ipykernel_launcher`` would have been."""
+    status = 1
+    try:
+        parent = os.getppid()
+        os.setsid()
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        _die_with(parent)
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        backend = os.environ.get("MPLBACKEND")
+        os.environ.clear()
+        os.environ.update(order["env"])
+        if backend and "matplotlib" in sys.modules:
+            os.environ.setdefault("MPLBACKEND", backend)
+        os.environ["JPY_PARENT_PID"] = str(parent)
+        os.chdir(order["cwd"])
+        random.seed()
+        numpy_random = sys.modules.get("numpy.random")
+        if numpy_random is not None:
+            numpy_random.seed()
+        sys.argv = ["ipykernel_launcher", *order["argv"]]
+        sys.orig_argv = [sys.executable, "-m", *sys.argv]
+        from ipykernel import kernelapp
+
+        kernelapp.launch_new_instance()
+        status = 0
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # The way out of an ordinary interpreter, so that the user's open files are written: exit
+        # functions, then the standard streams.
+        with contextlib.suppress(BaseException):
+            import atexit
+
+            atexit._run_exitfuncs()
+        with contextlib.suppress(BaseException):
+            _close_open_files()
+        os._exit(status)
+
+
+def _close_open_files() -> None:
+    """Write out what the user's code left in the buffers of files that it did not close."""
+    import io
+
+    gc.unfreeze()
+    for thing in gc.get_objects():
+        if isinstance(thing, io.TextIOWrapper | io.BufferedWriter | io.BufferedRandom) and not thing.closed:
+            with contextlib.suppress(Exception):
+                thing.flush()
+
+
+def _die_with(parent: int) -> None:
+    """Ask the system to kill this process when its parent ends; elsewhere ipykernel looks for itself."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(Exception):
+            ctypes.CDLL(None).prctl(KILL_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _say(answers: BinaryIO, message: dict[str, Any]) -> None:
+    try:
+        answers.write(json.dumps(message).encode() + b"\n")
+    except OSError:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Shared by all tests; standing here it also makes `fake_project` importable from every folder below."""
