@@ -19,7 +19,7 @@ import { RoleIcon, StateIcon } from '../../components/icons';
 import { roleWord, stateWord, stepState, type StepState } from '../../state';
 import type { Edge, Pipeline, Role } from '../../tokens';
 import { formatDuration } from '../../units';
-import { placeSteps, styleFor } from './layout';
+import { placeSteps, type Size } from './layout';
 
 /** With more edges than these the names would cover the drawing: they show for the selected step. */
 const MANY_EDGES = 8;
@@ -40,8 +40,7 @@ const NODE_TYPES = { step: React.memo(StepBox) };
 
 interface GraphProps {
   pipeline: Pipeline;
-  /** Pixels that there are side by side. */
-  width: number;
+  frame: Size;
 }
 
 export default function Graph(props: GraphProps): React.ReactElement {
@@ -52,7 +51,7 @@ export default function Graph(props: GraphProps): React.ReactElement {
   );
 }
 
-function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElement {
+function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
   const trans = useTrans();
   const notebook = useNotebook();
   const actions = useActions();
@@ -61,13 +60,15 @@ function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElemen
 
   // Status and decisions change often, places only with the shape of the graph.
   const names = pipeline.steps.map(step => step.name);
-  const style = styleFor(frameWidth);
   const shape = JSON.stringify([
     names,
     pipeline.edges.map(edge => [edge.source, edge.target]),
-    style
+    frame
   ]);
-  const places = React.useMemo(() => placeSteps(names, pipeline.edges, style), [shape]);
+  const { places, isCompact, nodeHeight } = React.useMemo(
+    () => placeSteps(names, pipeline.edges, frame),
+    [shape]
+  );
   const nodes = pipeline.steps.map((step): StepNode => {
     const { x, y, width } = places.get(step.name)!;
     const state = stepState(notebook.model, step);
@@ -81,19 +82,19 @@ function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElemen
         name: step.name,
         state,
         role: step.role,
-        isCompact: style.isCompact,
+        isCompact,
         durationSeconds: run ? run.duration_seconds : (step.last?.duration_seconds ?? null)
       },
       // Sizes are given, not measured: the graph is complete and fits its frame at the first drawing.
       width,
-      height: style.height,
+      height: nodeHeight,
       handles: [
         { type: 'target', position: Position.Top, x: width / 2, y: 0, width: 1, height: 1 },
         {
           type: 'source',
           position: Position.Bottom,
           x: width / 2,
-          y: style.height,
+          y: nodeHeight,
           width: 1,
           height: 1
         }
