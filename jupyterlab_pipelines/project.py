@@ -309,9 +309,7 @@ class Project:
         if row["output"]:
             output = Path(row["output"])
             aside = output.with_name(f".{output.name}.{run_id}.part")
-            aside.write_text(
-                json.dumps(self.run_notebook(run_id), indent=1, ensure_ascii=False) + "\n", "utf-8"
-            )
+            aside.write_bytes(_notebook_file(self.run_notebook(run_id)))
             os.replace(aside, output)
         return status
 
@@ -636,6 +634,15 @@ def _snapshot(content: Mapping[str, Any]) -> bytes:
         for cell in content["cells"]
     ]
     return json.dumps({**content, "cells": cells}, sort_keys=True).encode("utf-8", "surrogatepass")
+
+
+def _notebook_file(content: Mapping[str, Any]) -> bytes:
+    """The notebook as JupyterLab writes it to a file."""
+    try:
+        text = json.dumps(content, indent=1, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which JSON can say and UTF-8 cannot
+        text = json.dumps(content, indent=1).encode()
+    return text + b"\n"
 
 
 def _require_writable(output: Path, notebook: Path) -> None:
