@@ -24,7 +24,7 @@ from typing import Any, cast
 
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import Instance, Unicode
+from traitlets import Callable, Instance, Unicode
 
 from jupyterlab_pipelines.environment import Kernelspec
 from jupyterlab_pipelines.kernel import forkserver
@@ -123,6 +123,7 @@ class ForkServer:
         self._news = threading.Condition()
         self._writing = threading.Lock()
         self._is_ready: bool | None = None
+        self.has_died = False
         self._process = subprocess.Popen(
             [python, str(Path(forkserver.__file__)), json.dumps(list(modules))],
             stdin=subprocess.PIPE,
@@ -154,6 +155,12 @@ class ForkServer:
             self._news.wait_for(lambda: name in self._forked or not self._is_ready, SECONDS_TO_START)
             pid = self._forked.pop(name, None)
         return None if pid is None else ForkedProcess(self, pid)
+
+    def give_up(self) -> None:
+        """Wait no longer for a server that is still importing: no kernel is wanted any more."""
+        with self._news:
+            if self._is_ready is None:
+                self._process.kill()
 
     def exit_status(self, pid: int) -> int | None:
         """How a forked kernel ended; None while it lives."""
@@ -191,6 +198,7 @@ class ForkServer:
                     self._exited[message["exited"]] = message["status"]
                 self._news.notify_all()
         with self._news:
+            self.has_died = bool(self._is_ready)
             self._is_ready = False
             self._news.notify_all()
 
@@ -233,6 +241,7 @@ class StepKernelManager(AsyncKernelManager):
     """
 
     server = Instance(ForkServer, allow_none=True)
+    is_wanted = Callable(lambda: True)
     log_path = Unicode()
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
@@ -243,6 +252,8 @@ class StepKernelManager(AsyncKernelManager):
                 argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path)
             )
         if process is None:
+            if not self.is_wanted():
+                raise RuntimeError("the step was ended before it had a kernel")
             with open(self.log_path, "ab") as log:
                 await super()._async_launch_kernel(kernel_cmd, **kw, stdout=log, stderr=log)
             return
