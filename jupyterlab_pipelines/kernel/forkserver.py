@@ -105,15 +105,17 @@ def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
     selector.register(woken, selectors.EVENT_READ)
     _say(answers, {"ready": True})
     pending = b""
+    living: set[int] = set()
     while True:
         for key, _ in selector.select():
             if key.fileobj == woken:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
-                _reap(answers)
+                living -= set(_reap(answers))
                 continue
             data = orders.read(1 << 20)
             if not data:
+                _kill(living)
                 return
             pending += data
             *lines, pending = pending.split(b"\n")
@@ -126,18 +128,29 @@ def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
                     for handle in (orders.fileno(), answers.fileno(), woken, waker):
                         os.close(handle)
                     _become_kernel(order)
+                living.add(pid)
                 _say(answers, {"forked": order["fork"], "pid": pid})
 
 
-def _reap(answers: BinaryIO) -> None:
+def _reap(answers: BinaryIO) -> list[int]:
+    """Tell which kernels have ended."""
+    ended: list[int] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return
+            return ended
         if pid == 0:
-            return
+            return ended
+        ended.append(pid)
         _say(answers, {"exited": pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _kill(kernels: set[int]) -> None:
+    """End the kernels, and the processes that they have started."""
+    for pid in kernels:
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _become_kernel(order: dict[str, Any]) -> None:

@@ -57,6 +57,9 @@ SETTER = re.compile(
 MOST_DEFINITIONS = 50
 """How far definitions that read each other at once are followed; further, they travel as values."""
 
+MOST_SHOWN = 120
+"""How many characters of a source line a message shows."""
+
 Position = tuple[int, int]
 """Cell index and number of the statement in the cell."""
 
@@ -200,6 +203,7 @@ def _analyse(cell: Cell) -> Any:
         line = error.lineno or 1
         lines = cell.source.splitlines()
         text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+        text = text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
         raise NotebookError(
             "syntax_error",
             f"Cell {cell.index + 1}, line {line}: {error.msg}" + (f": `{text}`" if text else "") + ".",
