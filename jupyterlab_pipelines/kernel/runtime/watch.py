@@ -19,7 +19,8 @@ from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
 UNCARRIABLE = "uncarriable"
-KEPT_ANYWAY_BYTES = 1 << 28
+KEPT_ANYWAY_BYTES = 1 << 26
+KEPT_ANYWAY_ITEMS = 100_000
 """Up to this size, a value is kept though no step reads it (yet)."""
 
 SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "display"})
@@ -337,4 +338,6 @@ def _size(value: Any) -> int:
                 return int(size)
         except Exception:  # somebody's own attribute of that name
             continue
+    if isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS:
+        return KEPT_ANYWAY_BYTES + 1  # its items may be of any size
     return sys.getsizeof(value, 0)
