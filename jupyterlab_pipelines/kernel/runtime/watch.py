@@ -74,7 +74,7 @@ class Watch:
         with self._definitions():
             changed = self._changed_in_place()
             bound = self._bound()
-            values = self._to_store(changed | bound)
+            values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
         for name in self.spec["wanted"]:
@@ -121,13 +121,13 @@ class Watch:
             if self.before.get(name) != id(value) and not _is_shells(name)
         }
 
-    def _to_store(self, touched: Iterable[str]) -> dict[str, Any]:
-        """Values that later steps read, and those that are cheap to keep for whoever asks later."""
-        wanted = set(self.spec["wanted"])
+    def _to_store(self, bound: set[str], changed: set[str]) -> dict[str, Any]:
+        """Values that later steps may read, and those that are cheap to keep for whoever asks later."""
         own = set(self.spec["definitions"])
         passed_on = set(self.spec["leaves"]) & self.spec["inputs"].keys()
+        wanted = {*self.spec["wanted"], *changed, *passed_on}
         chosen: dict[str, Any] = {}
-        for name in sorted({*touched, *wanted, *passed_on}):
+        for name in sorted(bound | wanted):
             if name not in self.namespace:
                 continue
             value = self.namespace[name]
