@@ -194,8 +194,9 @@ class Watch:
         record = self._store_one(first, value)
         if record is None:
             return {}
-        together = f"{record['digest']}{WITH}{'='.join(members)}"
-        return {name: record | {"name": name, "digest": together} for name in members}
+        names = "=".join(members)
+        together = f"{record['digest']}{WITH}{names}"
+        return {name: record | {"name": name, "digest": together, "member": names} for name in members}
 
     def _store_group(self, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         referred: list[str] = []
