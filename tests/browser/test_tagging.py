@@ -17,9 +17,7 @@ def open_form(desk: Desk, index: int) -> Locator:
 
 
 @pytest.mark.parametrize("undo", ["z", "ControlOrMeta+z"])
-def test_the_button_of_a_cell_sets_step_role_and_cache_and_undo_takes_it_back(
-    desk: Desk, undo: str
-) -> None:
+def test_the_button_of_a_cell_sets_step_role_and_cache_and_undo_takes_it_back(desk: Desk, undo: str) -> None:
     desk.open(desk.write_small())
     dialog = open_form(desk, 5)
     expect(dialog.get_by_label("Step", exact=True)).to_have_value("square")

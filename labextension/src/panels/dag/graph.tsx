@@ -21,7 +21,7 @@ import type { Edge, Pipeline, Role } from '../../tokens';
 import { formatDuration } from '../../units';
 import { placeSteps, type Size } from './layout';
 
-/** With more edges than these the names would cover the drawing: they show for the selected step. */
+/** With more edges than these the names would cover the drawing: they show for one step at a time. */
 const MANY_EDGES = 8;
 /** With more names than these an edge says how many others there are. */
 const MANY_NAMES = 3;
@@ -103,7 +103,9 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
   });
 
   const focus = hovered ?? selectedStep;
-  const edges = pipeline.edges.map(edge => drawEdge(edge, focus, pipeline.edges.length));
+  const edges = pipeline.edges.map(edge =>
+    drawEdge(edge, focus, !isCompact && pipeline.edges.length <= MANY_EDGES)
+  );
 
   return (
     <ReactFlow<StepNode>
@@ -182,9 +184,9 @@ function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
   );
 }
 
-function drawEdge(edge: Edge, focus: string | null, count: number): FlowEdge {
+function drawEdge(edge: Edge, focus: string | null, hasRoom: boolean): FlowEdge {
   const isNear = edge.source === focus || edge.target === focus;
-  const isLabelled = isNear || (focus === null && count <= MANY_EDGES);
+  const isLabelled = isNear || (focus === null && hasRoom);
   const others = edge.names.length - MANY_NAMES;
   const names = edge.names.slice(0, MANY_NAMES).join(', ') + (others > 0 ? ` +${others}` : '');
   return {

@@ -60,7 +60,7 @@ function layOut(
   nodeHeight: number
 ): Size & { places: Map<string, Place> } {
   const graph = new Graph();
-  const [nodesep, ranksep] = isCompact ? [10, 24] : [18, 36];
+  const [nodesep, ranksep] = isCompact ? [10, 30] : [18, 36];
   graph.setGraph({ rankdir: 'TB', nodesep, ranksep, marginx: 4, marginy: 4 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of names) {
