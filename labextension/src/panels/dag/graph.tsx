@@ -7,7 +7,6 @@ import {
   Position,
   ReactFlow,
   ReactFlowProvider,
-  useReactFlow,
   type Edge as FlowEdge,
   type Node,
   type NodeProps
@@ -25,7 +24,7 @@ import { placeSteps, type Size } from './layout';
 const MANY_EDGES = 8;
 /** With more names than these an edge says how many others there are. */
 const MANY_NAMES = 3;
-const FIT = { padding: 0.04, minZoom: 0.3, maxZoom: 1.1 };
+const FIT = { padding: 0.04, maxZoom: 1.1 };
 
 type StepNodeData = {
   name: string;
@@ -65,7 +64,7 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
     pipeline.edges.map(edge => [edge.source, edge.target]),
     frame
   ]);
-  const { places, isCompact, nodeHeight } = React.useMemo(
+  const { places, isCompact, nodeHeight, view } = React.useMemo(
     () => placeSteps(names, pipeline.edges, frame),
     [shape]
   );
@@ -109,6 +108,8 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
 
   return (
     <ReactFlow<StepNode>
+      // Another shape is another drawing, with a view of its own.
+      key={shape}
       nodes={nodes}
       edges={edges}
       nodeTypes={NODE_TYPES}
@@ -125,8 +126,7 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
       multiSelectionKeyCode={null}
       minZoom={0.2}
       maxZoom={2}
-      fitView
-      fitViewOptions={FIT}
+      defaultViewport={view}
       zoomOnDoubleClick={false}
       preventScrolling={true}
       zoomOnScroll={false}
@@ -136,20 +136,8 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
     >
       <Background gap={18} size={1} />
       <Controls showInteractive={false} fitViewOptions={FIT} aria-label={trans.__('Zoom')} />
-      <Refit shape={shape} />
     </ReactFlow>
   );
-}
-
-/** Fits the graph to its frame again when either of them has changed. */
-function Refit({ shape }: { shape: string }): null {
-  const { fitView } = useReactFlow();
-  const notebook = useNotebook();
-  React.useEffect(() => {
-    const timer = setTimeout(() => void fitView(FIT), 0);
-    return () => clearTimeout(timer);
-  }, [shape, notebook]);
-  return null;
 }
 
 function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
