@@ -272,9 +272,9 @@ class Desk:
         if show:
             self.command("pipelines-as-experiments:open-panel")
             expect(self.panel).to_be_visible()
-        if theme == "dark":
-            self.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
-            expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+        self.command("apputils:change-theme", {"theme": f"JupyterLab {theme.capitalize()}"})
+        is_light = "true" if theme == "light" else "false"
+        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
 
     @property
     def is_lab(self) -> bool:

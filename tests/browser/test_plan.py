@@ -222,6 +222,7 @@ def test_it_fits_narrow_and_wide_light_and_dark(
     desk: Desk, theme: Literal["light", "dark"], width: int
 ) -> None:
     desk.open(desk.write_small(), theme=theme)
+    expect(desk.node("total")).to_be_visible()
     desk.widen(width)
     desk.step("double").get_by_role("button").first.click()
     expect(desk.node("double")).to_be_visible()

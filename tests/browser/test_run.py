@@ -162,7 +162,10 @@ def test_past_runs_can_be_looked_at_and_opened_read_only(desk: Desk) -> None:
     expect(executed).to_contain_text("85")
     expect(executed).to_contain_text("number ** 2")
     editors = executed.locator(".cm-content")
-    assert set(editors.evaluate_all("all => all.map(editor => editor.contentEditable)")) == {"false"}
+    assert set(editors.evaluate_all("all => all.map(editor => editor.ariaReadOnly)")) == {"true"}
+    editors.last.click()
+    desk.page.keyboard.type("changed")
+    expect(executed).not_to_contain_text("changed")
     assert desk.page.evaluate(f"{FRONT}.title.className").find("jp-mod-dirty") == -1
     desk.screenshot("past-run")
 

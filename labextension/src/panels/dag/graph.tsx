@@ -7,7 +7,6 @@ import {
   Position,
   ReactFlow,
   ReactFlowProvider,
-  useReactFlow,
   type Edge as FlowEdge,
   type Node,
   type NodeProps
@@ -21,11 +20,11 @@ import type { Edge, Pipeline, Role } from '../../tokens';
 import { formatDuration } from '../../units';
 import { placeSteps, type Size } from './layout';
 
-/** With more edges than these the names would cover the drawing: they show for the selected step. */
+/** With more edges than these the names would cover the drawing: they show for one step at a time. */
 const MANY_EDGES = 8;
 /** With more names than these an edge says how many others there are. */
 const MANY_NAMES = 3;
-const FIT = { padding: 0.04, minZoom: 0.3, maxZoom: 1.1 };
+const FIT = { padding: 0.04, maxZoom: 1.1 };
 
 type StepNodeData = {
   name: string;
@@ -65,7 +64,7 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
     pipeline.edges.map(edge => [edge.source, edge.target]),
     frame
   ]);
-  const { places, isCompact, nodeHeight } = React.useMemo(
+  const { places, isCompact, nodeHeight, view } = React.useMemo(
     () => placeSteps(names, pipeline.edges, frame),
     [shape]
   );
@@ -103,10 +102,14 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
   });
 
   const focus = hovered ?? selectedStep;
-  const edges = pipeline.edges.map(edge => drawEdge(edge, focus, pipeline.edges.length));
+  const edges = pipeline.edges.map(edge =>
+    drawEdge(edge, focus, !isCompact && pipeline.edges.length <= MANY_EDGES)
+  );
 
   return (
     <ReactFlow<StepNode>
+      // Another shape is another drawing, with a view of its own.
+      key={shape}
       nodes={nodes}
       edges={edges}
       nodeTypes={NODE_TYPES}
@@ -123,8 +126,7 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
       multiSelectionKeyCode={null}
       minZoom={0.2}
       maxZoom={2}
-      fitView
-      fitViewOptions={FIT}
+      defaultViewport={view}
       zoomOnDoubleClick={false}
       preventScrolling={true}
       zoomOnScroll={false}
@@ -134,20 +136,8 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
     >
       <Background gap={18} size={1} />
       <Controls showInteractive={false} fitViewOptions={FIT} aria-label={trans.__('Zoom')} />
-      <Refit shape={shape} />
     </ReactFlow>
   );
-}
-
-/** Fits the graph to its frame again when either of them has changed. */
-function Refit({ shape }: { shape: string }): null {
-  const { fitView } = useReactFlow();
-  const notebook = useNotebook();
-  React.useEffect(() => {
-    const timer = setTimeout(() => void fitView(FIT), 0);
-    return () => clearTimeout(timer);
-  }, [shape, notebook]);
-  return null;
 }
 
 function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
@@ -182,9 +172,9 @@ function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
   );
 }
 
-function drawEdge(edge: Edge, focus: string | null, count: number): FlowEdge {
+function drawEdge(edge: Edge, focus: string | null, hasRoom: boolean): FlowEdge {
   const isNear = edge.source === focus || edge.target === focus;
-  const isLabelled = isNear || (focus === null && count <= MANY_EDGES);
+  const isLabelled = isNear || (focus === null && hasRoom);
   const others = edge.names.length - MANY_NAMES;
   const names = edge.names.slice(0, MANY_NAMES).join(', ') + (others > 0 ? ` +${others}` : '');
   return {

@@ -13,7 +13,7 @@ export function DagPanel({ pipeline }: { pipeline: Pipeline }): React.ReactEleme
     <div className="jp-Pipelines-dag" ref={element} style={{ height: dagHeight(pipeline) }}>
       {frame ? (
         <React.Suspense fallback={null}>
-          <Graph key={`${frame.width} ${frame.height}`} pipeline={pipeline} frame={frame} />
+          <Graph pipeline={pipeline} frame={frame} />
         </React.Suspense>
       ) : null}
     </div>
@@ -27,7 +27,7 @@ function dagHeight({ steps, edges }: Pipeline): string {
     const above = edges.filter(edge => edge.target === step.name);
     depth.set(step.name, 1 + Math.max(0, ...above.map(edge => depth.get(edge.source) ?? 0)));
   }
-  return `${Math.max(1, ...depth.values()) * 66 + 24}px`;
+  return `${Math.max(1, ...depth.values()) * 60 + 24}px`;
 }
 
 /** The size of an element, in steps coarse enough not to draw at every pixel; null while hidden. */
@@ -35,8 +35,8 @@ function useSize(element: React.RefObject<HTMLElement>): Size | null {
   const [size, setSize] = React.useState<Size | null>(null);
   React.useEffect(() => {
     const observer = new ResizeObserver(([{ contentRect }]) => {
-      const width = Math.round(contentRect.width / 20) * 20;
-      const height = Math.round(contentRect.height / 20) * 20;
+      const width = Math.floor(contentRect.width / 10) * 10;
+      const height = Math.floor(contentRect.height / 10) * 10;
       if (width > 0 && height > 0) {
         setSize(old => (old?.width === width && old.height === height ? old : { width, height }));
       }

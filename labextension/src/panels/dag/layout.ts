@@ -12,6 +12,10 @@ const COLUMNS = [2, 3, 4, 5, 6];
 
 const MAX_WIDTH = 220;
 
+/** Larger looks coarse, smaller cannot be read: then the graph is larger than its frame. */
+const MAX_ZOOM = 1.1;
+const MIN_ZOOM = 0.3;
+
 export interface Size {
   width: number;
   height: number;
@@ -30,6 +34,8 @@ export interface Layout {
   isCompact: boolean;
   /** Of every step. */
   nodeHeight: number;
+  /** Where the graph stands in its frame, and how large. */
+  view: { x: number; y: number; zoom: number };
 }
 
 /**
@@ -41,15 +47,23 @@ export function placeSteps(names: readonly string[], edges: readonly Edge[], fra
   const isCompact = frame.width < NARROW;
   const nodeHeight = isCompact ? 30 : 44;
   const choices = names.length > LARGE ? [COLUMNS.at(-1)!] : COLUMNS;
-  let best = { scale: 0, places: new Map<string, Place>() };
-  for (const columns of choices) {
-    const { width, height, places } = layOut(names, edges, columns, isCompact, nodeHeight);
-    const scale = Math.min(frame.width / width, frame.height / height);
-    if (scale > best.scale) {
-      best = { scale, places };
+  const candidates = choices.map(columns => layOut(names, edges, columns, isCompact, nodeHeight));
+  const scales = candidates.map(({ width, height }) =>
+    Math.min(frame.width / width, frame.height / height)
+  );
+  const best = scales.indexOf(Math.max(...scales));
+  const { places, width, height } = candidates[best];
+  const zoom = Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, scales[best]));
+  return {
+    places,
+    isCompact,
+    nodeHeight,
+    view: {
+      x: (frame.width - width * zoom) / 2,
+      y: Math.max(0, (frame.height - height * zoom) / 2),
+      zoom
     }
-  }
-  return { places: best.places, isCompact, nodeHeight };
+  };
 }
 
 function layOut(
@@ -60,8 +74,8 @@ function layOut(
   nodeHeight: number
 ): Size & { places: Map<string, Place> } {
   const graph = new Graph();
-  const [nodesep, ranksep] = isCompact ? [10, 24] : [18, 36];
-  graph.setGraph({ rankdir: 'TB', nodesep, ranksep, marginx: 4, marginy: 4 });
+  const [nodesep, ranksep] = isCompact ? [10, 30] : [18, 36];
+  graph.setGraph({ rankdir: 'TB', nodesep, ranksep, marginx: 10, marginy: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of names) {
     graph.setNode(name, { width: nodeWidth(name, isCompact), height: nodeHeight });
