@@ -241,7 +241,7 @@ class StepKernelManager(AsyncKernelManager):
     """
 
     server = Instance(ForkServer, allow_none=True)
-    is_wanted = Callable(lambda: True)
+    require_wanted = Callable()
     log_path = Unicode()
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
@@ -252,8 +252,7 @@ class StepKernelManager(AsyncKernelManager):
                 argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path)
             )
         if process is None:
-            if not self.is_wanted():
-                raise RuntimeError("the step was ended before it had a kernel")
+            self.require_wanted()
             with open(self.log_path, "ab") as log:
                 await super()._async_launch_kernel(kernel_cmd, **kw, stdout=log, stderr=log)
             return
