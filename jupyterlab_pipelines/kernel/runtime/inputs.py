@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
     Raises
     ------
     StepError
-        ``artifact_missing``, or ``artifact_damaged``: the stored value cannot be read.
+        ``artifact_missing``, ``package_missing``, ``artifact_damaged`` or ``not_loadable``.
     """
     artifacts = ArtifactStore(store / "artifacts")
     files: dict[str, Any] = {}
@@ -51,12 +53,22 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
                     name=name,
                     package=error.name,
                 ) from error
-            except (EOFError, OSError, ValueError, KeyError) as error:
-                raise StepError(
-                    "artifact_damaged",
-                    f"The stored value of `{name}` ({stored}) cannot be read: {error}",
-                    name=name,
-                    stored=stored,
-                ) from error
+            except Exception as error:  # a `__setstate__` of the user's may raise anything
+                raise _unreadable(name, materializer, stored, path, error) from error
         values[name] = files[key][member] if materializer == GROUP else files[key]
     return values
+
+
+def _unreadable(name: str, materializer: str, stored: str, path: Path, error: Exception) -> StepError:
+    why = f"{type(error).__name__}: {error}"
+    if materializer == "pickle" and not isinstance(error, EOFError | OSError | pickle.UnpicklingError):
+        return StepError("not_loadable", f"`{name}` was stored, but cannot be loaded again: {why}.", name=name)
+    # Never handed on: the step that makes it finds nothing in its place, and runs again.
+    with contextlib.suppress(OSError):
+        path.unlink()
+    return StepError(
+        "artifact_damaged",
+        f"The stored value of `{name}` ({stored}) was damaged, and is removed: {why}. Run again to make it anew.",
+        name=name,
+        stored=stored,
+    )

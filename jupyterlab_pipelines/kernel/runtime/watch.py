@@ -173,7 +173,7 @@ class Watch:
             digest = materializer.digest(value)
             size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
         except NotCarriableError as error:
-            return self._uncarriable(name, value, str(error))
+            return self._uncarriable(name, value, _obstacle_in(name, error))
         except OSError:
             raise
         except Exception as error:  # a `__reduce__` or `__getstate__` of the user's may raise anything
@@ -255,6 +255,12 @@ class Watch:
 
     def _definitions(self) -> Any:
         return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+
+
+def _obstacle_in(name: str, error: NotCarriableError) -> str:
+    """Why the value of `name` cannot be stored, with the whole way to the obstacle in it."""
+    path = error.details.get("path")
+    return error.message.replace(f"`{path}`", f"`{name}{path}`", 1) if path else error.message
 
 
 def _record(name: str, value: Any, digest: str, materializer: str, size: int) -> dict[str, Any]:
