@@ -6,6 +6,7 @@ runner asks the same two questions while it goes; so a plan and a run never disa
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -315,15 +316,19 @@ def check_parameters(pipeline: Pipeline, parameters: Mapping[str, Any]) -> dict[
 
 
 def _meant(text: TypedText, parameter: Parameter) -> Any:
-    """What `text` stands for: itself where the default is a text, else the literal that it spells."""
+    """What `text` stands for: itself where the default is a text, else what it spells.
+
+    That is a number, a truth value or None as papermill reads them, or any JSON.
+    """
     if isinstance(parameter.default, str):
         return str(text)
-    try:
-        value = json.loads(text)
-    except ValueError:
-        words = {"True": True, "False": False, "None": None, "none": None}
-        value = words.get(text, str(text))
-    return value
+    words = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    for read in (int, float, json.loads):
+        with contextlib.suppress(ValueError, RecursionError):
+            return read(text)
+    return str(text)
 
 
 def _fits(default: Any, value: Any) -> bool:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -304,15 +303,9 @@ class Project:
             jobs=options["jobs"],
             listener=on_event or (lambda event: None),
         )
-        with _terminated_as_interrupted():
-            status = runner.run()
+        status = runner.run()
         if row["output"]:
-            output = Path(row["output"])
-            aside = output.with_name(f".{output.name}.{run_id}.part")
-            aside.write_text(
-                json.dumps(self.run_notebook(run_id), indent=1, ensure_ascii=False) + "\n", "utf-8"
-            )
-            os.replace(aside, output)
+            _write_whole(Path(row["output"]), _notebook_file(self.run_notebook(run_id)))
         return status
 
     def _prepare(
@@ -638,6 +631,29 @@ def _snapshot(content: Mapping[str, Any]) -> bytes:
     return json.dumps({**content, "cells": cells}, sort_keys=True).encode("utf-8", "surrogatepass")
 
 
+def _notebook_file(content: Mapping[str, Any]) -> bytes:
+    """The notebook as JupyterLab writes it to a file."""
+    try:
+        text = json.dumps(content, indent=1, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which JSON can say and UTF-8 cannot
+        text = json.dumps(content, indent=1).encode()
+    return text + b"\n"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write the file so that it is never there in part."""
+    aside = path.with_name(f".{secrets.token_hex(4)}.part")
+    try:
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    except OSError as error:
+        raise UsageError(
+            "bad_output", f"The output {path} cannot be written: {error.strerror}.", output=str(path)
+        ) from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def _require_writable(output: Path, notebook: Path) -> None:
     if os.path.abspath(output) == os.path.abspath(notebook) or (
         output.exists() and notebook.exists() and os.path.samefile(output, notebook)
@@ -657,25 +673,6 @@ def _environment_with_us() -> dict[str, str]:
     if ours not in sys.path[1:] or known is not None:
         environment["PYTHONPATH"] = ours if not known else os.pathsep.join([known, ours])
     return environment
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """A request to terminate ends the run as Ctrl-C does: cancelled, with everything written down."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:
-        # Not in the main thread: then the process is not ours to guard.
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 __all__ = ["Project", "TypedText"]

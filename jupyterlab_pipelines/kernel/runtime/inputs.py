@@ -18,11 +18,13 @@ GROUP = "group"
 
 def reference(materializer: str, stored: str, member: str | None) -> str:
     """How the step notebook names a stored value."""
-    return f"{materializer}:{stored}" if member is None else f"{GROUP}:{stored}#{member}"
+    return f"{materializer}:{stored}" if member is None else f"{materializer}:{stored}#{member}"
 
 
 def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any]:
-    """The values by name. Names that refer to one stored object get one object.
+    """The values by name. Members of one group, and names of one object, are loaded once.
+
+    Equal values lie in one file, too, but are objects of their own.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
             raise StepError(
                 "artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name
             )
-        key = f"{materializer}:{stored}"
+        key = f"{materializer}:{stored}" if materializer == GROUP else said if member else name
         if key not in files:
             try:
                 read = read_group if materializer == GROUP else materializer_named(materializer).read

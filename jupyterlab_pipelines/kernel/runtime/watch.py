@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
 UNCARRIABLE = "uncarriable"
-KEPT_ANYWAY_BYTES = 1 << 28
+KEPT_ANYWAY_BYTES = 1 << 26
+KEPT_ANYWAY_ITEMS = 100_000
 """Up to this size, a value is kept though no step reads it (yet)."""
 
 SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "display"})
@@ -73,7 +74,7 @@ class Watch:
         with self._definitions():
             changed = self._changed_in_place()
             bound = self._bound()
-            values = self._to_store(changed | bound)
+            values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
         for name in self.spec["wanted"]:
@@ -120,13 +121,13 @@ class Watch:
             if self.before.get(name) != id(value) and not _is_shells(name)
         }
 
-    def _to_store(self, touched: Iterable[str]) -> dict[str, Any]:
-        """Values that later steps read, and those that are cheap to keep for whoever asks later."""
-        wanted = set(self.spec["wanted"])
+    def _to_store(self, bound: set[str], changed: set[str]) -> dict[str, Any]:
+        """Values that later steps may read, and those that are cheap to keep for whoever asks later."""
         own = set(self.spec["definitions"])
         passed_on = set(self.spec["leaves"]) & self.spec["inputs"].keys()
+        wanted = {*self.spec["wanted"], *changed, *passed_on}
         chosen: dict[str, Any] = {}
-        for name in sorted({*touched, *wanted, *passed_on}):
+        for name in sorted(bound | wanted):
             if name not in self.namespace:
                 continue
             value = self.namespace[name]
@@ -193,8 +194,9 @@ class Watch:
         record = self._store_one(first, value)
         if record is None:
             return {}
-        together = f"{record['digest']}{WITH}{'='.join(members)}"
-        return {name: record | {"name": name, "digest": together} for name in members}
+        names = "=".join(members)
+        together = f"{record['digest']}{WITH}{names}"
+        return {name: record | {"name": name, "digest": together, "member": names} for name in members}
 
     def _store_group(self, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         referred: list[str] = []
@@ -337,4 +339,6 @@ def _size(value: Any) -> int:
                 return int(size)
         except Exception:  # somebody's own attribute of that name
             continue
+    if isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS:
+        return KEPT_ANYWAY_BYTES + 1  # its items may be of any size
     return sys.getsizeof(value, 0)
