@@ -271,7 +271,7 @@ class StepKernelManager(AsyncKernelManager):
     """
 
     server = Instance(ForkServer, allow_none=True)
-    is_wanted = Callable(lambda: True)
+    require_wanted = Callable()
     log_path = Unicode()
     client_class = DottedObjectName(f"{__name__}.StepKernelClient")
     client_factory = Type(StepKernelClient)
@@ -284,8 +284,7 @@ class StepKernelManager(AsyncKernelManager):
                 argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path)
             )
         if process is None:
-            if not self.is_wanted():
-                raise RuntimeError("the step was ended before it had a kernel")
+            self.require_wanted()
             with open(self.log_path, "ab") as log:
                 await super()._async_launch_kernel(kernel_cmd, **kw, stdout=log, stderr=log)
             return

@@ -95,6 +95,11 @@ class StepSession:
         elif self.timeout_seconds is not None:
             self._after(self.timeout_seconds, lambda: self.stop("timeout"))
 
+    def require_wanted(self) -> None:
+        """Raise `RuntimeError` if the step was stopped: an idle kernel does not hear an interrupt."""
+        if self.stopped is not None:
+            raise RuntimeError(f"the step was stopped: {self.stopped}")
+
     def finish(self, report: dict[str, Any]) -> None:
         """The step came to its end, and stored what it leaves.
 
@@ -166,7 +171,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             **own_sockets(),
             server=self.session.server,
             log_path=str(self.session.log),
-            is_wanted=lambda: self.session is None or self.session.stopped is None,
+            require_wanted=self.session.require_wanted,
             config=self.config,
         )
         self.session.attach(self.km)
@@ -188,6 +193,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                     f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j"
                 )
                 session.on_cell(0, len(own))
+            session.require_wanted()
             try:
                 self.nb_man.cell_start(cell, index)
                 self.execute_cell(cell, index)
@@ -313,6 +319,8 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
             stderr_file=stderr_file,
             # Outputs that take long to arrive are late, not lost.
             iopub_timeout=SECONDS_FOR_OUTPUT,
+            # How often to look whether the kernel still lives.
+            shell_timeout_interval=1,
             raise_on_iopub_timeout=True,
         )
         client = StepClient(nb_man, **final_kwargs)

@@ -300,9 +300,11 @@ def _error(
                 continue
             trace = ANSI.sub("", "\n".join(output["traceback"]))
             message = f"{output['ename']}: {ANSI.sub('', output['evalue'])}".rstrip(": ")
-            code = "cell_failed" if cell_index_of(cell) is not None else "input_failed"
+            if cell_index_of(cell) is None:
+                message = _input_message(job, message)
+                return document | {"code": "input_failed", "message": message, "traceback": trace}
             place = _place(job, cell, _line(trace, cell.get("execution_count")))
-            return document | {"code": code, "message": message, "traceback": trace} | place
+            return document | {"code": "cell_failed", "message": message, "traceback": trace} | place
     if isinstance(failure, StepError):
         trace = str(failure.details.get("traceback", ""))
         message = f"The outputs of step `{name}` could not be stored: {failure.message}"
@@ -313,6 +315,18 @@ def _error(
         )
         return document | {"code": "kernel_died", "message": message} | _place(job, _last_started(executed))
     return document | {"code": "kernel_failed", "message": f"Step `{name}` could not be run: {failure}"}
+
+
+def _input_message(job: StepJob, message: str) -> str:
+    """What went wrong with an input, and where that comes from."""
+    message = message.removeprefix("StepError: ")
+    for given in job.resolved.needs.inputs:
+        if f"`{given.name}`" in message:
+            message += (
+                f" Step `{job.step.name}` gets `{given.name}` from step `{given.step}`; cells of one step share "
+                "their values without storing them."
+            )
+    return message
 
 
 def _last_started(executed: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -58,6 +58,9 @@ def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
 
 def _import_kernel() -> None:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    # The kernels' parent, which ipykernel reads when it is imported; without one it thinks that it was
+    # started in a terminal, and prints how to connect.
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
     # A step's kernel is not debugged; the debugger costs a quarter of a second and ten threads.
     blocked = "debugpy" not in sys.modules
     if blocked:

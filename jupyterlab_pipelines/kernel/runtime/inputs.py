@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import pickle
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +31,7 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
     Raises
     ------
     StepError
-        ``artifact_missing``, or ``artifact_damaged``: the stored value cannot be read.
+        ``artifact_missing``, ``package_missing``, ``artifact_damaged`` or ``not_loadable``.
     """
     artifacts = ArtifactStore(store / "artifacts")
     files: dict[str, Any] = {}
@@ -55,13 +57,8 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
                     name=name,
                     package=error.name,
                 ) from error
-            except (EOFError, OSError, ValueError, KeyError) as error:
-                raise StepError(
-                    "artifact_damaged",
-                    f"The stored value of `{name}` ({stored}) cannot be read: {error}",
-                    name=name,
-                    stored=stored,
-                ) from error
+            except Exception as error:  # a `__setstate__` of the user's may raise anything
+                raise _unreadable(name, materializer, stored, path, error) from error
         values[name] = files[key][member] if materializer == GROUP else files[key]
     _show_figures()
     return values
@@ -78,3 +75,20 @@ def _show_figures() -> None:
         backend = str(matplotlib.rcParams["backend"])
         if backend.endswith("backend_inline"):
             importlib.import_module(backend.removeprefix("module://"))
+
+
+def _unreadable(name: str, materializer: str, stored: str, path: Path, error: Exception) -> StepError:
+    why = f"{type(error).__name__}: {error}"
+    if materializer == "pickle" and not isinstance(error, EOFError | OSError | pickle.UnpicklingError):
+        return StepError(
+            "not_loadable", f"`{name}` was stored, but cannot be loaded again: {why}.", name=name
+        )
+    # Never handed on: the step that makes it finds nothing in its place, and runs again.
+    with contextlib.suppress(OSError):
+        path.unlink()
+    return StepError(
+        "artifact_damaged",
+        f"The stored value of `{name}` ({stored}) was damaged, and is removed: {why}. Run again to make it anew.",
+        name=name,
+        stored=stored,
+    )

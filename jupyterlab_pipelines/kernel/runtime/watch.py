@@ -180,7 +180,7 @@ class Watch:
             if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
                 materializer.read(self.artifacts.path(digest))
         except NotCarriableError as error:
-            return self._uncarriable(name, value, str(error))
+            return self._uncarriable(name, value, _obstacle_in(name, error))
         except OSError:
             raise
         except Exception as error:  # a `__reduce__` or `__setstate__` of the user's may raise anything
@@ -265,6 +265,12 @@ class Watch:
 
     def _definitions(self) -> Any:
         return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+
+
+def _obstacle_in(name: str, error: NotCarriableError) -> str:
+    """Why the value of `name` cannot be stored, with the whole way to the obstacle in it."""
+    path = error.details.get("path")
+    return error.message.replace(f"`{path}`", f"`{name}{path}`", 1) if path else error.message
 
 
 def _record(name: str, value: Any, digest: str, materializer: str, size: int) -> dict[str, Any]:
