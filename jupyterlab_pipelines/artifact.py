@@ -40,12 +40,13 @@ class Artifact:
         Name of the file in the artifact store: the digest, except for a value that shares
         objects with other outputs and therefore lies with them in one file.
     member
-        Its key in that file, when `stored` holds several values.
+        Its key in that file, when `stored` holds several values; the names joined by ``=`` when
+        several stand for the one object in it.
     summary
         A few words for people: ``336,776 × 19``.
     definitions
-        Names of the notebook's classes and functions which the stored value refers to, and
-        which must be defined before it can be loaded.
+        Names of the notebook which the stored value refers to: classes and functions that must be
+        defined before it can be loaded, and what functions in it read when they are called.
     kind
         ``value``; ``absent`` when the step ended with the name undefined; ``hidden`` for process
         state that has no name in Python (e.g. the global random generator).

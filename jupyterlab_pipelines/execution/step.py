@@ -142,6 +142,19 @@ def execute_step(job: StepJob) -> StepOutcome:
     if report is None:
         told = _error(job, session, executed, failure, seconds)
         return StepOutcome(seconds, executed=notebook, log=log, error=told, stopped=session.stopped)
+    return outcome_of(job, report, seconds, executed=notebook, log=log, stopped=session.stopped)
+
+
+def outcome_of(
+    job: StepJob,
+    report: Mapping[str, Any],
+    seconds: float,
+    *,
+    executed: str | None,
+    log: str | None = None,
+    stopped: str | None = None,
+) -> StepOutcome:
+    """The outcome of a step that came to its end; `report` is what the runtime in its kernel says."""
     return StepOutcome(
         duration_seconds=seconds,
         outputs=tuple(_artifact(record) for record in report["outputs"]),
@@ -149,9 +162,9 @@ def execute_step(job: StepJob) -> StepOutcome:
         effects=Effects.from_json(report["effects"]),
         trace={"packages": report["packages"]} | ({} if _is_own(job) else {"paths": report["paths"]}),
         metrics=report["metrics"],
-        executed=notebook,
+        executed=executed,
         log=log,
-        stopped=session.stopped,
+        stopped=stopped,
     )
 
 
@@ -177,7 +190,14 @@ def _notebook(job: StepJob) -> dict[str, Any]:
         content=job.content,
         kernel=job.kernel,
         references=references,
+        late=_late_inputs(job),
     )
+
+
+def _late_inputs(job: StepJob) -> set[str]:
+    """Inputs that can be loaded only when late definitions have been made."""
+    late = {name for definition in job.resolved.needs.late_definitions for name in definition.names}
+    return {name for name, artifact in job.resolved.inputs.items() if late.intersection(artifact.definitions)}
 
 
 def _spec(job: StepJob) -> dict[str, Any]:
@@ -207,8 +227,14 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "imports": list(needs.imports),
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
-        "seeds": any("seed" in statement for cell in step.code for statement in cell),
+        "seeds": any(_seeds(statement) for cell in step.code for statement in cell),
+        "is_seeded": any(_seeds(cell.source) for cell in job.pipeline.cells),
     }
+
+
+def _seeds(source: str) -> bool:
+    """Whether code may bring a random generator into a known state."""
+    return "seed" in source or "set_state" in source or "setstate" in source
 
 
 def _artifact(record: Mapping[str, Any]) -> Artifact:

@@ -12,6 +12,7 @@ It ends when stdin closes, and its kernels with it.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import gc
 import importlib
@@ -23,6 +24,7 @@ import signal
 import sys
 import threading
 import traceback
+import types
 from typing import Any, BinaryIO
 
 KILL_WITH_PARENT = 1
@@ -35,10 +37,7 @@ def main() -> None:
         del sys.path[0]
     orders, answers = _take_over_stdio()
     _import_kernel()
-    for module in json.loads(sys.argv[1]):
-        # What cannot be imported is the step's to tell, when its cell imports it.
-        with contextlib.suppress(BaseException):
-            importlib.import_module(module)
+    _preload(json.loads(sys.argv[1]))
     if threading.active_count() > 1:
         # A forked child would miss these threads, and might wait for them for ever.
         _say(answers, {"ready": False, "why": "a package started threads when it was imported"})
@@ -80,6 +79,21 @@ def _import_kernel() -> None:
             importlib.import_module(module)
     if blocked:
         del sys.modules["debugpy"]
+
+
+def _preload(modules: list[str]) -> None:
+    """Import the notebook's packages as they would be imported in a kernel.
+
+    pandas asks for IPython's shell while it is imported: with a kernel in it, tables are printed as in a
+    notebook, without one as in a terminal.
+    """
+    shell = types.SimpleNamespace(kernel=True)
+    builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
+    for module in modules:
+        # What cannot be imported is the step's to tell, when its cell imports it.
+        with contextlib.suppress(BaseException):
+            importlib.import_module(module)
+    del builtins.get_ipython  # type: ignore[attr-defined]
 
 
 def _serve(orders: BinaryIO, answers: BinaryIO) -> None:

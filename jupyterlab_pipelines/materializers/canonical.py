@@ -29,7 +29,7 @@ from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any, cast
 
-from jupyterlab_pipelines.materializers.definitions import is_reference
+from jupyterlab_pipelines.materializers.definitions import is_of_notebook, is_reference
 from jupyterlab_pipelines.materializers.memory import Region, find_region, region_of
 
 DIGEST_BYTES = 16
@@ -206,13 +206,19 @@ def _function_form(encoder: Encoder, function: types.FunctionType) -> tuple[obje
         function.__closure__,
         function.__doc__,
         function.__dict__,
-        tuple((name, function.__globals__[name]) for name in _globals_read(function)),
+        None
+        if is_of_notebook(function)  # it reads the names of whoever calls it, see `globals_read`
+        else tuple(
+            (name, function.__globals__[name])
+            for name in sorted(globals_read(function.__code__) & function.__globals__.keys())
+        ),
     )
 
 
-def _globals_read(function: types.FunctionType) -> list[str]:
+def globals_read(code: types.CodeType) -> set[str]:
+    """Global names that a function with this code, or one within it, may read when it is called."""
     names: set[str] = set()
-    todo = [function.__code__]
+    todo = [code]
     while todo:
         code = todo.pop()
         todo.extend(const for const in code.co_consts if isinstance(const, types.CodeType))
@@ -221,7 +227,7 @@ def _globals_read(function: types.FunctionType) -> list[str]:
             for instruction in dis.get_instructions(code)
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
         )
-    return sorted(names & function.__globals__.keys())
+    return names
 
 
 def _code_form(encoder: Encoder, code: types.CodeType) -> tuple[object, ...]:

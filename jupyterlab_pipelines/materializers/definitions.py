@@ -8,6 +8,7 @@ side, so that ``isinstance``, members of enums and dataclasses work as in one pr
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,7 +22,8 @@ def carried_definitions(names: Collection[str]) -> Iterator[None]:
 
     All other functions and classes of ``__main__`` are stored by value, as cloudpickle does. A
     digest counts a definition that is stored by name *as its name*: whoever reuses the value has
-    to compare the source of what `Materializer.write` says it refers to.
+    to compare the source of what `Materializer.write` says it refers to. Likewise a function that is
+    stored by value reads global names of the notebook in which it is called, not of where it was stored.
     """
     token = _carried.set(frozenset(names))
     try:
@@ -49,3 +51,8 @@ def definition_name(thing: object) -> str | None:
     if getattr(thing, "__module__", None) == "__main__" and is_reference(thing):
         return str(thing.__qualname__).partition(".")[0]  # type: ignore[attr-defined]
     return None
+
+
+def is_of_notebook(function: types.FunctionType) -> bool:
+    """Whether its global names are those of the notebook."""
+    return function.__globals__ is vars(sys.modules["__main__"])

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jupyterlab_pipelines.materializers.base import NotCarriableError
+from jupyterlab_pipelines.materializers.definitions import is_of_notebook
 
 _LOOKED_AT = 10_000
 """Objects that are looked at in search of the obstacle."""
@@ -79,8 +80,9 @@ def _walk(value: object) -> Iterator[tuple[str, object]]:
         elif isinstance(thing, types.FunctionType):
             cells = zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=True)
             todo.extend((f"{path}.<closure>.{name}", cell.cell_contents) for name, cell in cells)
-            names = set(thing.__code__.co_names) & thing.__globals__.keys()
-            todo.extend((f"{path}.<global>.{name}", thing.__globals__[name]) for name in sorted(names))
+            if not is_of_notebook(thing):
+                names = set(thing.__code__.co_names) & thing.__globals__.keys()
+                todo.extend((f"{path}.<global>.{name}", thing.__globals__[name]) for name in sorted(names))
         elif not isinstance(thing, (type, types.ModuleType)):
             todo.extend((f"{path}.{name}", each) for name, each in getattr(thing, "__dict__", {}).items())
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import io
 import pickle
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.materializers import canonical, container
-from jupyterlab_pipelines.materializers.definitions import definition_name, is_reference
+from jupyterlab_pipelines.materializers.definitions import definition_name, is_of_notebook, is_reference
 from jupyterlab_pipelines.materializers.memory import Region, bytes_of, find_region, view
 from jupyterlab_pipelines.materializers.obstacles import NEVER_CARRIED, explaining
 from jupyterlab_pipelines.materializers.sharing import shared_memory
@@ -65,6 +67,7 @@ def _pickler_class() -> Any:
             super().__init__(*args, **options)
             self.referenced: set[str] = set()
             self.regions: dict[Region, Any] = {}
+            self.cells: dict[int, tuple[object, _Cell]] = {}
 
         def reducer_override(self, thing: Any) -> Any:
             if isinstance(thing, _DEFINITIONS):
@@ -74,6 +77,9 @@ def _pickler_class() -> Any:
                     return NotImplemented
                 if isinstance(thing, _CACHED) and not is_reference(thing):
                     return _cached, (thing.__wrapped__, thing.cache_parameters())
+                if Base is not _PlainPickler and _is_made_in_notebook(thing):
+                    self.referenced |= canonical.globals_read(thing.__code__) - vars(builtins).keys()
+                    return _function_by_value(thing, self._cell)
             elif isinstance(thing, NEVER_CARRIED):
                 raise pickle.PicklingError(f"cannot pickle {type(thing).__name__!r} object")
             elif _is_array_of_numbers(thing):
@@ -84,7 +90,60 @@ def _pickler_class() -> Any:
                     return _as_contiguous(thing).__reduce_ex__(5)
             return super().reducer_override(thing)
 
+        def _cell(self, cell: Any) -> _Cell:
+            # The cell is kept, so that no other one gets its id.
+            return self.cells.setdefault(id(cell), (cell, _Cell()))[1]
+
     return Pickler
+
+
+def _is_made_in_notebook(thing: Any) -> bool:
+    return isinstance(thing, types.FunctionType) and not is_reference(thing) and is_of_notebook(thing)
+
+
+class _Cell:
+    """Stands for a variable of a closure, which several functions may share and which may hold them."""
+
+    def __reduce__(self) -> Any:
+        return types.CellType, ()
+
+
+def _function_by_value(function: Any, cell_for: Callable[[Any], _Cell]) -> Any:
+    """Reduce a function of the notebook to its code, and what it holds.
+
+    Cloudpickle would copy the global names that it reads as well. A function that was made in one step and
+    is called in another reads what they stand for there.
+    """
+    cells = function.__closure__ or ()
+    contents = {}
+    for number, cell in enumerate(cells):
+        try:
+            contents[number] = cell.cell_contents
+        except ValueError:
+            pass  # not assigned yet
+    attributes = {name: getattr(function, name) for name in _FUNCTION_ATTRIBUTES}
+    state = (attributes, function.__dict__, contents)
+    made_of = (function.__code__, tuple(cell_for(cell) for cell in cells))
+    return _function, made_of, state, None, None, _complete_function
+
+
+_FUNCTION_ATTRIBUTES = (
+    *("__name__", "__qualname__", "__module__", "__doc__"),
+    *("__defaults__", "__kwdefaults__", "__annotations__"),
+)
+
+
+def _function(code: types.CodeType, cells: tuple[types.CellType, ...]) -> types.FunctionType:
+    return types.FunctionType(code, vars(sys.modules["__main__"]), closure=cells or None)
+
+
+def _complete_function(function: Any, state: Any) -> None:
+    attributes, own, contents = state
+    for name, value in attributes.items():
+        setattr(function, name, value)
+    function.__dict__.update(own)
+    for number, value in contents.items():
+        function.__closure__[number].cell_contents = value
 
 
 _CACHED = type(functools.lru_cache(lambda: None))

@@ -127,8 +127,10 @@ def mutable_objects(value: object, limit: int = LOOKED_AT) -> Iterator[Any]:
 
 def _is_nobodys(thing: object) -> bool:
     """Immutable, or found by name where it is loaded."""
-    if isinstance(thing, (type, types.ModuleType, types.BuiltinFunctionType, Enum)):
+    if isinstance(thing, (type, types.ModuleType, Enum)):
         return True
+    if isinstance(thing, types.BuiltinFunctionType):  # `len`, but not `xs.append`
+        return isinstance(thing.__self__, (type, types.ModuleType, type(None)))
     if isinstance(thing, types.FunctionType):
         return is_reference(thing)
     from jupyterlab_pipelines.materializers.canonical import is_immutable

@@ -7,10 +7,11 @@ then what the step gets from other steps, then its own cells as they stand in th
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.notebook.flow import has_code
+from jupyterlab_pipelines.notebook.parse import source_of
 from jupyterlab_pipelines.pipeline import CellKind, Definition, Needs, Pipeline, Step
 
 METADATA = "pipelines-as-experiments"
@@ -25,6 +26,7 @@ def step_notebook(
     content: Mapping[str, Any],
     kernel: str,
     references: Mapping[str, str],
+    late: Collection[str] = (),
 ) -> dict[str, Any]:
     """The notebook that executes `step` alone, nbformat 4.5.
 
@@ -34,6 +36,8 @@ def step_notebook(
         The source notebook; its metadata is kept.
     references
         By name of an input, how the runtime finds its stored value.
+    late
+        Inputs that refer to late definitions.
     """
     cells: list[dict[str, Any]] = []
     parameter_cells = pipeline.cells_of(CellKind.PARAMETERS)
@@ -43,14 +47,9 @@ def step_notebook(
             _code(f"cell-{cell.index}", cell.source, tags + _kept(content, cell.index), cell_index=cell.index)
         )
     cells += _definitions("definitions", needs.definitions)
-    if references:
-        arguments = "".join(f"    {name}={said!r},\n" for name, said in sorted(references.items()))
-        source = (
-            "import jupyterlab_pipelines.kernel.runtime as _pipelines\n\n"
-            f"_pipelines.load(\n{arguments})\ndel _pipelines"
-        )
-        cells.append(_code("inputs", source, ["injected-inputs"]))
+    cells += _inputs("inputs", {name: said for name, said in references.items() if name not in late})
     cells += _definitions("late-definitions", needs.late_definitions)
+    cells += _inputs("late-inputs", {name: said for name, said in references.items() if name in late})
     for index in step.cells:
         cell = pipeline.cells[index]
         ours = {"cell_index": index, "step": step.name, "has_code": has_code(cell)}
@@ -66,6 +65,17 @@ def _kept(content: Mapping[str, Any], index: int) -> list[str]:
     """The tags of a cell that change how it is executed, under *Run All* too."""
     tags = (content["cells"][index].get("metadata") or {}).get("tags") or []
     return [tag for tag in tags if tag in ("raises-exception", "skip-execution")]
+
+
+def _inputs(cell_id: str, references: Mapping[str, str]) -> list[dict[str, Any]]:
+    if not references:
+        return []
+    arguments = "".join(f"    {name}={said!r},\n" for name, said in sorted(references.items()))
+    source = (
+        "import jupyterlab_pipelines.kernel.runtime as _pipelines\n\n"
+        f"_pipelines.load(\n{arguments})\ndel _pipelines"
+    )
+    return [_code(cell_id, source, ["injected-inputs"])]
 
 
 def _definitions(cell_id: str, definitions: tuple[Definition, ...]) -> list[dict[str, Any]]:
@@ -131,7 +141,7 @@ def with_outputs(
             place = cell_index_of(cell)
             if place is None or is_step_cell(cell) or place in outputs or place >= len(pipeline.cells):
                 continue
-            if pipeline.cells[place].source == cell.get("source"):
+            if pipeline.cells[place].source == source_of(cell):
                 outputs[place] = cell.get("outputs", [])
     count = 0
     for index, cell in enumerate(result["cells"]):

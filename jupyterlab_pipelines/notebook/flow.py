@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import builtins
 import graphlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -46,6 +47,12 @@ GIVEN = frozenset(dir(builtins)) | {
     *("_ih", "_oh", "_dh", "__name__", "__doc__", "__builtins__", "__builtin__"),
 }
 """Names that every kernel has before the first cell."""
+
+SETTER = re.compile(
+    r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
+    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|reset_\w+|init_\w+)\Z"
+)
+"""Functions of packages that set an option and do nothing else, by their names."""
 
 MOST_DEFINITIONS = 50
 """How far definitions that read each other at once are followed; further, they travel as values."""
@@ -106,10 +113,22 @@ class _Reader:
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """Names that shared objects when `step` had ended, with what they were bound to then."""
+    """Names that shared objects at some moment, with what they were bound to then; None: since setup."""
 
-    step: str
+    step: str | None
     bound: Mapping[str, _Binding]
+
+
+@dataclass
+class _PassedOn:
+    """What a step must leave though it did not change it.
+
+    Two names share objects, one of them left by the step and one by an earlier step, and a later step
+    reads or changes both. They must travel together: the step passes on what it got.
+    """
+
+    names: set[str] = field(default_factory=set)
+    groups: set[frozenset[str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +151,12 @@ def read_pipeline(outline: Outline, learned: Mapping[str, Effects] | None = None
     """
     flow = _walk(outline, learned or {})
     while flow.passed_on:
-        # A value that a step left shares objects with one that it got, and one of the two is changed in
-        # place later. The two must travel together: the step passes on what it got.
         merged = dict(flow.learned)
-        for step, names in flow.passed_on.items():
+        for step, passed_on in flow.passed_on.items():
             effects = merged.get(step, Effects())
-            merged[step] = replace(effects, mutates=effects.mutates | names)
+            merged[step] = replace(
+                effects, mutates=effects.mutates | passed_on.names, shared=effects.shared | passed_on.groups
+            )
         if merged == flow.learned:
             break
         flow = _walk(outline, merged)
@@ -226,8 +245,9 @@ class _Flow:
         self.read_by: dict[tuple[str, str], set[str]] = {}
         self.printed: dict[str, list[str]] = {}
         self.star_imports: list[_Binding] = []
+        self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
-        self.passed_on: dict[str, set[str]] = {}
+        self.passed_on: dict[str, _PassedOn] = {}
         self.opaque: str | None = None
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
@@ -295,13 +315,23 @@ class _Flow:
         self.preamble.append(_Preamble(statement, position, self._is_effect(statement)))
         if statement.star_imports:
             self.star_imports.append(_Binding(None, position, statement))
-        for name in statement.binds | statement.may_bind | statement.mutates:
+        written = statement.binds | statement.may_bind | statement.mutates
+        # Whether they really share objects is not looked at: setup is executed in every kernel.
+        together = {name for name in statement.reads if self._is_setup_value(name)} if written else set()
+        for name in statement.mutates - statement.binds:
+            together |= self._sharing_with(name, self.links)
+        for name in written:
             only_changes = name in statement.mutates and name not in statement.binds
             if only_changes and name in self._seen and self._seen[name].is_definition:
                 continue
             self._seen[name] = self._binding(None, name, position, statement)
+        self._link(None, together | written)
         for name in statement.deletes:
             self._seen.pop(name, None)
+
+    def _is_setup_value(self, name: str) -> bool:
+        binding = self._seen.get(name)
+        return binding is not None and binding.owner is None and not binding.is_definition
 
     def _is_effect(self, statement: Statement) -> bool:
         """Whether a setup statement acts on every step, not only on those that read its names."""
@@ -331,6 +361,8 @@ class _Flow:
         binds, mutates = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
         mutates |= statement.mutates | self._changed_arguments(statement)
         mutates = {name for name in mutates if not self._is_module(name)}
+        if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
+            self.configurations.append(self._binding(step, "*", position, statement))
         binds |= statement.may_bind | statement.may_delete
         for name in sorted((binds | mutates | statement.deletes) - reader.own):
             self._resolve(step, name, self._seen)
@@ -368,8 +400,7 @@ class _Flow:
             if current is None or current.owner != step:
                 self._write(step, name, _Binding(step, position))
         for group in effects.shared:
-            bound = {name: self._seen[name] for name in group if name in self._seen}
-            self.links.append(_Link(step, bound))
+            self._link(step, group)
 
     def _is_module(self, name: str) -> bool:
         """`np.append(xs, 1)` does not change `np`."""
@@ -429,21 +460,50 @@ class _Flow:
         self.leaves[step][name] = None
 
     def _write_shared(self, step: str, name: str, position: Position) -> None:
-        """Names that share objects with `name` change when it is changed in place."""
-        for link in self.links:
-            if link.step == step or link.bound.get(name) is not self._seen.get(name):
-                continue
-            others = [
-                other for other, then in link.bound.items() if other != name and self._seen.get(other) is then
-            ]
-            if not others:
-                continue
-            self.passed_on.setdefault(link.step, set()).update(
-                other for other in (name, *others) if link.bound[other].owner != link.step
-            )
-            for other in others:
-                self._resolve(step, other, self._seen)
-                self._write(step, other, _Binding(step, position))
+        """Names that share objects with `name` change when it is changed in place, and go on to share."""
+        together = self._sharing_with(name, self.links)
+        if len(together) == 1:
+            return
+        self._keep_together(together)
+        for other in sorted(together - {name}):
+            self._resolve(step, other, self._seen)
+        for other in sorted(together):
+            self._write(step, other, _Binding(step, position))
+        self._link(step, together)
+
+    def _link(self, step: str | None, names: Iterable[str]) -> None:
+        bound = {name: self._seen[name] for name in names if name in self._seen}
+        if len(bound) > 1:
+            self.links.append(_Link(step, bound))
+
+    def _sharing_with(self, name: str, links: Iterable[_Link]) -> set[str]:
+        """Names that share objects with `name` now, itself among them.
+
+        They may do so by way of a name that stands for something else by now.
+        """
+        found = {name: {id(self._seen.get(name))}}
+        grown = True
+        while grown:
+            grown = False
+            for link in links:
+                touched = any(id(then) in found.get(other, ()) for other, then in link.bound.items())
+                for other, then in link.bound.items() if touched else ():
+                    if id(then) not in found.setdefault(other, set()):
+                        found[other].add(id(then))
+                        grown = True
+        return {other for other, bound in found.items() if id(self._seen.get(other)) in bound}
+
+    def _keep_together(self, names: set[str]) -> None:
+        """`names` share objects: the step that joined the last of them leaves them all, so that they go on to."""
+        if len({self._seen[name].owner for name in names}) == 1:
+            return
+        first = min(names)
+        for count, link in enumerate(self.links, 1):
+            if link.step is not None and names <= self._sharing_with(first, self.links[:count]):
+                passed_on = self.passed_on.setdefault(link.step, _PassedOn())
+                passed_on.names |= {name for name in names if self._seen[name].owner != link.step}
+                passed_on.groups.add(frozenset(names))
+                return
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -472,12 +532,12 @@ class _Flow:
             is_foreign = name not in reader.own or (binding is not None and binding.owner != step)
             if is_foreign and not self._resolve(step, name, seen) and name not in reader.own | mentions:
                 reader.unresolved.setdefault(name, cell_index)
-            if binding is None or name in reader.inputs:
+            if binding is None:
                 continue
             for statement in self._statements_behind(step, name, binding):
                 todo.extend(statement.deferred)
                 mentions |= statement.mentions
-                if statement.kind is not StatementKind.OTHER:
+                if statement.kind is not StatementKind.OTHER and name not in reader.inputs:
                     todo.extend(statement.reads)
                 binds |= statement.deferred_binds
                 mutates |= statement.deferred_mutates
@@ -513,13 +573,26 @@ class _Flow:
         if binding.owner is None:
             if name in self.parameters and not binding.is_definition:
                 reader.parameters.add(name)
-            reader.setup_names.add(name)
+            if name not in reader.setup_names:
+                reader.setup_names.add(name)
+                self._read_shared(step, name)
+            self._configure(step, name, seen)
             return True
         if binding.is_definition and self._can_travel(binding, seen):
             self._carry(step, binding, seen)
+            self._configure(step, name, seen)
             return True
         self._need_value(step, name, binding)
+        self._read_shared(step, name)
         return True
+
+    def _read_shared(self, step: str, name: str) -> None:
+        """Names that share objects with `name` and are read by `step` as well must be one to it, too."""
+        reader = self.readers[step]
+        together = self._sharing_with(name, self.links)
+        read = {other for other in together if other in reader.inputs or other in reader.setup_names}
+        if len(read) > 1:
+            self._keep_together(read)
 
     def _need_value(self, step: str, name: str, binding: _Binding) -> None:
         assert binding.owner is not None
@@ -571,6 +644,13 @@ class _Flow:
                 reader.late.add(binding.position)
             elif then is not None and then.statement is not None:
                 todo.extend(then.statement.deferred)
+
+    def _configure(self, step: str, name: str, seen: Mapping[str, _Binding]) -> None:
+        """A step that uses a module gets what earlier steps have set in it."""
+        for configuration in self.configurations:
+            assert configuration.statement is not None
+            if name in configuration.statement.reads and self._can_travel(configuration, seen):
+                self._carry(step, configuration, seen)
 
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(
@@ -823,6 +903,32 @@ def _only_calls_on_names(statement: Statement) -> bool:
     """`config["a"] = 1`, `xs.append(2)`: acts on the named objects alone."""
     tree = _tree(statement.normalised)
     return isinstance(tree, ast.Assign | ast.AugAssign | ast.Expr | ast.Delete)
+
+
+def _configures(statement: Statement, modules: set[str]) -> bool:
+    """Whether a statement sets something in an imported module: `alt.renderers.enable("html")`.
+
+    Such a setting lives in the process. As it does nothing else, it is made again where the module is used.
+    """
+    if not modules or statement.kind is not StatementKind.OTHER or statement.binds or statement.may_bind:
+        return False
+    tree = _tree(statement.normalised)
+    if isinstance(tree, ast.Assign | ast.AugAssign):
+        targets = tree.targets if isinstance(tree, ast.Assign) else [tree.target]
+        return all(_root(target) in modules for target in targets)
+    if (
+        isinstance(tree, ast.Expr)
+        and isinstance(tree.value, ast.Call)
+        and isinstance(tree.value.func, ast.Attribute)
+    ):
+        return bool(SETTER.match(tree.value.func.attr)) and _root(tree.value.func) in modules
+    return False
+
+
+def _root(tree: ast.expr) -> str | None:
+    while isinstance(tree, ast.Attribute | ast.Subscript):
+        tree = tree.value
+    return tree.id if isinstance(tree, ast.Name) else None
 
 
 def _parameters_of(statement: Statement, cell_source: str) -> Iterable[Parameter]:

@@ -220,6 +220,15 @@ class RunStore:
             newest.setdefault(row["step"], row)
         return newest
 
+    def last_status(self, notebook: str, step: str) -> str | None:
+        """How the step ended in the newest run of `notebook` in which it came to its turn."""
+        row = self._database.row(
+            "SELECT s.status FROM step_runs s JOIN runs r ON r.id = s.run_id WHERE r.notebook = ? AND s.step = ?"
+            " AND s.status NOT IN (?, ?, ?) ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1",
+            (notebook, step, Status.QUEUED, Status.RUNNING, Status.SKIPPED),
+        )
+        return None if row is None else str(row["status"])
+
     def summaries(self, notebook: str | None, limit: int) -> list[dict[str, Any]]:
         """Runs, newest first, with counts of their steps."""
         where, values = ("WHERE r.notebook = ?", [notebook]) if notebook is not None else ("", [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import secrets
 import shutil
 import socket
@@ -33,10 +35,23 @@ CHROMIUM_ARGS = [
 ]
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SMALL = Path(__file__).parent / "notebooks" / "small.ipynb"
 START_SECONDS = 60
 # A step is a fresh process, and the machine may be slow.
 RUN_MS = 120_000
+
+# As a kernel here would write it, so that JupyterLab has nothing to add when it starts one.
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+        "version": platform.python_version(),
+    },
+}
 
 expect.set_options(timeout=20_000)
 
@@ -138,10 +153,7 @@ class Server:
             "IPYTHONDIR": "ipython",
         }
         own = {name: str(self.folder / folder) for name, folder in folders.items()}
-        return os.environ | own | {
-            "JUPYTERLAB_SETTINGS_DIR": str(settings),
-            "JUPYTER_PIPELINES_STORE": str(self.folder / "store"),
-        }
+        return os.environ | own | {"JUPYTERLAB_SETTINGS_DIR": str(settings)}
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -210,31 +222,59 @@ class Desk:
 
     @property
     def directory(self) -> Path:
-        return self.server.root / self.folder
+        """The folder of this desk's notebooks, a project of its own with a store of its own."""
+        directory = self.server.root / self.folder
+        (directory / ".pipelines").mkdir(parents=True, exist_ok=True)
+        return directory
 
     def write(self, name: str, cells: list[tuple[list[str], str]]) -> str:
-        """A notebook of code cells, each with its tags; its path for `open`."""
-        notebook = nbformat.v4.new_notebook()
+        """A notebook of code cells, each with its tags and source; its path for `open`."""
+        notebook = nbformat.v4.new_notebook(metadata=METADATA)
         for tags, source in cells:
             cell = nbformat.v4.new_code_cell(source)
             if tags:
                 cell.metadata["tags"] = tags
             notebook.cells.append(cell)
-        self.directory.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, self.directory / name)
         return f"{self.folder}/{name}"
 
+    def write_small(self) -> str:
+        """Four steps, two of which may run side by side; a parameter cell, setup, a cell left out."""
+        return self.write(
+            "small.ipynb",
+            [
+                (["parameters"], "rows = 6\nfactor = 2"),
+                ([], "import time"),
+                (["step:load", "role:importer"], "numbers = list(range(rows))\nnumbers"),
+                (["step:double"], "doubled = [number * factor for number in numbers]"),
+                ([], "print('doubled', doubled)"),
+                (["step:square", "owner:anna"], "squares = [number ** 2 for number in numbers]"),
+                (["step:total", "role:evaluator"], "total = sum(doubled) + sum(squares)\nprint(total)"),
+                (["skip"], "print('only for me')"),
+            ],
+        )
+
+    def add_output(self, path: Path, index: int, data: dict[str, Any]) -> None:
+        """Give a cell of a notebook file an output, as if it had been run."""
+        notebook = json.loads(path.read_text())
+        output = {"output_type": "display_data", "metadata": {}, "data": data}
+        notebook["cells"][index]["outputs"] = [output]
+        path.write_text(json.dumps(notebook))
+
     def copy(self, source: Path) -> str:
-        self.directory.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, self.directory / source.name)
         return f"{self.folder}/{source.name}"
 
-    def open(self, notebook: str, *, theme: Literal["light", "dark"] = "light") -> None:
+    def open(self, notebook: str, *, theme: Literal["light", "dark"] = "light", show: bool = True) -> None:
+        """Open a notebook in an empty JupyterLab, or in Notebook 7; with `show`, the panel beside it."""
         self.page.goto(self.server.address(notebook, **({"reset": ""} if self.is_lab else {})))
         self.wait_for_notebook()
-        if theme == "dark":
-            self.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
-            expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+        if show:
+            self.command("pipelines-as-experiments:open-panel")
+            expect(self.panel).to_be_visible()
+        self.command("apputils:change-theme", {"theme": f"JupyterLab {theme.capitalize()}"})
+        is_light = "true" if theme == "light" else "false"
+        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
 
     @property
     def is_lab(self) -> bool:
@@ -309,6 +349,16 @@ class Desk:
 
     def button(self, name: str) -> Locator:
         return self.panel.get_by_role("button", name=name, exact=True).first
+
+    def widen(self, pixels: int) -> None:
+        """Drag the edge of the panel until it is so wide."""
+        box = self.panel.bounding_box()
+        assert box is not None
+        edge, middle = box["x"] + box["width"] + 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(edge, middle)
+        self.page.mouse.down()
+        self.page.mouse.move(edge + pixels - box["width"], middle, steps=5)
+        self.page.mouse.up()
 
     def screenshot(self, name: str) -> None:
         SCREENSHOTS.mkdir(exist_ok=True)

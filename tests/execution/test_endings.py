@@ -148,7 +148,9 @@ def test_signals_at_any_moment_end_it(folder: Path) -> None:
 
 
 def test_a_killed_runner_is_told_as_interrupted(folder: Path) -> None:
-    path = write(waiting("import subprocess\nsubprocess.Popen(['sleep', '602'])\ntime.sleep(600)"), folder / "a.ipynb")
+    path = write(
+        waiting("import subprocess\nsubprocess.Popen(['sleep', '602'])\ntime.sleep(600)"), folder / "a.ipynb"
+    )
     project = Project.open(path)
 
     with run_in_background(folder, "run", "a.ipynb") as process:
@@ -217,10 +219,7 @@ def test_a_killed_fork_server_is_done_without(folder: Path) -> None:
 
 CHAIN = notebook(
     cell("import time"),
-    *(
-        cell(f"x{n} = {f'x{n - 1} + 1' if n else '0'}\ntime.sleep(0.02)", step=f"s{n}")
-        for n in range(6)
-    ),
+    *(cell(f"x{n} = {f'x{n - 1} + 1' if n else '0'}\ntime.sleep(0.02)", step=f"s{n}") for n in range(6)),
     cell("x5", step="end"),
 )
 
@@ -244,7 +243,10 @@ def kill_at_random(folder: Path, times: int, seed: int) -> None:
             # From the beginning, in the same store: the next change of the first step.
             document = json.loads(path.read_text())
             document["cells"][1]["source"] += [f"\nseen = {chance.random()}"]
-            write({**document, "cells": [{**c, "source": "".join(c["source"])} for c in document["cells"]]}, path)
+            write(
+                {**document, "cells": [{**c, "source": "".join(c["source"])} for c in document["cells"]]},
+                path,
+            )
             done = set()
     assert len(project.runs(path)) > times // 2, "too slow a machine to be killed at work"
     assert project.store.database.row("PRAGMA integrity_check")[0] == "ok"  # type: ignore[index]

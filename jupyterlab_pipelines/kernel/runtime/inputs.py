@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import pickle
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,13 @@ GROUP = "group"
 
 def reference(materializer: str, stored: str, member: str | None) -> str:
     """How the step notebook names a stored value."""
-    return f"{materializer}:{stored}" if member is None else f"{GROUP}:{stored}#{member}"
+    return f"{materializer}:{stored}" if member is None else f"{materializer}:{stored}#{member}"
 
 
 def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any]:
-    """The values by name. Names that refer to one stored object get one object.
+    """The values by name. Members of one group, and names of one object, are loaded once.
+
+    Equal values lie in one file, too, but are objects of their own.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
             raise StepError(
                 "artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name
             )
-        key = f"{materializer}:{stored}"
+        key = f"{materializer}:{stored}" if materializer == GROUP else said if member else name
         if key not in files:
             try:
                 read = read_group if materializer == GROUP else materializer_named(materializer).read
@@ -56,13 +60,29 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
             except Exception as error:  # a `__setstate__` of the user's may raise anything
                 raise _unreadable(name, materializer, stored, path, error) from error
         values[name] = files[key][member] if materializer == GROUP else files[key]
+    _show_figures()
     return values
+
+
+def _show_figures() -> None:
+    """Let the kernel show figures that it has only loaded, as it shows those that it has drawn.
+
+    matplotlib tells IPython of its figures when its backend is imported, which is when the first is drawn.
+    """
+    if "matplotlib.figure" in sys.modules:
+        import matplotlib
+
+        backend = str(matplotlib.rcParams["backend"])
+        if backend.endswith("backend_inline"):
+            importlib.import_module(backend.removeprefix("module://"))
 
 
 def _unreadable(name: str, materializer: str, stored: str, path: Path, error: Exception) -> StepError:
     why = f"{type(error).__name__}: {error}"
     if materializer == "pickle" and not isinstance(error, EOFError | OSError | pickle.UnpicklingError):
-        return StepError("not_loadable", f"`{name}` was stored, but cannot be loaded again: {why}.", name=name)
+        return StepError(
+            "not_loadable", f"`{name}` was stored, but cannot be loaded again: {why}.", name=name
+        )
     # Never handed on: the step that makes it finds nothing in its place, and runs again.
     with contextlib.suppress(OSError):
         path.unlink()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import time
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import is_state
+from jupyterlab_pipelines.artifact import HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
@@ -19,10 +19,14 @@ from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
 UNCARRIABLE = "uncarriable"
-KEPT_ANYWAY_BYTES = 1 << 28
+KEPT_ANYWAY_BYTES = 1 << 26
+KEPT_ANYWAY_ITEMS = 100_000
 """Up to this size, a value is kept though no step reads it (yet)."""
 
 SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "display"})
+PROVED_BYTES = 1 << 20
+"""Up to this size, a pickle that a later step wants is loaded once, to see that it can be."""
+
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
@@ -39,6 +43,7 @@ class Watch:
         to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``imports``: root modules that the step imports;
+        ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -69,7 +74,7 @@ class Watch:
         with self._definitions():
             changed = self._changed_in_place()
             bound = self._bound()
-            values = self._to_store(changed | bound)
+            values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
         for name in self.spec["wanted"]:
@@ -116,13 +121,13 @@ class Watch:
             if self.before.get(name) != id(value) and not _is_shells(name)
         }
 
-    def _to_store(self, touched: Iterable[str]) -> dict[str, Any]:
-        """Values that later steps read, and those that are cheap to keep for whoever asks later."""
-        wanted = set(self.spec["wanted"])
+    def _to_store(self, bound: set[str], changed: set[str]) -> dict[str, Any]:
+        """Values that later steps may read, and those that are cheap to keep for whoever asks later."""
         own = set(self.spec["definitions"])
         passed_on = set(self.spec["leaves"]) & self.spec["inputs"].keys()
+        wanted = {*self.spec["wanted"], *changed, *passed_on}
         chosen: dict[str, Any] = {}
-        for name in sorted({*touched, *wanted, *passed_on}):
+        for name in sorted(bound | wanted):
             if name not in self.namespace:
                 continue
             value = self.namespace[name]
@@ -172,12 +177,14 @@ class Watch:
         try:
             digest = materializer.digest(value)
             size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
+            if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
+                materializer.read(self.artifacts.path(digest))
         except NotCarriableError as error:
             return self._uncarriable(name, value, _obstacle_in(name, error))
         except OSError:
             raise
-        except Exception as error:  # a `__reduce__` or `__getstate__` of the user's may raise anything
-            return self._uncarriable(name, value, f"{type(error).__name__}: {error}")
+        except Exception as error:  # a `__reduce__` or `__setstate__` of the user's may raise anything
+            return self._uncarriable(name, value, f"{type(error).__name__}: {error}.")
         record = _record(name, value, digest, materializer.name, size)
         return record | {"stored": digest, "definitions": self._referred(digest, referred)}
 
@@ -187,8 +194,9 @@ class Watch:
         record = self._store_one(first, value)
         if record is None:
             return {}
-        together = f"{record['digest']}{WITH}{'='.join(members)}"
-        return {name: record | {"name": name, "digest": together} for name in members}
+        names = "=".join(members)
+        together = f"{record['digest']}{WITH}{names}"
+        return {name: record | {"name": name, "digest": together, "member": names} for name in members}
 
     def _store_group(self, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         referred: list[str] = []
@@ -232,6 +240,8 @@ class Watch:
             return _nothing(state.name, ABSENT, "") if after is None else self._store_one(state.name, after)
         if after is None:
             return _nothing(state.name, ABSENT, "") | {"kind": "hidden"}
+        if state.name.startswith(HIDDEN) and not self.spec["is_seeded"]:
+            return None  # nobody could repeat these draws, under Run All neither
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
         record = self._store_one(state.name, after)
@@ -335,4 +345,6 @@ def _size(value: Any) -> int:
                 return int(size)
         except Exception:  # somebody's own attribute of that name
             continue
+    if isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS:
+        return KEPT_ANYWAY_BYTES + 1  # its items may be of any size
     return sys.getsizeof(value, 0)

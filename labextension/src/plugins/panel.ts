@@ -77,8 +77,10 @@ function showWithFirstPipeline(
   const show = (): void => {
     if ((tracker.current?.pipeline?.steps.length ?? 0) > 0) {
       tracker.changed.disconnect(show);
-      app.shell.activateById(PANEL_ID);
-      giveRoom(sidebar);
+      if (!sidebar.isVisible) {
+        app.shell.activateById(PANEL_ID);
+        giveRoom(sidebar);
+      }
       void state.save(SHOWN_KEY, true);
     }
   };

@@ -7,7 +7,6 @@ import {
   Position,
   ReactFlow,
   ReactFlowProvider,
-  useReactFlow,
   type Edge as FlowEdge,
   type Node,
   type NodeProps
@@ -19,13 +18,13 @@ import { RoleIcon, StateIcon } from '../../components/icons';
 import { roleWord, stateWord, stepState, type StepState } from '../../state';
 import type { Edge, Pipeline, Role } from '../../tokens';
 import { formatDuration } from '../../units';
-import { placeSteps, styleFor } from './layout';
+import { placeSteps, type Size } from './layout';
 
-/** With more edges than these the names would cover the drawing: they show for the selected step. */
+/** With more edges than these the names would cover the drawing: they show for one step at a time. */
 const MANY_EDGES = 8;
 /** With more names than these an edge says how many others there are. */
 const MANY_NAMES = 3;
-const FIT = { padding: 0.04, minZoom: 0.3, maxZoom: 1.1 };
+const FIT = { padding: 0.04, maxZoom: 1.1 };
 
 type StepNodeData = {
   name: string;
@@ -40,8 +39,7 @@ const NODE_TYPES = { step: React.memo(StepBox) };
 
 interface GraphProps {
   pipeline: Pipeline;
-  /** Pixels that there are side by side. */
-  width: number;
+  frame: Size;
 }
 
 export default function Graph(props: GraphProps): React.ReactElement {
@@ -52,7 +50,7 @@ export default function Graph(props: GraphProps): React.ReactElement {
   );
 }
 
-function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElement {
+function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
   const trans = useTrans();
   const notebook = useNotebook();
   const actions = useActions();
@@ -61,13 +59,15 @@ function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElemen
 
   // Status and decisions change often, places only with the shape of the graph.
   const names = pipeline.steps.map(step => step.name);
-  const style = styleFor(frameWidth);
   const shape = JSON.stringify([
     names,
     pipeline.edges.map(edge => [edge.source, edge.target]),
-    style
+    frame
   ]);
-  const places = React.useMemo(() => placeSteps(names, pipeline.edges, style), [shape]);
+  const { places, isCompact, nodeHeight, view } = React.useMemo(
+    () => placeSteps(names, pipeline.edges, frame),
+    [shape]
+  );
   const nodes = pipeline.steps.map((step): StepNode => {
     const { x, y, width } = places.get(step.name)!;
     const state = stepState(notebook.model, step);
@@ -81,19 +81,19 @@ function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElemen
         name: step.name,
         state,
         role: step.role,
-        isCompact: style.isCompact,
+        isCompact,
         durationSeconds: run ? run.duration_seconds : (step.last?.duration_seconds ?? null)
       },
       // Sizes are given, not measured: the graph is complete and fits its frame at the first drawing.
       width,
-      height: style.height,
+      height: nodeHeight,
       handles: [
         { type: 'target', position: Position.Top, x: width / 2, y: 0, width: 1, height: 1 },
         {
           type: 'source',
           position: Position.Bottom,
           x: width / 2,
-          y: style.height,
+          y: nodeHeight,
           width: 1,
           height: 1
         }
@@ -102,10 +102,14 @@ function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElemen
   });
 
   const focus = hovered ?? selectedStep;
-  const edges = pipeline.edges.map(edge => drawEdge(edge, focus, pipeline.edges.length));
+  const edges = pipeline.edges.map(edge =>
+    drawEdge(edge, focus, !isCompact && pipeline.edges.length <= MANY_EDGES)
+  );
 
   return (
     <ReactFlow<StepNode>
+      // Another shape is another drawing, with a view of its own.
+      key={shape}
       nodes={nodes}
       edges={edges}
       nodeTypes={NODE_TYPES}
@@ -122,8 +126,7 @@ function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElemen
       multiSelectionKeyCode={null}
       minZoom={0.2}
       maxZoom={2}
-      fitView
-      fitViewOptions={FIT}
+      defaultViewport={view}
       zoomOnDoubleClick={false}
       preventScrolling={true}
       zoomOnScroll={false}
@@ -133,20 +136,8 @@ function Drawing({ pipeline, width: frameWidth }: GraphProps): React.ReactElemen
     >
       <Background gap={18} size={1} />
       <Controls showInteractive={false} fitViewOptions={FIT} aria-label={trans.__('Zoom')} />
-      <Refit shape={shape} />
     </ReactFlow>
   );
-}
-
-/** Fits the graph to its frame again when either of them has changed. */
-function Refit({ shape }: { shape: string }): null {
-  const { fitView } = useReactFlow();
-  const notebook = useNotebook();
-  React.useEffect(() => {
-    const timer = setTimeout(() => void fitView(FIT), 0);
-    return () => clearTimeout(timer);
-  }, [shape, notebook]);
-  return null;
 }
 
 function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
@@ -181,9 +172,9 @@ function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
   );
 }
 
-function drawEdge(edge: Edge, focus: string | null, count: number): FlowEdge {
+function drawEdge(edge: Edge, focus: string | null, hasRoom: boolean): FlowEdge {
   const isNear = edge.source === focus || edge.target === focus;
-  const isLabelled = isNear || (focus === null && count <= MANY_EDGES);
+  const isLabelled = isNear || (focus === null && hasRoom);
   const others = edge.names.length - MANY_NAMES;
   const names = edge.names.slice(0, MANY_NAMES).join(', ') + (others > 0 ? ` +${others}` : '');
   return {

@@ -3,23 +3,23 @@ import { Graph, layout } from '@dagrejs/dagre';
 
 import type { Edge } from '../../tokens';
 
-/** How a graph is drawn: with names and states in a wide frame, closer together in a narrow one. */
-export interface Style {
-  isCompact: boolean;
-  height: number;
-  /** How many steps may stand side by side before some go one line further down. */
-  columns: number;
-}
-
-/** Pixels below which there is no room for more than names. */
+/** Pixels of a frame's width below which there is room for names only. */
 const NARROW = 440;
 
-/** Pixels of a step of middling width. */
-const COLUMN = 130;
+/** Above this number of steps a graph is laid out once, not once for each number of columns. */
+const LARGE = 60;
+const COLUMNS = [2, 3, 4, 5, 6];
 
-/** What stands beside a name: icon, role, padding. */
-const SURROUNDINGS_WIDTH = 52;
 const MAX_WIDTH = 220;
+
+/** Larger looks coarse, smaller cannot be read: then the graph is larger than its frame. */
+const MAX_ZOOM = 1.1;
+const MIN_ZOOM = 0.3;
+
+export interface Size {
+  width: number;
+  height: number;
+}
 
 export interface Place {
   /** Of the upper left corner. */
@@ -28,79 +28,115 @@ export interface Place {
   width: number;
 }
 
-export function styleFor(frameWidth: number): Style {
-  const isCompact = frameWidth < NARROW;
+export interface Layout {
+  places: Map<string, Place>;
+  /** Whether there is room for names only. */
+  isCompact: boolean;
+  /** Of every step. */
+  nodeHeight: number;
+  /** Where the graph stands in its frame, and how large. */
+  view: { x: number; y: number; zoom: number };
+}
+
+/**
+ * A place for every step, from top to bottom in the direction of the edges.
+ *
+ * How many steps stand side by side is chosen so that the graph fits its frame at the largest scale.
+ */
+export function placeSteps(names: readonly string[], edges: readonly Edge[], frame: Size): Layout {
+  const isCompact = frame.width < NARROW;
+  const nodeHeight = isCompact ? 30 : 44;
+  const choices = names.length > LARGE ? [COLUMNS.at(-1)!] : COLUMNS;
+  const candidates = choices.map(columns => layOut(names, edges, columns, isCompact, nodeHeight));
+  const scales = candidates.map(({ width, height }) =>
+    Math.min(frame.width / width, frame.height / height)
+  );
+  const best = scales.indexOf(Math.max(...scales));
+  const { places, width, height } = candidates[best];
+  const zoom = Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, scales[best]));
   return {
+    places,
     isCompact,
-    height: isCompact ? 30 : 44,
-    columns: Math.max(2, Math.floor(frameWidth / COLUMN))
+    nodeHeight,
+    view: {
+      x: (frame.width - width * zoom) / 2,
+      y: Math.max(0, (frame.height - height * zoom) / 2),
+      zoom
+    }
   };
 }
 
-/** A place for every step, from top to bottom in the direction of the edges. */
-export function placeSteps(
+function layOut(
   names: readonly string[],
   edges: readonly Edge[],
-  style: Style
-): Map<string, Place> {
+  columns: number,
+  isCompact: boolean,
+  nodeHeight: number
+): Size & { places: Map<string, Place> } {
   const graph = new Graph();
-  const [nodesep, ranksep] = style.isCompact ? [10, 26] : [18, 38];
-  graph.setGraph({ rankdir: 'TB', nodesep, ranksep, marginx: 4, marginy: 4 });
+  const [nodesep, ranksep] = isCompact ? [10, 30] : [18, 36];
+  graph.setGraph({ rankdir: 'TB', nodesep, ranksep, marginx: 10, marginy: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of names) {
-    graph.setNode(name, { width: nodeWidth(name, style), height: style.height });
+    graph.setNode(name, { width: nodeWidth(name, isCompact), height: nodeHeight });
   }
-  const delays = delayCrowded(names, edges, style.columns);
+  const lines = assignLines(names, edges, columns);
   for (const { source, target } of edges) {
-    graph.setEdge(source, target, { minlen: 1 + (delays.get(target) ?? 0) });
+    graph.setEdge(source, target, { minlen: lines.get(target)! - lines.get(source)! });
   }
   layout(graph);
   const places = new Map<string, Place>();
   for (const name of names) {
     // dagre answers with the middle of a node.
     const { x, y, width } = graph.node(name) as Place;
-    places.set(name, { x: x - width / 2, y: y - style.height / 2, width });
+    places.set(name, { x: x - width / 2, y: y - nodeHeight / 2, width });
   }
-  return places;
+  const { width = 1, height = 1 } = graph.graph() as Partial<Size>;
+  return { width, height, places };
 }
 
 /**
- * How many lines further down than its inputs ask a step stands, so that no line has more than
- * `columns` steps. Those from which nothing follows make way for the others.
+ * The line of each step: below all that it needs, and at most `columns` steps on one. Where there
+ * are more, those go first from which the longest way leads on.
  */
-function delayCrowded(
+export function assignLines(
   names: readonly string[],
   edges: readonly Edge[],
   columns: number
 ): Map<string, number> {
-  const sources = new Set(edges.map(edge => edge.source));
-  const lines = new Map<number, string[]>();
-  for (const [name, depth] of depths(names, edges)) {
-    lines.set(depth, [...(lines.get(depth) ?? []), name]);
+  const heights = heightsOf(names, edges);
+  const lines = new Map<string, number>();
+  for (let line = 0; lines.size < names.length; line++) {
+    const ready = names.filter(
+      name =>
+        !lines.has(name) &&
+        edges.every(({ source, target }) => target !== name || (lines.get(source) ?? line) < line)
+    );
+    ready.sort((one, other) => heights.get(other)! - heights.get(one)!);
+    if (ready.length === 0) {
+      // A cycle: the server refuses it, but a drawing must end all the same.
+      names.filter(name => !lines.has(name)).forEach((name, at) => lines.set(name, line + at));
+    }
+    for (const name of ready.slice(0, columns)) {
+      lines.set(name, line);
+    }
   }
-  const delays = new Map<string, number>();
-  for (const line of lines.values()) {
-    const inOrder = [
-      ...line.filter(name => sources.has(name)),
-      ...line.filter(name => !sources.has(name))
-    ];
-    inOrder.forEach((name, position) => delays.set(name, Math.floor(position / columns)));
-  }
-  return delays;
+  return lines;
 }
 
-/** How many steps lie above each step on the longest way; steps come in the order of their names. */
-function depths(names: readonly string[], edges: readonly Edge[]): Map<string, number> {
+/** How many steps lie below each step on the longest way; `names` are in an order of execution. */
+function heightsOf(names: readonly string[], edges: readonly Edge[]): Map<string, number> {
   const found = new Map<string, number>();
-  for (const name of names) {
-    const above = edges.filter(edge => edge.target === name);
-    found.set(name, Math.max(-1, ...above.map(edge => found.get(edge.source) ?? 0)) + 1);
+  for (const name of [...names].reverse()) {
+    const below = edges.filter(edge => edge.source === name);
+    found.set(name, Math.max(-1, ...below.map(edge => found.get(edge.target) ?? 0)) + 1);
   }
   return found;
 }
 
-function nodeWidth(name: string, { isCompact }: Style): number {
-  const wanted = Math.ceil(textWidth(name)) + SURROUNDINGS_WIDTH;
+function nodeWidth(name: string, isCompact: boolean): number {
+  // Beside the name stand the icons and the padding.
+  const wanted = Math.ceil(textWidth(name)) + (isCompact ? 42 : 52);
   return Math.min(MAX_WIDTH, Math.max(isCompact ? 64 : 120, wanted));
 }
 

@@ -111,14 +111,13 @@ function StepNote(props: { step: Step; stepRun: StepRun | null }): React.ReactEl
   const { model } = useNotebook();
   if (stepRun?.status === 'running' && stepRun.progress) {
     const { cell, cells } = stepRun.progress;
-    return <span>{trans.__('cell %1 of %2', cell, cells)}</span>;
+    return <span>{trans.__('cell %1 of %2', Math.min(cell + 1, cells), cells)}</span>;
   }
   if (stepRun?.error) {
     return <span>{lastLine(stepRun.error.message)}</span>;
   }
   if (stepRun || model.selectedRun) {
-    const reason = stepRun?.reasons[0];
-    return reason && stepRun.status !== 'reused' ? <span>{reason.message}</span> : null;
+    return null;
   }
   const state = stepState(model, step);
   const words = step.decision === 'reuse' ? trans.__('up to date') : step.reasons[0]?.message;
