@@ -143,12 +143,8 @@ class Planner:
         problems: list[Reason] = []
         for execution in self.store.executions.with_key(resolved.cache_key):
             reasons = self._why_not(execution, wanted)
-            if not reasons and step.cache_age_seconds is not None:
-                young = self.store.executions.with_key(
-                    resolved.cache_key, younger_than_seconds=step.cache_age_seconds
-                )
-                if execution.id not in {one.id for one in young}:
-                    reasons = [Reason("cache", f"its result is older than {step.cache}", step.name)]
+            if step.cache_age_seconds is not None and execution.age_seconds > step.cache_age_seconds:
+                reasons = reasons or [Reason("cache", f"its result is older than {step.cache}", step.name)]
             if not reasons:
                 return Decided(Decision.REUSE, (Reason("unchanged", "nothing changed"),), execution)
             problems = problems or reasons

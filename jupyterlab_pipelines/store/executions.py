@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
@@ -95,16 +94,12 @@ class ExecutionStore:
             metrics=dict(metrics),
         )
 
-    def with_key(self, cache_key: str, *, younger_than_seconds: float | None = None) -> list[Execution]:
-        """Executions under one key, newest first."""
+    def with_key(self, cache_key: str) -> Iterator[Execution]:
+        """Executions under one key, newest first; read one by one, since mostly the first will do."""
         rows = self._database.rows(
             "SELECT * FROM executions WHERE cache_key = ? ORDER BY id DESC", (cache_key,)
         )
-        found = [self._execution(row) for row in rows]
-        if younger_than_seconds is None:
-            return found
-        oldest = datetime.now(UTC).timestamp() - younger_than_seconds
-        return [one for one in found if datetime.fromisoformat(one.finished_at).timestamp() >= oldest]
+        return (self._execution(row) for row in rows)
 
     def get(self, execution_id: int) -> Execution | None:
         row = self._database.row("SELECT * FROM executions WHERE id = ?", (execution_id,))
@@ -123,7 +118,9 @@ class ExecutionStore:
     def expected_seconds(self, notebook: str, steps: Iterable[str]) -> dict[str, float]:
         """By step, how long its last execution in `notebook` took."""
         rows = self._database.rows(
-            "SELECT step, duration_seconds FROM executions WHERE notebook = ? ORDER BY id", (notebook,)
+            "SELECT step, duration_seconds FROM executions WHERE id IN"
+            " (SELECT max(id) FROM executions WHERE notebook = ? GROUP BY step)",
+            (notebook,),
         )
         wanted = set(steps)
         return {row["step"]: row["duration_seconds"] for row in rows if row["step"] in wanted}
