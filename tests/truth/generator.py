@@ -380,12 +380,15 @@ class _Writer:
         one, other = self.name(), self.name()
         if one is None or other is None:
             return None
+        # Whether equal numbers and texts are one object is up to Python.
+        same = [f"print({one} is {other})", f"print([_v is {other} for _v in {one}])"]
+        if isinstance(self.namespace[other], (int, str, tuple)):
+            same = []
         return self.rng.choice(
             [
                 f"show({one})",
                 f"show({one}, {other})",
-                f"print({one} is {other})",
-                f"print([_v is {other} for _v in {one}])",
+                *same,
                 f"print(Box.made, len({one}))",
                 f"{self.target()} = len({one})",
                 f"print(f'{{{one}!r}}')",
