@@ -179,7 +179,11 @@ def test_values_that_cannot_be_stored(folder: Path) -> None:
         ("raise BaseException('\\x1b[31mred\\x1b[0m')", "cell_failed", "BaseException: red"),
         ("assert False, 'no\\nway'", "cell_failed", "AssertionError: no\nway"),
         ("nobody", "cell_failed", "NameError"),
-        ("!exit 3\nget_ipython().system('exit 3')\nraise ValueError(_exit_code)", "cell_failed", "ValueError: 3"),
+        (
+            "!exit 3\nget_ipython().system('exit 3')\nraise ValueError(_exit_code)",
+            "cell_failed",
+            "ValueError: 3",
+        ),
     ],
 )
 def test_ways_to_fail(folder: Path, source: str, code: str, words: str) -> None:
