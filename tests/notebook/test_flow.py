@@ -67,7 +67,10 @@ def test_a_maybe_write_keeps_the_earlier_writer() -> None:
 
 def test_definitions_travel_as_source_with_what_they_read_when_called() -> None:
     read = steps(
-        "import math\nk = 2\ndef f(x): return g(x) * k", "def g(x): return math.sqrt(x)", "k = 3", "print(f(1))"
+        "import math\nk = 2\ndef f(x): return g(x) * k",
+        "def g(x): return math.sqrt(x)",
+        "k = 3",
+        "print(f(1))",
     )
 
     assert carried(read, "d") == {"math", "f", "g"}
@@ -101,7 +104,11 @@ def test_independent_steps_have_no_edge() -> None:
 
 
 def test_tags_add_order() -> None:
-    read = pipeline(cell("x = 1", step="a"), cell("y = 1", step="b", after="a"), cell("z = 1", step="c", tags=["prev:b", "prev:no"]))
+    read = pipeline(
+        cell("x = 1", step="a"),
+        cell("y = 1", step="b", after="a"),
+        cell("z = 1", step="c", tags=["prev:b", "prev:no"]),
+    )
 
     assert read.parents == {"a": (), "b": ("a",), "c": ("b",)}
     assert [edge.explicit for edge in read.edges] == [True, True]
@@ -148,8 +155,16 @@ def test_sharing_reaches_over_names_and_rebinding() -> None:
 @pytest.mark.parametrize(
     ("cells", "code", "words"),
     [
-        ([("a", "x = 1"), ("b", "y = x"), ("a", "print(y)")], "order_cycle", ["`y`", "`a`", "`b`", "step name"]),
-        ([("a", "x = 1"), ("b", "print(x)"), ("a", "x = 2")], "interleaved_steps", ["`x`", "`a`", "`b`", "cell 3"]),
+        (
+            [("a", "x = 1"), ("b", "y = x"), ("a", "print(y)")],
+            "order_cycle",
+            ["`y`", "`a`", "`b`", "step name"],
+        ),
+        (
+            [("a", "x = 1"), ("b", "print(x)"), ("a", "x = 2")],
+            "interleaved_steps",
+            ["`x`", "`a`", "`b`", "cell 3"],
+        ),
         ([("a", "x = 1"), ("b", "x = (")], "syntax_error", ["Cell 2, line 1"]),
     ],
 )

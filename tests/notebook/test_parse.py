@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from jupyterlab_pipelines.errors import KernelError, NotebookError
-from jupyterlab_pipelines.notebook.parse import as_version_4, last_heading, read_notebook, read_outline, require_python
+from jupyterlab_pipelines.notebook.parse import (
+    as_version_4,
+    last_heading,
+    read_notebook,
+    read_outline,
+    require_python,
+)
 from tests.fixtures.notebooks import Notebook, cell, markdown, notebook, parameters, raw
 
 
@@ -130,7 +136,11 @@ def test_older_notebooks_are_converted() -> None:
         "nbformat_minor": 0,
         "metadata": {},
         "worksheets": [
-            {"cells": [{"cell_type": "code", "input": "x = 1", "outputs": [], "metadata": {"tags": ["step:a"]}}]}
+            {
+                "cells": [
+                    {"cell_type": "code", "input": "x = 1", "outputs": [], "metadata": {"tags": ["step:a"]}}
+                ]
+            }
         ],
     }
 

@@ -31,7 +31,10 @@ from jupyterlab_pipelines.pipeline import Role
         (["retries:2", "timeout:30m"], CellTags(retries=2, timeout_seconds=1800.0)),
         (["kernel:gpu"], CellTags(kernel="gpu")),
         ([" step: load "], CellTags(step="load")),
-        (["image:python:3.11", "limit:nvidia.com/gpu:1", "annotation:a:b", "label:x:y", "report:html"], CellTags()),
+        (
+            ["image:python:3.11", "limit:nvidia.com/gpu:1", "annotation:a:b", "label:x:y", "report:html"],
+            CellTags(),
+        ),
         (["hide-input", "Step:Load", "raises-exception", 7, None], CellTags()),
     ],
 )
@@ -79,7 +82,9 @@ def test_other_cells_have_no_step_line(source: str) -> None:
     assert read_step_magic(source, 0) is None
 
 
-@pytest.mark.parametrize("line", ["%%step", "%%step a b", "%%step a --colour red", "%%step 'a", "%%step a --role x"])
+@pytest.mark.parametrize(
+    "line", ["%%step", "%%step a b", "%%step a --colour red", "%%step 'a", "%%step a --role x"]
+)
 def test_a_bad_step_line_is_told(line: str) -> None:
     with pytest.raises(NotebookError) as error:
         read_step_magic(line, 2)
@@ -87,6 +92,8 @@ def test_a_bad_step_line_is_told(line: str) -> None:
     assert (error.value.code, "Cell 3" in error.value.message) == ("bad_tag", True)
 
 
-@pytest.mark.parametrize(("cache", "seconds"), [("on", None), ("off", None), ("30m", 1800), ("1.5h", 5400), ("7d", 604800)])
+@pytest.mark.parametrize(
+    ("cache", "seconds"), [("on", None), ("off", None), ("30m", 1800), ("1.5h", 5400), ("7d", 604800)]
+)
 def test_ages(cache: str, seconds: float | None) -> None:
     assert age_seconds(cache) == seconds

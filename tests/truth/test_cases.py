@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("shared_fork_ser
 def steps(*sources: str, setup: str = "import numpy as np\nimport pandas as pd") -> Notebook:
     """A notebook with a step for each source, after setup."""
     return notebook(
-        *([cell(setup)] if setup else []), *(cell(source, step=f"s{n}") for n, source in enumerate(sources, 1))
+        *([cell(setup)] if setup else []),
+        *(cell(source, step=f"s{n}") for n, source in enumerate(sources, 1)),
     )
 
 
@@ -44,7 +45,9 @@ CASES: dict[str, Notebook] = {
         "df = pd.DataFrame({'a': [1, 2, 3]})\ns = df['a']", "df.loc[0, 'a'] = 100", "print(df, s)"
     ),
     "a view of an array is written to": steps("a = np.zeros(5)\nb = a[1:3]", "b[:] = 7", "print(a)"),
-    "a view made in another step": steps("a = np.zeros(5)", "b = a[1:3]", "a += 1", "print(b)", "b[0] = 9", "print(a)"),
+    "a view made in another step": steps(
+        "a = np.zeros(5)", "b = a[1:3]", "a += 1", "print(b)", "b[0] = 9", "print(a)"
+    ),
     "an array is written by out=": steps("a = np.arange(3.)", "np.add(a, 1, out=a)", "print(a)"),
     "a method called by its name": steps(
         "xs = [3, 1, 2]\ndef weird(z):\n    getattr(z, 'so' + 'rt')()", "weird(xs)", "print(xs)"
@@ -52,7 +55,9 @@ CASES: dict[str, Notebook] = {
     "a set and a dict in place": steps(
         "s = {1, 2}\nd = {'a': [1]}", "s.add(5)\nd['a'].append(2)\nd |= {'b': 1}", "print(sorted(s), d)"
     ),
-    "a loop over several lists": steps("a, b = [1], [2]", "for xs in (a, b):\n    xs.append(0)", "print(a, b, xs)"),
+    "a loop over several lists": steps(
+        "a, b = [1], [2]", "for xs in (a, b):\n    xs.append(0)", "print(a, b, xs)"
+    ),
     "a list that holds itself": steps("a = [1]\na.append(a)", "a[1].append(2)", "print(a, a[1] is a)"),
     # -- sharing ---------------------------------------------------------------------------------
     "two names for one list": steps("a = [1]\nb = a", "a.append(2)", "print(b, a is b)"),
@@ -60,7 +65,9 @@ CASES: dict[str, Notebook] = {
     "an alias of an alias": steps(
         "c = [g := e, 1]", "b = c[0]", "e.append(1)", "print(b, c)", setup="e = [0]"
     ),
-    "sharing by way of a name that is rebound": steps("g = e", "b = [g]", "g = 1", "e.append(2)", "print(b)", setup="e = [0]"),
+    "sharing by way of a name that is rebound": steps(
+        "g = e", "b = [g]", "g = 1", "e.append(2)", "print(b)", setup="e = [0]"
+    ),
     "nested sharing": steps(
         "inner = {'k': [1]}\nouter = [inner, inner]",
         "inner['k'].append(2)",
@@ -101,12 +108,19 @@ CASES: dict[str, Notebook] = {
     "a default argument of a name that is rebound": steps(
         "N, k = 3, 2\ndef f(x=N): return x * k", "N = 5", "k = 10", "print(f(), N)"
     ),
-    "a mutable default argument": steps("def f(x, seen=[]):\n    seen.append(x)\n    return list(seen)", "f(1)", "print(f(2))"),
+    "a mutable default argument": steps(
+        "def f(x, seen=[]):\n    seen.append(x)\n    return list(seen)", "f(1)", "print(f(2))"
+    ),
     "a counter by global": steps(
-        "count = 0\ndef inc():\n    global count\n    count += 1", "inc(); inc()", "inc(); print(count)", "print(count)"
+        "count = 0\ndef inc():\n    global count\n    count += 1",
+        "inc(); inc()",
+        "inc(); print(count)",
+        "print(count)",
     ),
     "functions that call each other": steps(
-        "def even(n): return n == 0 or odd(n - 1)", "def odd(n): return n > 0 and even(n - 1)", "print(even(10))"
+        "def even(n): return n == 0 or odd(n - 1)",
+        "def odd(n): return n > 0 and even(n - 1)",
+        "print(even(10))",
     ),
     "a decorator that prints, and a name for its function": steps(
         "h = [8]",
@@ -120,7 +134,9 @@ CASES: dict[str, Notebook] = {
         "print(inc(1), inc.__name__, inc.__doc__)",
     ),
     "a decorator that registers": steps(
-        "REG = {}\ndef reg(c):\n    REG[c.__name__] = c\n    return c", "@reg\nclass A: pass", "print(REG['A'] is A)"
+        "REG = {}\ndef reg(c):\n    REG[c.__name__] = c\n    return c",
+        "@reg\nclass A: pass",
+        "print(REG['A'] is A)",
     ),
     "a cached function": steps(
         "from functools import lru_cache\n@lru_cache(None)\ndef fib(n): return n if n < 2 else fib(n-1) + fib(n-2)",
@@ -133,7 +149,8 @@ CASES: dict[str, Notebook] = {
     ),
     "a dataclass and an enum": steps(
         "from dataclasses import dataclass, field\nimport enum",
-        "@dataclass\nclass P:\n    x: int\n    tags: list = field(default_factory=list)\n    def up(self): self.x += by\n"
+        "@dataclass\nclass P:\n    x: int\n    tags: list = field(default_factory=list)\n"
+        "    def up(self): self.x += by\n"
         "class Color(enum.Enum):\n    RED = 1\nby = 5",
         "p = P(1); c = Color.RED; ps = [p, p]",
         "p.up(); print(p, c is Color.RED, isinstance(p, P), ps)",
@@ -143,12 +160,16 @@ CASES: dict[str, Notebook] = {
         "import abc\nfrom typing import NamedTuple\nfrom collections import namedtuple",
         "class Shape(abc.ABC):\n    @abc.abstractmethod\n    def area(self): ...\n"
         "class Pair(NamedTuple):\n    a: int\n    b: int = 2\nXY = namedtuple('XY', 'x y')",
-        "class Square(Shape):\n    def __init__(self, side): self.side = side\n    def area(self): return self.side ** 2",
+        "class Square(Shape):\n    def __init__(self, side): self.side = side\n"
+        "    def area(self): return self.side ** 2",
         "shapes = [Square(2), Pair(1), XY(3, 4)]",
         "print(shapes[0].area(), isinstance(shapes[0], Shape), shapes[1:], type(shapes[2]) is XY)",
     ),
     "a class attribute changes": steps(
-        "class Box:\n    made = 0\n    def __init__(self): type(self).made += 1", "b = Box()", "c = Box()", "print(Box.made)"
+        "class Box:\n    made = 0\n    def __init__(self): type(self).made += 1",
+        "b = Box()",
+        "c = Box()",
+        "print(Box.made)",
     ),
     # -- names -----------------------------------------------------------------------------------
     "a conditional write, a deletion": steps(
@@ -159,17 +180,22 @@ CASES: dict[str, Notebook] = {
         "try:\n    print(x)\nexcept NameError as e:\n    print('gone', e)",
     ),
     "try leaves what it bound": steps(
-        "try:\n    a = 1\n    b = 1 / 0\nexcept ZeroDivisionError:\n    b = 'none'\nfinally:\n    c = a", "print(a, b, c)"
+        "try:\n    a = 1\n    b = 1 / 0\nexcept ZeroDivisionError:\n    b = 'none'\nfinally:\n    c = a",
+        "print(a, b, c)",
     ),
     "match, for and with targets": steps(
         "import contextlib\nmatch [1, 2, 3]:\n    case [first, *rest]: pass\nfor i, (j, k) in enumerate([(1, 2)]): pass\n"
         "with contextlib.nullcontext(5) as five: pass",
         "print(first, rest, i, j, k, five)",
     ),
-    "exec and globals": steps("exec('q = 42')", "print(q)", "globals()['z'] = 7\nq += 1", "print(q, z)", setup=""),
+    "exec and globals": steps(
+        "exec('q = 42')", "print(q)", "globals()['z'] = 7\nq += 1", "print(q, z)", setup=""
+    ),
     "a star import": steps("from math import *", "print(sqrt(4), pi)", setup=""),
     "imports in a step": steps(
-        "import os.path\nimport xml.etree.ElementTree as ET", "print(os.path.basename('/a/b'), ET.Element('x').tag)", setup=""
+        "import os.path\nimport xml.etree.ElementTree as ET",
+        "print(os.path.basename('/a/b'), ET.Element('x').tag)",
+        setup="",
     ),
     "a name that hides a builtin": steps("sum = [1]", "sum.append(2)", "print(sum)"),
     # -- state of the process ---------------------------------------------------------------------
@@ -183,13 +209,18 @@ CASES: dict[str, Notebook] = {
         "np.random.seed(5)", "x = np.random.rand(3); print(x)", "pass", "print(np.random.rand(), x)"
     ),
     "a generator of one's own": steps(
-        "rng = np.random.default_rng(1)", "a = rng.normal()", "b = rng.normal()", "print(a, b, rng.integers(9))"
+        "rng = np.random.default_rng(1)",
+        "a = rng.normal()",
+        "b = rng.normal()",
+        "print(a, b, rng.integers(9))",
     ),
     "an environment variable": steps(
         "import os\nos.environ['FOO_X'] = '1'", "print(os.environ.get('FOO_X'))", setup=""
     ),
     "pandas options": steps(
-        "pd.set_option('display.max_rows', 4)", "pd.DataFrame({'a': range(20)})", "pd.reset_option('display.max_rows')",
+        "pd.set_option('display.max_rows', 4)",
+        "pd.DataFrame({'a': range(20)})",
+        "pd.reset_option('display.max_rows')",
         "pd.DataFrame({'a': range(8)})",
     ),
     "a file written in one step and read in another": notebook(
@@ -197,7 +228,8 @@ CASES: dict[str, Notebook] = {
         cell("print(open('note.txt').read())", step="read", after="write"),
     ),
     "the working directory": steps(
-        "import os\nos.makedirs('sub', exist_ok=True)\nos.chdir('sub')", "import os\nprint(os.path.basename(os.getcwd()))"
+        "import os\nos.makedirs('sub', exist_ok=True)\nos.chdir('sub')",
+        "import os\nprint(os.path.basename(os.getcwd()))",
     ),
     "setup values that steps change": steps(
         "config['b'] = 2; note('x')",
@@ -207,7 +239,9 @@ CASES: dict[str, Notebook] = {
     ),
     "iterators go on": steps("it = iter([1, 2, 3])\nnext(it)", "print(next(it))", "print(next(it))"),
     "a generator that nobody needs later": steps("g = (i for i in range(3))\nn = next(g)", "print(n)"),
-    "a lock that nobody needs later": steps("import threading\nlock = threading.Lock()\nwith lock:\n    n = 1", "print(n)"),
+    "a lock that nobody needs later": steps(
+        "import threading\nlock = threading.Lock()\nwith lock:\n    n = 1", "print(n)"
+    ),
     # -- IPython ---------------------------------------------------------------------------------
     "magics and shell": notebook(
         cell("%matplotlib inline\nimport os"),
@@ -217,7 +251,9 @@ CASES: dict[str, Notebook] = {
         cell("%%bash\necho from bash", step="e"),
         cell("print(files.s, w)\nw?;", step="f", tags=["skip"]),
     ),
-    "top-level await": steps("import asyncio\nasync def go(): return 5", "r = await go()\nprint(r)", setup=""),
+    "top-level await": steps(
+        "import asyncio\nasync def go(): return 5", "r = await go()\nprint(r)", setup=""
+    ),
     "what a cell shows": notebook(
         cell("x = [1, 2]", step="a"),
         cell("x", step="a"),
@@ -242,7 +278,11 @@ CASES: dict[str, Notebook] = {
         cell("print(a2 + b)", step="c"),
     ),
     "untagged cells join, skipped cells do not": notebook(
-        cell("x = 1", step="a"), cell("x += 1"), cell("'aside'", tags=["skip"]), cell("print(x)"), cell("print(x)", step="b")
+        cell("x = 1", step="a"),
+        cell("x += 1"),
+        cell("'aside'", tags=["skip"]),
+        cell("print(x)"),
+        cell("print(x)", step="b"),
     ),
     "without ids, nbformat 4.2": without_ids(
         notebook(cell("x = 1", step="a"), cell("print(x)\nx", step="b"), ids=False)
@@ -266,7 +306,11 @@ CASES: dict[str, Notebook] = {
         "from sklearn.linear_model import LinearRegression\nfrom sklearn.pipeline import make_pipeline\n"
         "from sklearn.preprocessing import FunctionTransformer",
     ),
-    "polars": steps("d = pl.DataFrame({'a': [1, 2, 3]})", "print(d.with_columns(b=pl.col('a') * 2))", setup="import polars as pl"),
+    "polars": steps(
+        "d = pl.DataFrame({'a': [1, 2, 3]})",
+        "print(d.with_columns(b=pl.col('a') * 2))",
+        setup="import polars as pl",
+    ),
     "a figure goes from step to step": steps(
         "fig, ax = plt.subplots()\nax.plot([1, 2]); plt.close(fig)",
         "ax.set_title('T')\nprint(ax.get_title(), len(ax.lines))",
@@ -371,7 +415,10 @@ def test_replaced_parameters_show_what_papermill_would_show(tmp_path: Path) -> N
     ("document", "words"),
     [
         (steps("g = (i for i in range(3))", "print(next(g))"), ["`g`", "generator", "step:s1"]),
-        (steps("import threading\nlock = threading.Lock()", "with lock:\n    print(1)"), ["`lock`", "lock", "step:s1"]),
+        (
+            steps("import threading\nlock = threading.Lock()", "with lock:\n    print(1)"),
+            ["`lock`", "lock", "step:s1"],
+        ),
         (steps("f = open('x.txt', 'w')", "f.write('a')"), ["`f`", "TextIOWrapper", "step:s1"]),
     ],
 )
@@ -391,11 +438,15 @@ def test_what_cannot_be_carried_is_told(document: Notebook, words: list[str], tm
         ([("a", "x = 1"), ("b", "y = x"), ("a", "print(y)")], "order_cycle"),
     ],
 )
-def test_steps_that_cannot_be_cut_like_that_are_told(cells: list[tuple[str, str]], code: str, tmp_path: Path) -> None:
+def test_steps_that_cannot_be_cut_like_that_are_told(
+    cells: list[tuple[str, str]], code: str, tmp_path: Path
+) -> None:
     path = write(notebook(*(cell(source, step=step) for step, source in cells)), tmp_path / "notebook.ipynb")
 
     with pytest.raises(NotebookError) as error:
         Project.open(path, store=tmp_path / "store").run(path)
 
     assert error.value.code == code
-    assert "a step name of their own" in error.value.message or "a step name of its own" in error.value.message
+    assert (
+        "a step name of their own" in error.value.message or "a step name of its own" in error.value.message
+    )

@@ -73,7 +73,9 @@ class Watch:
         """
         started = time.perf_counter()
         after = self._definition_digests()
-        redefined = {name for name, before in self.definition_digests.items() if after.get(name, before) != before}
+        redefined = {
+            name for name, before in self.definition_digests.items() if after.get(name, before) != before
+        }
         # Those that changed travel as values from here on, and what refers to them with them.
         self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
         with self._definitions():
