@@ -355,18 +355,9 @@ def _parameter(word: str) -> tuple[str, Any]:
     name, equals, value = word.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError("expected NAME VALUE")
-    return name, parse_value(value)
+    from jupyterlab_pipelines.project import TypedText
 
-
-def parse_value(text: str) -> Any:
-    """The value that papermill's ``-p`` reads from `text`: a number, a truth value, None or a string."""
-    constants = {"True": True, "False": False, "None": None}
-    if text in constants:
-        return constants[text]
-    for number in (int, float):
-        with contextlib.suppress(ValueError):
-            return number(text)
-    return text
+    return name, TypedText(value)
 
 
 def _count(text: str) -> int:

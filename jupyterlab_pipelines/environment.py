@@ -72,7 +72,9 @@ def find_kernelspec(name: str) -> Kernelspec:
     folder = installed.get(name.lower())
     if folder is None:
         if name == "python3" and _has_ipykernel():
-            return Kernelspec(name, ("python", "-m", "ipykernel_launcher", "-f", "{connection_file}"), "python")
+            return Kernelspec(
+                name, ("python", "-m", "ipykernel_launcher", "-f", "{connection_file}"), "python"
+            )
         known = ", ".join(f"`{kernel}`" for kernel in sorted(installed)) or "none"
         raise KernelError(
             "unknown_kernel",
@@ -176,14 +178,23 @@ def still_installed(packages: dict[str, Any], paths: list[str] | None = None) ->
 
 
 def _version(name: str, paths: list[str] | None) -> str | None:
+    looked_in = tuple(sys.path if paths is None else paths)
+    # A distribution that comes or goes changes the folder that it lies in.
+    return _version_in(name, looked_in, tuple(_modified(folder) for folder in looked_in))
+
+
+@functools.lru_cache(maxsize=1024)
+def _version_in(name: str, paths: tuple[str, ...], modified: tuple[int, ...]) -> str | None:
     from importlib import metadata
 
-    if paths is None:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            return None
-    return next((found.version for found in metadata.distributions(name=name, path=paths)), None)
+    return next((found.version for found in metadata.distributions(name=name, path=list(paths))), None)
+
+
+def _modified(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _is_importable(module: str) -> bool:

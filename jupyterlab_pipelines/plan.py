@@ -22,8 +22,8 @@ class Reason:
     Attributes
     ----------
     kind
-        ``unchanged never_ran code definition setup parameter input environment forced cache
-        output_missing waits incomplete``.
+        ``unchanged never_ran unfinished code definition setup parameter input environment package
+        forced cache output_missing waits``.
     what
         The thing that changed: a name, a file, a package.
     before, after

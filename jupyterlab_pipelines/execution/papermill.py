@@ -28,8 +28,10 @@ from jupyterlab_pipelines.execution.kernels import ForkServer, StepKernelManager
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
+SECONDS_FOR_OUTPUT = 600
 
 
 class StepSession:
@@ -82,23 +84,43 @@ class StepSession:
         self._timers: list[threading.Timer] = []
 
     def attach(self, manager: Any) -> None:
-        """The kernel is there: from now on it can be stopped."""
+        """What is to start the kernel: from now on it can be stopped."""
         with self._lock:
             self._manager = manager
+
+    def begin(self) -> None:
+        """The kernel is there, and the step's time begins."""
         if self.stopped is not None:
             self._signal(signal.SIGKILL)
         elif self.timeout_seconds is not None:
             self._after(self.timeout_seconds, lambda: self.stop("timeout"))
 
-    def stop(self, why: str) -> None:
-        """Interrupt the step's kernel, then kill it if it does not give in. `why`: cancelled or timeout."""
+    def require_wanted(self) -> None:
+        """Raise `RuntimeError` if the step was stopped: an idle kernel does not hear an interrupt."""
+        if self.stopped is not None:
+            raise RuntimeError(f"the step was stopped: {self.stopped}")
+
+    def finish(self, report: dict[str, Any]) -> None:
+        """The step came to its end, and stored what it leaves.
+
+        Not if it was stopped meanwhile: code that catches the interrupt, as training loops do, goes on
+        with less than it was to do.
+        """
         with self._lock:
-            if self.stopped is not None:
+            if self.stopped is None:
+                self.report = report
+
+    def stop(self, why: str) -> None:
+        """Interrupt the step's kernel, then kill it if it does not give in.
+
+        Too late for a step that has come to its end. `why`: ``cancelled``, ``stale`` or ``timeout``.
+        """
+        with self._lock:
+            if self.stopped is not None or self.report is not None:
                 return
             self.stopped = why
-        if self._manager is not None:
-            self._signal(signal.SIGINT)
-            self._after(SECONDS_TO_SETTLE, lambda: self._signal(signal.SIGKILL))
+        self._signal(signal.SIGINT)
+        self._after(SECONDS_TO_SETTLE, lambda: self._signal(signal.SIGKILL))
 
     def kill(self) -> None:
         """End the step's kernel now."""
@@ -149,8 +171,10 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             **own_sockets(),
             server=self.session.server,
             log_path=str(self.session.log),
+            require_wanted=self.session.require_wanted,
             config=self.config,
         )
+        self.session.attach(self.km)
         return self.km
 
     def papermill_execute_cells(self) -> None:
@@ -158,15 +182,18 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         if session is None:
             super().papermill_execute_cells()
             return
-        session.attach(self.km)
+        session.begin()
         cells = self.nb.cells
         own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
         self._tell(_bootstrap())
         done = 0
         for index, cell in enumerate(cells):
             if index == own[0]:
-                self._tell(f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j")
+                self._tell(
+                    f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j"
+                )
                 session.on_cell(0, len(own))
+            session.require_wanted()
             try:
                 self.nb_man.cell_start(cell, index)
                 self.execute_cell(cell, index)
@@ -183,7 +210,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             "import json as _j; from pathlib import Path as _p;"
             f"_p({path!r}).write_text(_j.dumps(__pipelines__.finish()), encoding='utf-8'); del _j, _p"
         )
-        session.report = json.loads(session.report_path.read_text(encoding="utf-8"))
+        session.finish(json.loads(session.report_path.read_text(encoding="utf-8")))
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         if self.session is not None:
@@ -193,6 +220,8 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                     self.session.write_log(content["text"])
                 case "error":
                     self.session.write_log("\n".join(content["traceback"]) + "\n")
+                case "display_data" | "execute_result" | "update_display_data":
+                    content["data"] = _valid_data(content["data"])
         return super().process_message(msg, cell, cell_index)
 
     def _tell(self, code: str) -> None:
@@ -221,6 +250,19 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             raise DeadKernelError("Kernel died")
         content: dict[str, Any] = reply["content"]
         return content
+
+
+def _valid_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A display under types that nbformat knows to hold JSON.
+
+    Altair says ``application/vnd.vegalite.v6.json`` where the notebook format wants ``…v6+json``.
+    """
+    return {
+        f"{kind.removesuffix('.json')}+json"
+        if isinstance(value, dict) and not JSON_TYPE.match(kind)
+        else kind: value
+        for kind, value in data.items()
+    }
 
 
 def _bootstrap() -> str:
@@ -275,6 +317,11 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
             log_output=log_output,
             stdout_file=stdout_file,
             stderr_file=stderr_file,
+            # Outputs that take long to arrive are late, not lost.
+            iopub_timeout=SECONDS_FOR_OUTPUT,
+            # How often to look whether the kernel still lives.
+            shell_timeout_interval=1,
+            raise_on_iopub_timeout=True,
         )
         client = StepClient(nb_man, **final_kwargs)
         client.session = session

@@ -8,11 +8,13 @@ needed to repair a run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +28,11 @@ from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
-from jupyterlab_pipelines.plan import Decision
+from jupyterlab_pipelines.plan import Decision, Reason
 from jupyterlab_pipelines.planner import Decided, Outputs, Planner, Resolved, Waiting
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
+from jupyterlab_pipelines.store.database import unwritable
 from jupyterlab_pipelines.store.runs import now
 
 if TYPE_CHECKING:
@@ -110,46 +113,70 @@ class Runner:
         self.executed: dict[str, int] = {}
         self.wanted_too: dict[str, set[str]] = {}
         self.cancelled = False
-        self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
+        self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
         self._servers: dict[str, ForkServer | None] = {}
         self._starting = threading.Lock()
 
     # -- the story ------------------------------------------------------------------------------
 
     def run(self) -> Status:
-        """Carry out the run; its final status. What was done is in the store, step by step."""
-        started = time.perf_counter()
-        status, error = Status.FAILED, None
-        self.store.runs.start(self.run_id, [(step.name, step.cells) for step in self.steps])
-        self._tell({"kind": "run", "status": Status.RUNNING})
-        pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
-        try:
-            self._go_on(pool)
-            status = self._final_status()
-        except KeyboardInterrupt:
-            self.cancel()
-            self._wait_for_all()
-            status = Status.CANCELLED
-        except PipelinesError as problem:
-            error = problem.to_document()["error"]
-            self.cancel()
-            self._wait_for_all()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            for server in self._servers.values():
-                if server is not None:
-                    server.close()
-            self._settle_steps(status)
-            self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
-            self._tell({"kind": "run", "status": status})
+        """Carry out the run; its final status. What was done is in the store, step by step.
+
+        Ctrl-C and a request to terminate cancel it; a second one does not wait for the kernels to give in.
+        """
+        with self._signals_as_wishes():
+            started = time.perf_counter()
+            status, error = Status.FAILED, None
+            self.store.runs.start(self.run_id, [(step.name, step.cells) for step in self.steps])
+            self._tell({"kind": "run", "status": Status.RUNNING})
+            pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
+            try:
+                self._go_on(pool)
+                status = self._final_status()
+            except BaseException as problem:
+                self.cancel()
+                self._wait_for_all()
+                if not isinstance(problem, PipelinesError):
+                    raise
+                error = problem.to_document()["error"]
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+                for server in self._servers.values():
+                    if server is not None:
+                        server.close()
+                self._settle_steps(status)
+                self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
+                self._tell({"kind": "run", "status": status})
         return status
 
     def cancel(self) -> None:
         """End all running steps and start no more."""
         self.cancelled = True
+        for server in list(self._servers.values()):
+            if server is not None:
+                server.give_up()
         for running in list(self.running.values()):
             if running.session is not None:
                 running.session.stop("cancelled")
+
+    @contextlib.contextmanager
+    def _signals_as_wishes(self) -> Iterator[None]:
+        """Signals to end are noted, and looked at between two steps: never in the middle of writing."""
+
+        def note(number: int, frame: Any) -> None:
+            self._ended.put(None)
+
+        before: dict[signal.Signals, Any] = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # Not in the main thread: then the process is not ours to guard.
+                with contextlib.suppress(ValueError):
+                    before[number] = signal.signal(number, note)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _go_on(self, pool: ThreadPoolExecutor) -> None:
         while True:
@@ -162,26 +189,29 @@ class Runner:
     def _next_ended(self) -> _Ended:
         while True:
             try:
-                return self._ended.get(timeout=TICK_SECONDS)
+                ended = self._ended.get(timeout=TICK_SECONDS)
             except queue.Empty:
                 if not self.cancelled and self.store.runs.cancel_requested(self.run_id):
                     self.cancel()
-
-    def _wait_for_all(self) -> None:
-        while self.running:
-            try:
-                self._take_in(self._ended.get())
-            except KeyboardInterrupt:
-                for running in self.running.values():
+                continue
+            if ended is not None:
+                return ended
+            if self.cancelled:
+                for running in list(self.running.values()):
                     if running.session is not None:
                         running.session.kill()
+            else:
+                self.cancel()
+
+    def _wait_for_all(self) -> None:
+        """Until the steps that were cancelled have ended; what they came to counts no more."""
+        while self.running:
+            del self.running[self._next_ended().step]
 
     def _final_status(self) -> Status:
-        if self.cancelled:
-            return Status.CANCELLED
         if all(self._succeeded(step.name) for step in self.steps):
             return Status.SUCCEEDED
-        return Status.FAILED
+        return Status.CANCELLED if self.cancelled else Status.FAILED
 
     def _succeeded(self, name: str) -> bool:
         result = self.results.get(name)
@@ -245,7 +275,8 @@ class Runner:
     def _own_execution(self, resolved: Resolved, wanted: frozenset[str]) -> Decided | None:
         for execution in self.store.executions.with_key(resolved.cache_key):
             if execution.run_id == self.run_id and wanted <= execution.outputs.keys():
-                return Decided(Decision.REUSE, (), execution)
+                reason = Reason("unchanged", "executed already in this run", resolved.step.name)
+                return Decided(Decision.REUSE, (reason,), execution)
         return None
 
     def _wanted(self, step: Step) -> frozenset[str]:
@@ -335,6 +366,8 @@ class Runner:
         name = resolved.step.name
         try:
             ended = self._execute(resolved, wanted, running, pipeline, forced)
+        except OSError as error:
+            ended = _Ended(name, resolved, None, None, unwritable(self.store.path, str(error)))
         except BaseException as error:  # handed to the run's thread, which tells it
             ended = _Ended(name, resolved, None, None, error)
         finally:
@@ -359,7 +392,11 @@ class Runner:
                 if decided.execution is not None:
                     return _Ended(step.name, resolved, None, decided.execution)
             for attempt in range(step.retries + 1):
-                outcome = execute_step(self._job(resolved, wanted, running, pipeline))
+                job = self._job(resolved, wanted, running, pipeline)
+                outcome = execute_step(job)
+                if outcome.error and outcome.stopped is None and job.server and job.server.has_died:
+                    # The kernel went with the process that it was forked from: not the step's fault.
+                    outcome = execute_step(self._job(resolved, wanted, running, pipeline))
                 if outcome.error is None or outcome.stopped in ("cancelled", "stale"):
                     break
                 if attempt < step.retries:
@@ -382,8 +419,8 @@ class Runner:
 
         def on_session(session: StepSession) -> None:
             running.session = session
-            if self.cancelled:
-                session.stop("cancelled")
+            if self.cancelled or running.is_stale:
+                session.stop("cancelled" if self.cancelled else "stale")
 
         return StepJob(
             pipeline=pipeline,
@@ -415,7 +452,9 @@ class Runner:
                 server = None
                 if can_fork(spec):
                     modules = modules_to_preload(self.pipeline, self.folder)
-                    server = ForkServer(python_of(spec), modules, kernel_environment(self.store.path), self.folder)
+                    server = ForkServer(
+                        python_of(spec), modules, kernel_environment(self.store.path), self.folder
+                    )
                 self._servers[kernel] = server
             return self._servers[kernel]
 
@@ -443,12 +482,11 @@ class Runner:
         """A worker is done with a step: note it, and learn from it."""
         running = self.running.pop(ended.step)
         if ended.error is not None:
-            if isinstance(ended.error, PipelinesError):
-                raise ended.error
             raise ended.error
         outcome, execution = ended.outcome, ended.execution
         if execution is not None and outcome is None:
-            self._reuse(ended.resolved, Decided(Decision.REUSE, (), execution))
+            reason = Reason("unchanged", "another run executed it just now", ended.step)
+            self._reuse(ended.resolved, Decided(Decision.REUSE, (reason,), execution))
             return
         if outcome is None or outcome.stopped == "stale" or (running.is_stale and execution is None):
             self._note(ended.step, status=Status.QUEUED)
@@ -499,15 +537,13 @@ class Runner:
             elif row["status"] == Status.QUEUED:
                 self._note(row["step"], status=Status.SKIPPED)
         folder = self.store.run_folder(self.run_id)
-        try:
+        with contextlib.suppress(OSError):  # no step ran, or a killed kernel left something there
             os.rmdir(folder)
-        except OSError:
-            pass  # a killed kernel may have left something there, or no step ran
 
     def _note(self, step: str, **columns: Any) -> None:
         """Write down how a step stands, and tell the listener."""
         self.store.runs.update_step(self.run_id, step, **columns)
-        shown = {
+        shown: dict[str, Any] = {
             name: columns[name]
             for name in ("status", "decision", "reasons", "duration_seconds", "error")
             if name in columns

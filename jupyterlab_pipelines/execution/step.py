@@ -92,7 +92,8 @@ def execute_step(job: StepJob) -> StepOutcome:
     papermill_engines.register("pipelines", PipelinesEngine)
     job.run_folder.mkdir(parents=True, exist_ok=True)
     paths = {
-        part: job.run_folder / f"{job.step.name}.{part}" for part in ("in.ipynb", "ipynb", "log", "report.json")
+        part: job.run_folder / f"{job.step.name}.{part}"
+        for part in ("in.ipynb", "ipynb", "log", "report.json")
     }
     for path in paths.values():
         path.unlink(missing_ok=True)
@@ -130,17 +131,18 @@ def execute_step(job: StepJob) -> StepOutcome:
         session.close()
     seconds = time.perf_counter() - started
     executed = _executed(paths["ipynb"])
-    notebook = job.store.artifacts.add_bytes(json.dumps(executed, sort_keys=True).encode()) if executed else None
+    notebook = (
+        job.store.artifacts.add_bytes(json.dumps(executed, sort_keys=True).encode()) if executed else None
+    )
     text = paths["log"].read_bytes()
     log = job.store.artifacts.add_bytes(text) if text else None
-    error: dict[str, Any] | None = None
-    if session.report is None:
-        error = _error(job, session, executed, failure, seconds)
     for path in paths.values():
         path.unlink(missing_ok=True)
-    if error is not None or session.report is None:
-        return StepOutcome(seconds, executed=notebook, log=log, error=error, stopped=session.stopped)
-    return outcome_of(job, session.report, seconds, executed=notebook, log=log, stopped=session.stopped)
+    report = session.report
+    if report is None:
+        told = _error(job, session, executed, failure, seconds)
+        return StepOutcome(seconds, executed=notebook, log=log, error=told, stopped=session.stopped)
+    return outcome_of(job, report, seconds, executed=notebook, log=log, stopped=session.stopped)
 
 
 def outcome_of(
@@ -167,14 +169,12 @@ def outcome_of(
 
 
 def _is_own(job: StepJob) -> bool:
-    return job.resolved.parts["environment"].get("kernel") == ""
+    return bool(job.resolved.parts["environment"].get("kernel") == "")
 
 
 def _used(job: StepJob) -> dict[str, Any]:
     """The replaced parameters that the step reads: others must not show in its notebook."""
-    return {
-        name: value for name, value in job.parameters.items() if name in job.resolved.needs.parameters
-    }
+    return {name: value for name, value in job.parameters.items() if name in job.resolved.needs.parameters}
 
 
 def _notebook(job: StepJob) -> dict[str, Any]:
@@ -227,8 +227,14 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "imports": list(needs.imports),
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
-        "seeds": any("seed" in statement for cell in step.code for statement in cell),
+        "seeds": any(_seeds(statement) for cell in step.code for statement in cell),
+        "is_seeded": any(_seeds(cell.source) for cell in job.pipeline.cells),
     }
+
+
+def _seeds(source: str) -> bool:
+    """Whether code may bring a random generator into a known state."""
+    return "seed" in source or "set_state" in source or "setstate" in source
 
 
 def _artifact(record: Mapping[str, Any]) -> Artifact:
@@ -294,9 +300,11 @@ def _error(
                 continue
             trace = ANSI.sub("", "\n".join(output["traceback"]))
             message = f"{output['ename']}: {ANSI.sub('', output['evalue'])}".rstrip(": ")
-            code = "cell_failed" if cell_index_of(cell) is not None else "input_failed"
+            if cell_index_of(cell) is None:
+                message = _input_message(job, message)
+                return document | {"code": "input_failed", "message": message, "traceback": trace}
             place = _place(job, cell, _line(trace, cell.get("execution_count")))
-            return document | {"code": code, "message": message, "traceback": trace} | place
+            return document | {"code": "cell_failed", "message": message, "traceback": trace} | place
     if isinstance(failure, StepError):
         trace = str(failure.details.get("traceback", ""))
         message = f"The outputs of step `{name}` could not be stored: {failure.message}"
@@ -307,6 +315,18 @@ def _error(
         )
         return document | {"code": "kernel_died", "message": message} | _place(job, _last_started(executed))
     return document | {"code": "kernel_failed", "message": f"Step `{name}` could not be run: {failure}"}
+
+
+def _input_message(job: StepJob, message: str) -> str:
+    """What went wrong with an input, and where that comes from."""
+    message = message.removeprefix("StepError: ")
+    for given in job.resolved.needs.inputs:
+        if f"`{given.name}`" in message:
+            message += (
+                f" Step `{job.step.name}` gets `{given.name}` from step `{given.step}`; cells of one step share "
+                "their values without storing them."
+            )
+    return message
 
 
 def _last_started(executed: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

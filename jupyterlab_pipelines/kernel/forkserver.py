@@ -12,6 +12,7 @@ It ends when stdin closes, and its kernels with it.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import gc
 import importlib
@@ -23,6 +24,7 @@ import signal
 import sys
 import threading
 import traceback
+import types
 from typing import Any, BinaryIO
 
 KILL_WITH_PARENT = 1
@@ -35,10 +37,7 @@ def main() -> None:
         del sys.path[0]
     orders, answers = _take_over_stdio()
     _import_kernel()
-    for module in json.loads(sys.argv[1]):
-        # What cannot be imported is the step's to tell, when its cell imports it.
-        with contextlib.suppress(BaseException):
-            importlib.import_module(module)
+    _preload(json.loads(sys.argv[1]))
     if threading.active_count() > 1:
         # A forked child would miss these threads, and might wait for them for ever.
         _say(answers, {"ready": False, "why": "a package started threads when it was imported"})
@@ -59,6 +58,9 @@ def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
 
 def _import_kernel() -> None:
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    # The kernels' parent, which ipykernel reads when it is imported; without one it thinks that it was
+    # started in a terminal, and prints how to connect.
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())
     # A step's kernel is not debugged; the debugger costs a quarter of a second and ten threads.
     blocked = "debugpy" not in sys.modules
     if blocked:
@@ -79,6 +81,21 @@ def _import_kernel() -> None:
         del sys.modules["debugpy"]
 
 
+def _preload(modules: list[str]) -> None:
+    """Import the notebook's packages as they would be imported in a kernel.
+
+    pandas asks for IPython's shell while it is imported: with a kernel in it, tables are printed as in a
+    notebook, without one as in a terminal.
+    """
+    shell = types.SimpleNamespace(kernel=True)
+    builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
+    for module in modules:
+        # What cannot be imported is the step's to tell, when its cell imports it.
+        with contextlib.suppress(BaseException):
+            importlib.import_module(module)
+    del builtins.get_ipython  # type: ignore[attr-defined]
+
+
 def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -91,15 +108,17 @@ def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
     selector.register(woken, selectors.EVENT_READ)
     _say(answers, {"ready": True})
     pending = b""
+    living: set[int] = set()
     while True:
         for key, _ in selector.select():
             if key.fileobj == woken:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
-                _reap(answers)
+                living -= set(_reap(answers))
                 continue
             data = orders.read(1 << 20)
             if not data:
+                _kill(living)
                 return
             pending += data
             *lines, pending = pending.split(b"\n")
@@ -112,18 +131,29 @@ def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
                     for handle in (orders.fileno(), answers.fileno(), woken, waker):
                         os.close(handle)
                     _become_kernel(order)
+                living.add(pid)
                 _say(answers, {"forked": order["fork"], "pid": pid})
 
 
-def _reap(answers: BinaryIO) -> None:
+def _reap(answers: BinaryIO) -> list[int]:
+    """Tell which kernels have ended."""
+    ended: list[int] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return
+            return ended
         if pid == 0:
-            return
+            return ended
+        ended.append(pid)
         _say(answers, {"exited": pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _kill(kernels: set[int]) -> None:
+    """End the kernels, and the processes that they have started."""
+    for pid in kernels:
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _become_kernel(order: dict[str, Any]) -> None:

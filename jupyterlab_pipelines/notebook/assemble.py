@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.notebook.flow import has_code
+from jupyterlab_pipelines.notebook.parse import source_of
 from jupyterlab_pipelines.pipeline import CellKind, Definition, Needs, Pipeline, Step
 
 METADATA = "pipelines-as-experiments"
@@ -42,7 +43,9 @@ def step_notebook(
     parameter_cells = pipeline.cells_of(CellKind.PARAMETERS)
     for cell in pipeline.preamble_of(step):
         tags = ["parameters"] if cell.index in parameter_cells[-1:] else []
-        cells.append(_code(f"cell-{cell.index}", cell.source, tags + _kept(content, cell.index), cell_index=cell.index))
+        cells.append(
+            _code(f"cell-{cell.index}", cell.source, tags + _kept(content, cell.index), cell_index=cell.index)
+        )
     cells += _definitions("definitions", needs.definitions)
     cells += _inputs("inputs", {name: said for name, said in references.items() if name not in late})
     cells += _definitions("late-definitions", needs.late_definitions)
@@ -135,11 +138,11 @@ def with_outputs(
         for index, cell in zip(ours, theirs, strict=False):
             outputs[index] = cell.get("outputs", [])
         for cell in notebook["cells"]:
-            index = cell_index_of(cell)
-            if index is None or is_step_cell(cell) or index in outputs or index >= len(pipeline.cells):
+            place = cell_index_of(cell)
+            if place is None or is_step_cell(cell) or place in outputs or place >= len(pipeline.cells):
                 continue
-            if pipeline.cells[index].source == cell.get("source"):
-                outputs[index] = cell.get("outputs", [])
+            if pipeline.cells[place].source == source_of(cell):
+                outputs[place] = cell.get("outputs", [])
     count = 0
     for index, cell in enumerate(result["cells"]):
         if cell.get("cell_type") != "code":

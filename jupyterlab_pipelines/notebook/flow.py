@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import builtins
 import graphlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -48,8 +49,17 @@ GIVEN = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has before the first cell."""
 
+SETTER = re.compile(
+    r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
+    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|reset_\w+|init_\w+)\Z"
+)
+"""Functions of packages that set an option and do nothing else, by their names."""
+
 MOST_DEFINITIONS = 50
 """How far definitions that read each other at once are followed; further, they travel as values."""
+
+MOST_SHOWN = 120
+"""How many characters of a source line a message shows."""
 
 Position = tuple[int, int]
 """Cell index and number of the statement in the cell."""
@@ -206,6 +216,7 @@ def _analyse(cell: Cell) -> Any:
         line = error.lineno or 1
         lines = cell.source.splitlines()
         text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+        text = text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
         raise NotebookError(
             "syntax_error",
             f"Cell {cell.index + 1}, line {line}: {error.msg}" + (f": `{text}`" if text else "") + ".",
@@ -235,6 +246,7 @@ class _Flow:
         self.read_by: dict[tuple[str, str], set[str]] = {}
         self.printed: dict[str, list[str]] = {}
         self.star_imports: list[_Binding] = []
+        self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
         self.passed_on: dict[str, _PassedOn] = {}
         self.opaque: str | None = None
@@ -310,9 +322,9 @@ class _Flow:
         for name in statement.mutates - statement.binds:
             together |= self._sharing_with(name)
         for name in written:
-            if name in statement.mutates and name not in statement.binds and name in self._seen:
-                if self._seen[name].is_definition:
-                    continue
+            only_changes = name in statement.mutates and name not in statement.binds
+            if only_changes and name in self._seen and self._seen[name].is_definition:
+                continue
             self._seen[name] = self._binding(None, name, position, statement)
         self._link(None, together | written)
         for name in statement.deletes:
@@ -332,7 +344,9 @@ class _Flow:
             binding = self._seen.get(name)
             if binding is None or binding.is_definition:
                 return True
-        return not _only_assigns(statement.normalised) and not (statement.mutates and _only_calls_on_names(statement))
+        return not _only_assigns(statement.normalised) and not (
+            statement.mutates and _only_calls_on_names(statement)
+        )
 
     def _read_statement(self, step: str, position: Position, statement: Statement) -> None:
         reader = self.readers[step]
@@ -348,6 +362,8 @@ class _Flow:
         binds, mutates = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
         mutates |= statement.mutates | self._changed_arguments(statement)
         mutates = {name for name in mutates if not self._is_module(name)}
+        if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
+            self.configurations.append(self._binding(step, "*", position, statement))
         binds |= statement.may_bind | statement.may_delete
         for name in sorted((binds | mutates | statement.deletes) - reader.own):
             self._resolve(step, name, self._seen)
@@ -416,10 +432,10 @@ class _Flow:
             return _Binding(owner, position)
         before = self._seen.get(name)
         earlier: tuple[_Binding, ...] = ()
-        if before is not None and before.statement is not None and _extends_package(statement, name):
+        known = None if before is None else before.statement
+        if before is not None and known is not None and known.kind is StatementKind.IMPORT:
             # `import a.b` after `import a.c`: both submodules are there.
-            if before.statement.kind is StatementKind.IMPORT:
-                earlier = (before,)
+            earlier = (before,) if _extends_package(statement, name) else ()
         return _Binding(
             owner,
             position,
@@ -520,9 +536,9 @@ class _Flow:
                 continue
             done.add(name)
             binding = seen.get(name)
-            if name not in reader.own or (binding is not None and binding.owner != step):
-                if not self._resolve(step, name, seen) and name not in reader.own | mentions:
-                    reader.unresolved.setdefault(name, cell_index)
+            is_foreign = name not in reader.own or (binding is not None and binding.owner != step)
+            if is_foreign and not self._resolve(step, name, seen) and name not in reader.own | mentions:
+                reader.unresolved.setdefault(name, cell_index)
             if binding is None:
                 continue
             for statement in self._statements_behind(step, name, binding):
@@ -567,9 +583,11 @@ class _Flow:
             if name not in reader.setup_names:
                 reader.setup_names.add(name)
                 self._read_shared(step, name)
+            self._configure(step, name, seen)
             return True
         if binding.is_definition and self._can_travel(binding, seen):
             self._carry(step, binding, seen)
+            self._configure(step, name, seen)
             return True
         self._need_value(step, name, binding)
         self._read_shared(step, name)
@@ -633,6 +651,13 @@ class _Flow:
                 reader.late.add(binding.position)
             elif then is not None and then.statement is not None:
                 todo.extend(then.statement.deferred)
+
+    def _configure(self, step: str, name: str, seen: Mapping[str, _Binding]) -> None:
+        """A step that uses a module gets what earlier steps have set in it."""
+        for configuration in self.configurations:
+            assert configuration.statement is not None
+            if name in configuration.statement.reads and self._can_travel(configuration, seen):
+                self._carry(step, configuration, seen)
 
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(
@@ -795,7 +820,12 @@ class _Flow:
                     step=step,
                 )
         unknown = [
-            Warning("unknown_step", f"`prev:{name}` of step `{step}` names no step and is ignored.", step, cell_index)
+            Warning(
+                "unknown_step",
+                f"`prev:{name}` of step `{step}` names no step and is ignored.",
+                step,
+                cell_index,
+            )
             for name in previous
             if name not in self.tags
         ]
@@ -832,7 +862,8 @@ class _Flow:
                     step.name,
                     names,
                     explicit=not names,
-                    learned=bool(names) and all(n in seen_running.mutates | seen_running.binds for n in names),
+                    learned=bool(names)
+                    and all(n in seen_running.mutates | seen_running.binds for n in names),
                 )
 
     def _warnings(self) -> Iterable[Warning]:
@@ -840,7 +871,9 @@ class _Flow:
             for name, cell_index in sorted(reader.unresolved.items()):
                 where = f"`{name}` in step `{step}` (cell {cell_index + 1})"
                 if name in self._names_in_skipped:
-                    why = f"is defined only in cell {self._names_in_skipped[name] + 1}, which is tagged `skip`"
+                    why = (
+                        f"is defined only in cell {self._names_in_skipped[name] + 1}, which is tagged `skip`"
+                    )
                 elif name in self._seen and (later := self._seen[name]).position[0] > cell_index:
                     why = f"is defined only later, in cell {later.position[0] + 1}"
                 else:
@@ -895,6 +928,32 @@ def _only_calls_on_names(statement: Statement) -> bool:
     """`config["a"] = 1`, `xs.append(2)`: acts on the named objects alone."""
     tree = _tree(statement.normalised)
     return isinstance(tree, ast.Assign | ast.AugAssign | ast.Expr | ast.Delete)
+
+
+def _configures(statement: Statement, modules: set[str]) -> bool:
+    """Whether a statement sets something in an imported module: `alt.renderers.enable("html")`.
+
+    Such a setting lives in the process. As it does nothing else, it is made again where the module is used.
+    """
+    if not modules or statement.kind is not StatementKind.OTHER or statement.binds or statement.may_bind:
+        return False
+    tree = _tree(statement.normalised)
+    if isinstance(tree, ast.Assign | ast.AugAssign):
+        targets = tree.targets if isinstance(tree, ast.Assign) else [tree.target]
+        return all(_root(target) in modules for target in targets)
+    if (
+        isinstance(tree, ast.Expr)
+        and isinstance(tree.value, ast.Call)
+        and isinstance(tree.value.func, ast.Attribute)
+    ):
+        return bool(SETTER.match(tree.value.func.attr)) and _root(tree.value.func) in modules
+    return False
+
+
+def _root(tree: ast.expr) -> str | None:
+    while isinstance(tree, ast.Attribute | ast.Subscript):
+        tree = tree.value
+    return tree.id if isinstance(tree, ast.Name) else None
 
 
 def _parameters_of(statement: Statement, cell_source: str) -> Iterable[Parameter]:

@@ -15,7 +15,7 @@ import string
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 
 def words(text: str) -> frozenset[str]:
@@ -259,7 +259,8 @@ def _may_be_ipython(text: str) -> bool:
 def _transform(text: str) -> str:
     from IPython.core.inputtransformer2 import TRANSFORM_LOOP_LIMIT, TransformerManager
 
-    manager = TransformerManager()
+    # IPython's transformers have no types.
+    manager: Any = TransformerManager()  # type: ignore[no-untyped-call,unused-ignore]
     lines = [line + "\n" for line in text.split("\n")]
     for cleanup in manager.cleanup_transforms:
         cleaned = cleanup(lines)

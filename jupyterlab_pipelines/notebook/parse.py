@@ -66,12 +66,17 @@ def read_notebook(path: Path) -> dict[str, Any]:
             "not_readable", f"{path} cannot be read: {error.strerror or error}.", path=str(path)
         ) from None
     except UnicodeDecodeError:
-        raise NotebookError("not_json", f"{path} is no notebook: it is not UTF-8 text.", path=str(path)) from None
+        raise NotebookError(
+            "not_json", f"{path} is no notebook: it is not UTF-8 text.", path=str(path)
+        ) from None
+    if not text.strip():
+        raise NotebookError("not_json", f"{path} is empty: it is no notebook.", path=str(path))
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         hint = " It holds merge conflict markers: resolve them first." if "\n<<<<<<< " in text else ""
+        hint = hint or " Name a notebook (.ipynb), or restore the file from an earlier version."
         raise NotebookError("not_json", f"{path} is not JSON{where}.{hint}", path=str(path)) from None
     return as_version_4(content, str(path))
 
@@ -95,7 +100,9 @@ def as_version_4(content: Any, name: str) -> dict[str, Any]:
         import nbformat
 
         try:
-            content = json.loads(nbformat.writes(nbformat.convert(nbformat.from_dict(content), 4)))
+            # nbformat's functions have no types.
+            converted: Any = nbformat.convert(nbformat.from_dict(content), 4)  # type: ignore[no-untyped-call]
+            content = json.loads(nbformat.writes(converted))  # type: ignore[no-untyped-call]
         except Exception as error:  # nbformat raises many kinds for broken old notebooks
             raise refuse(f"it says nbformat {major} but cannot be converted ({error})") from None
         major = 4
@@ -108,7 +115,8 @@ def as_version_4(content: Any, name: str) -> dict[str, Any]:
     for index, cell in enumerate(content["cells"]):
         if not isinstance(cell, dict) or not isinstance(cell.get("cell_type"), str):
             raise refuse(f"its cell {index + 1} is no cell")
-    return content
+    notebook: dict[str, Any] = content
+    return notebook
 
 
 def source_of(cell: Mapping[str, Any]) -> str:

@@ -79,7 +79,9 @@ def _read_tag(said: CellTags, tag: str, cell_index: int) -> CellTags:
             if not value:
                 return replace(said, joins=True)
             if said.step is not None and said.step != value:
-                _refuse(cell_index, tag, f"the cell already belongs to step `{said.step}`. Keep one of the two.")
+                _refuse(
+                    cell_index, tag, f"the cell already belongs to step `{said.step}`. Keep one of the two."
+                )
             return replace(said, step=_step_name(value, tag, cell_index))
         case "after":
             return replace(said, after=(*said.after, _step_name(value, tag, cell_index)))
@@ -193,7 +195,9 @@ def _cache(value: str, tag: str, cell_index: int) -> str:
 def _age(value: str, tag: str, cell_index: int) -> float:
     match = AGE.match(value)
     if not match:
-        _refuse(cell_index, tag, f"`{value}` is no age: write a number and s, m, h or d, such as `30m` or `12h`.")
+        _refuse(
+            cell_index, tag, f"`{value}` is no age: write a number and s, m, h or d, such as `30m` or `12h`."
+        )
     return float(match[1]) * SECONDS[match[2]]
 
 

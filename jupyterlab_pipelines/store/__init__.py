@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
-from jupyterlab_pipelines.store.database import Database
+from jupyterlab_pipelines.store.database import Database, unwritable
 from jupyterlab_pipelines.store.executions import ExecutionStore
 from jupyterlab_pipelines.store.locks import FileLock
 from jupyterlab_pipelines.store.runs import RunStore
@@ -28,6 +28,11 @@ class Store:
     def create(self) -> None:
         """Make the store if it is not there; `StoreError` if it cannot be written."""
         self.database.create()
+        for name in ("artifacts", "locks", "runs"):
+            try:
+                (self.path / name).mkdir(exist_ok=True)
+            except OSError as error:
+                raise unwritable(self.path, f"its {name}: {error.strerror}") from None
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run keeps what it is writing just now."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
@@ -95,53 +94,42 @@ class ExecutionStore:
             metrics=dict(metrics),
         )
 
-    def with_key(self, cache_key: str, *, younger_than_seconds: float | None = None) -> list[Execution]:
-        """Executions under one key, newest first."""
-        rows = self._database.reader().execute(
+    def with_key(self, cache_key: str) -> Iterator[Execution]:
+        """Executions under one key, newest first; read one by one, since mostly the first will do."""
+        rows = self._database.rows(
             "SELECT * FROM executions WHERE cache_key = ? ORDER BY id DESC", (cache_key,)
         )
-        found = [self._execution(row) for row in rows.fetchall()]
-        if younger_than_seconds is None:
-            return found
-        oldest = datetime.now(UTC).timestamp() - younger_than_seconds
-        return [one for one in found if datetime.fromisoformat(one.finished_at).timestamp() >= oldest]
+        return (self._execution(row) for row in rows)
 
     def get(self, execution_id: int) -> Execution | None:
-        row = (
-            self._database.reader()
-            .execute("SELECT * FROM executions WHERE id = ?", (execution_id,))
-            .fetchone()
-        )
+        row = self._database.row("SELECT * FROM executions WHERE id = ?", (execution_id,))
         return None if row is None else self._execution(row)
 
     def last_of(self, notebook: str, step: str) -> Execution | None:
         """The execution that the step of this name had last in `notebook`, or reused last."""
-        row = (
-            self._database.reader()
-            .execute(
-                "SELECT e.* FROM step_runs s JOIN runs r ON r.id = s.run_id"
-                " JOIN executions e ON e.id = s.execution_id"
-                " WHERE r.notebook = ? AND s.step = ? ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1",
-                (notebook, step),
-            )
-            .fetchone()
+        row = self._database.row(
+            "SELECT e.* FROM step_runs s JOIN runs r ON r.id = s.run_id"
+            " JOIN executions e ON e.id = s.execution_id"
+            " WHERE r.notebook = ? AND s.step = ? ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1",
+            (notebook, step),
         )
         return None if row is None else self._execution(row)
 
     def expected_seconds(self, notebook: str, steps: Iterable[str]) -> dict[str, float]:
         """By step, how long its last execution in `notebook` took."""
-        rows = self._database.reader().execute(
-            "SELECT step, duration_seconds FROM executions WHERE notebook = ? ORDER BY id", (notebook,)
+        rows = self._database.rows(
+            "SELECT step, duration_seconds FROM executions WHERE id IN"
+            " (SELECT max(id) FROM executions WHERE notebook = ? GROUP BY step)",
+            (notebook,),
         )
         wanted = set(steps)
         return {row["step"]: row["duration_seconds"] for row in rows if row["step"] in wanted}
 
     def effects(self, codes: Mapping[str, str]) -> dict[str, Effects]:
         """What was learned of steps, by step name; `codes` has the fingerprint of each one's code."""
-        reader = self._database.reader()
         learned: dict[str, Effects] = {}
         for step, code in codes.items():
-            row = reader.execute("SELECT effects FROM effects WHERE code = ?", (code,)).fetchone()
+            row = self._database.row("SELECT effects FROM effects WHERE code = ?", (code,))
             if row is not None:
                 effects = Effects.from_json(json.loads(row["effects"]))
                 if effects:
@@ -150,7 +138,7 @@ class ExecutionStore:
 
     def preview(self, digest: str) -> dict[str, Any] | None:
         """What may be shown of the artifact: digest, type, summary and preview."""
-        row = self._database.reader().execute("SELECT * FROM previews WHERE digest = ?", (digest,)).fetchone()
+        row = self._database.row("SELECT * FROM previews WHERE digest = ?", (digest,))
         if row is None:
             return None
         return {
@@ -161,7 +149,7 @@ class ExecutionStore:
         }
 
     def _execution(self, row: sqlite3.Row) -> Execution:
-        outputs = self._database.reader().execute(
+        outputs = self._database.rows(
             "SELECT * FROM outputs WHERE execution_id = ? ORDER BY name", (row["id"],)
         )
         return Execution(

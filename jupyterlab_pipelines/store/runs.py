@@ -15,7 +15,16 @@ from jupyterlab_pipelines.store.database import Database
 
 STEP_COLUMNS = frozenset(
     {
-        *("status", "decision", "reasons", "cache_key", "inputs", "execution_id", "started_at", "finished_at"),
+        *(
+            "status",
+            "decision",
+            "reasons",
+            "cache_key",
+            "inputs",
+            "execution_id",
+            "started_at",
+            "finished_at",
+        ),
         *("duration_seconds", "cell", "cells", "error", "executed", "log"),
     }
 )
@@ -54,7 +63,13 @@ class RunStore:
                 "INSERT INTO runs (id, notebook, status, parameters, options, created_at, snapshot, output)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(run_id, notebook, Status.QUEUED, json.dumps(dict(parameters)), json.dumps(dict(options))),
+                    *(
+                        run_id,
+                        notebook,
+                        Status.QUEUED,
+                        json.dumps(dict(parameters)),
+                        json.dumps(dict(options)),
+                    ),
                     *(now(), snapshot, output),
                 ),
             )
@@ -70,7 +85,9 @@ class RunStore:
     def add_steps(self, run_id: str, steps: Sequence[tuple[str, Sequence[int]]]) -> None:
         """More steps for a run, `queued`, after those that it has."""
         with self._database.transaction() as connection:
-            count = connection.execute("SELECT count(*) FROM step_runs WHERE run_id = ?", (run_id,)).fetchone()[0]
+            count = connection.execute(
+                "SELECT count(*) FROM step_runs WHERE run_id = ?", (run_id,)
+            ).fetchone()[0]
             connection.executemany(
                 "INSERT INTO step_runs (run_id, step, position, cell_indexes, status, decision, reasons, inputs)"
                 " VALUES (?, ?, ?, ?, ?, 'undecided', '[]', '{}')",
@@ -138,14 +155,13 @@ class RunStore:
     # -- reading --------------------------------------------------------------------------------
 
     def unfinished(self) -> list[str]:
-        rows = self._database.reader().execute(
+        rows = self._database.rows(
             "SELECT id FROM runs WHERE status IN (?, ?)", (Status.QUEUED, Status.RUNNING)
         )
         return [row["id"] for row in rows]
 
     def cancel_requested(self, run_id: str) -> bool:
-        row = self._database.reader().execute("SELECT cancel_requested FROM runs WHERE id = ?", (run_id,))
-        found = row.fetchone()
+        found = self._database.row("SELECT cancel_requested FROM runs WHERE id = ?", (run_id,))
         return bool(found and found["cancel_requested"])
 
     def find(self, run_id: str) -> str:
@@ -157,7 +173,7 @@ class RunStore:
             ``unknown_run`` or ``ambiguous_run``.
         """
         # Not LIKE: `_` and `%` are ordinary characters here.
-        rows = self._database.reader().execute(
+        rows = self._database.rows(
             "SELECT id FROM runs WHERE substr(id, 1, ?) = ? OR substr(id, -?) = ? ORDER BY id",
             (len(run_id), run_id, len(run_id), run_id),
         )
@@ -175,34 +191,27 @@ class RunStore:
         )
 
     def row(self, run_id: str) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.reader().execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
-        )
+        row = self._database.row("SELECT * FROM runs WHERE id = ?", (run_id,))
         if row is None:
             raise NotFoundError("unknown_run", f"The store has no run `{run_id}`.", run_id=run_id)
         return row
 
     def steps(self, run_id: str) -> list[sqlite3.Row]:
-        return (
-            self._database.reader()
-            .execute("SELECT * FROM step_runs WHERE run_id = ? ORDER BY position", (run_id,))
-            .fetchall()
-        )
+        return self._database.rows("SELECT * FROM step_runs WHERE run_id = ? ORDER BY position", (run_id,))
 
     def step(self, run_id: str, step: str) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.reader()
-            .execute("SELECT * FROM step_runs WHERE run_id = ? AND step = ?", (run_id, step))
-            .fetchone()
-        )
+        row = self._database.row("SELECT * FROM step_runs WHERE run_id = ? AND step = ?", (run_id, step))
         if row is None:
-            raise NotFoundError("unknown_step", f"Run {run_id} has no step `{step}`.", run_id=run_id, step=step)
+            raise NotFoundError(
+                "unknown_step", f"Run {run_id} has no step `{step}`.", run_id=run_id, step=step
+            )
         return row
 
     def last_of_steps(self, notebook: str) -> dict[str, sqlite3.Row]:
         """By step, its newest ended step run in any run of `notebook`."""
-        rows = self._database.reader().execute(
-            "SELECT s.* FROM step_runs s JOIN runs r ON r.id = s.run_id"
+        rows = self._database.rows(
+            "SELECT s.step, s.run_id, s.status, s.duration_seconds, s.finished_at"
+            " FROM step_runs s JOIN runs r ON r.id = s.run_id"
             " WHERE r.notebook = ? AND s.status NOT IN (?, ?, ?)"
             " ORDER BY r.created_at DESC, r.rowid DESC LIMIT 2000",
             (notebook, Status.QUEUED, Status.RUNNING, Status.SKIPPED),
@@ -212,10 +221,19 @@ class RunStore:
             newest.setdefault(row["step"], row)
         return newest
 
+    def last_status(self, notebook: str, step: str) -> str | None:
+        """How the step ended in the newest run of `notebook` in which it came to its turn."""
+        row = self._database.row(
+            "SELECT s.status FROM step_runs s JOIN runs r ON r.id = s.run_id WHERE r.notebook = ? AND s.step = ?"
+            " AND s.status NOT IN (?, ?, ?) ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1",
+            (notebook, step, Status.QUEUED, Status.RUNNING, Status.SKIPPED),
+        )
+        return None if row is None else str(row["status"])
+
     def summaries(self, notebook: str | None, limit: int) -> list[dict[str, Any]]:
         """Runs, newest first, with counts of their steps."""
         where, values = ("WHERE r.notebook = ?", [notebook]) if notebook is not None else ("", [])
-        rows = self._database.reader().execute(
+        rows = self._database.rows(
             "SELECT r.*, count(s.step) AS steps_total,"
             " sum(s.decision = 'run' AND s.status IN ('succeeded', 'failed', 'cancelled', 'interrupted'))"
             " AS steps_executed,"

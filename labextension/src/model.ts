@@ -88,7 +88,10 @@ export class PipelineModel implements IDisposable {
 
   /** Runs of this notebook, newest first. */
   get runs(): readonly RunSummary[] {
-    return this._runs;
+    // The list is fetched less often than the run that is under way.
+    return this._runs.map(run =>
+      run.run_id === this._run?.run_id ? { ...run, status: this._run.status } : run
+    );
   }
 
   /** The run that is under way; null when there is none. */

@@ -91,15 +91,17 @@ function NotebookView(): React.ReactElement {
   return (
     <>
       <Header pipeline={drawn} />
+      <div className="jp-Pipelines-messages">
+        {noPipelineReason ? <Unavailable /> : null}
+        {pipeline?.state === 'error' && pipeline.error ? (
+          <ErrorMessage error={pipeline.error} />
+        ) : null}
+        {model.notice ? (
+          <ErrorMessage error={model.notice} onDismiss={() => model.dismissNotice()} />
+        ) : null}
+        <SelectedRun />
+      </div>
       <div className="jp-Pipelines-body" data-outdated={pipeline?.state === 'error' || undefined}>
-        <div className="jp-Pipelines-messages">
-          {noPipelineReason ? <Unavailable /> : null}
-          {pipeline?.error ? <ErrorMessage error={pipeline.error} /> : null}
-          {model.notice ? (
-            <ErrorMessage error={model.notice} onDismiss={() => model.dismissNotice()} />
-          ) : null}
-          <SelectedRun />
-        </div>
         {isUntagged ? <Untagged /> : null}
         {drawn.steps.length > 0 ? <DagPanel pipeline={drawn} /> : null}
         <div className="jp-Pipelines-lists">

@@ -188,7 +188,7 @@ export interface StepRun {
   duration_seconds: number | null;
   started_at: string | null;
   finished_at: string | null;
-  /** Which of its cells a running step is at, counted from 1. */
+  /** How many of its cells a running step has done. */
   progress: { cell: number; cells: number } | null;
   cells: number[];
   /** Digest by name. */

@@ -144,7 +144,10 @@ export async function revealCell(
   notebook.deselectAll();
   notebook.activeCellIndex = index;
   await notebook.scrollToCell(cell, 'smart');
-  if (line !== undefined) {
+  if (line === undefined) {
+    notebook.mode = 'command';
+  } else {
+    notebook.mode = 'edit';
     cell.editor?.setCursorPosition({ line: line - 1, column: 0 });
   }
 }

@@ -32,11 +32,11 @@ def truth(path: Path) -> list[CellText]:
 
 
 def pipelines(*arguments: str | Path, cwd: Path) -> dict[str, Any]:
-    """The document of a `jupyter pipelines` command that must succeed."""
+    """The document of a `jupyter pipelines` command that must succeed, with a store in `cwd`."""
     done = subprocess.run(
         [sys.executable, "-m", "jupyterlab_pipelines.cli", *map(str, arguments), "--json"],
         cwd=cwd,
-        env={**os.environ, **ENVIRONMENT},
+        env={**os.environ, **ENVIRONMENT, "JUPYTER_PIPELINES_STORE": str(cwd / ".pipelines")},
         capture_output=True,
         text=True,
     )

@@ -440,7 +440,8 @@ class _Writer:
                 f"def {function}(x):\n    {name}.append(x)\n    return {name}",
                 f"def {function}(x, seen=[]):\n    seen.append({d()})\n    return list(seen)",
                 f"def {function}(x):\n    def inner():\n        return {name}\n    return inner()",
-                f"def _make(n):\n    held = [n]\n    def add(x):\n        held.append({d()})\n        return list(held)\n"
+                f"def _make(n):\n    held = [n]\n    def add(x):\n        held.append({d()})\n"
+                "        return list(held)\n"
                 f"    return add\n{function} = _make({name})",
                 f"{function} = lambda x: ({name}, x)",
                 f"{function} = {name}.append",

@@ -23,9 +23,11 @@ const missing = {
 };
 
 for (const [name, value] of Object.entries(missing)) {
-  if (!(name in globalThis)) {
+  if ((globalThis as Record<string, unknown>)[name] === undefined) {
     Object.assign(globalThis, { [name]: value });
   }
 }
+
+HTMLCanvasElement.prototype.getContext = () => null;
 
 export {};

@@ -50,7 +50,7 @@ def store_folder() -> Path:
 def _namespace() -> dict[str, Any]:
     from IPython import get_ipython
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     if shell is not None:
         namespace: dict[str, Any] = shell.user_ns
         return namespace

@@ -26,7 +26,15 @@ UNTOUCHED_POSITION = 624
 _environment = dict(os.environ)
 _folder = os.getcwd()
 _path = list(sys.path)
-SET_BY_PACKAGES = ("KMP_", "JPY_", "JUPYTER_PIPELINES_", "MPL", "PYTHONHASHSEED", "OMP_WAIT_POLICY", "PYDEVD_")
+SET_BY_PACKAGES = (
+    "KMP_",
+    "JPY_",
+    "JUPYTER_PIPELINES_",
+    "MPL",
+    "PYTHONHASHSEED",
+    "OMP_WAIT_POLICY",
+    "PYDEVD_",
+)
 """Environment variables that packages set when they are imported, or that are ours."""
 
 SET_BY_BACKENDS = frozenset({"backend", "backend_fallback", "interactive", "toolbar"})
@@ -119,7 +127,7 @@ def _write_pandas(state: Any) -> None:
 
 
 def _read_matplotlib() -> Any:
-    matplotlib = sys.modules.get("matplotlib")
+    matplotlib: Any = sys.modules.get("matplotlib")
     if not hasattr(matplotlib, "rcParamsDefault"):
         return None
     default = matplotlib.rcParamsDefault

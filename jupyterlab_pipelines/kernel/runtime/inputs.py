@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import pickle
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +31,7 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
     Raises
     ------
     StepError
-        ``artifact_missing``, or ``artifact_damaged``: the stored value cannot be read.
+        ``artifact_missing``, ``package_missing``, ``artifact_damaged`` or ``not_loadable``.
     """
     artifacts = ArtifactStore(store / "artifacts")
     files: dict[str, Any] = {}
@@ -37,7 +41,9 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
         stored, _, member = rest.partition("#")
         path = artifacts.path(stored)
         if not path.exists():
-            raise StepError("artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name)
+            raise StepError(
+                "artifact_missing", f"The stored value of `{name}` ({stored}) is gone.", name=name
+            )
         key = f"{materializer}:{stored}" if materializer == GROUP else said if member else name
         if key not in files:
             try:
@@ -51,12 +57,38 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
                     name=name,
                     package=error.name,
                 ) from error
-            except (EOFError, OSError, ValueError, KeyError) as error:
-                raise StepError(
-                    "artifact_damaged",
-                    f"The stored value of `{name}` ({stored}) cannot be read: {error}",
-                    name=name,
-                    stored=stored,
-                ) from error
+            except Exception as error:  # a `__setstate__` of the user's may raise anything
+                raise _unreadable(name, materializer, stored, path, error) from error
         values[name] = files[key][member] if materializer == GROUP else files[key]
+    _show_figures()
     return values
+
+
+def _show_figures() -> None:
+    """Let the kernel show figures that it has only loaded, as it shows those that it has drawn.
+
+    matplotlib tells IPython of its figures when its backend is imported, which is when the first is drawn.
+    """
+    if "matplotlib.figure" in sys.modules:
+        import matplotlib
+
+        backend = str(matplotlib.rcParams["backend"])
+        if backend.endswith("backend_inline"):
+            importlib.import_module(backend.removeprefix("module://"))
+
+
+def _unreadable(name: str, materializer: str, stored: str, path: Path, error: Exception) -> StepError:
+    why = f"{type(error).__name__}: {error}"
+    if materializer == "pickle" and not isinstance(error, EOFError | OSError | pickle.UnpicklingError):
+        return StepError(
+            "not_loadable", f"`{name}` was stored, but cannot be loaded again: {why}.", name=name
+        )
+    # Never handed on: the step that makes it finds nothing in its place, and runs again.
+    with contextlib.suppress(OSError):
+        path.unlink()
+    return StepError(
+        "artifact_damaged",
+        f"The stored value of `{name}` ({stored}) was damaged, and is removed: {why}. Run again to make it anew.",
+        name=name,
+        stored=stored,
+    )

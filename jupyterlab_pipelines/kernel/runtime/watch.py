@@ -6,12 +6,12 @@ import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import is_state
+from jupyterlab_pipelines.artifact import HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
@@ -21,10 +21,14 @@ from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
 UNCARRIABLE = "uncarriable"
-KEPT_ANYWAY_BYTES = 1 << 28
+KEPT_ANYWAY_BYTES = 1 << 26
+KEPT_ANYWAY_ITEMS = 100_000
 """Up to this size, a value is kept though no step reads it (yet)."""
 
 SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "display"})
+PROVED_BYTES = 1 << 20
+"""Up to this size, a pickle that a later step wants is loaded once, to see that it can be."""
+
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
@@ -41,6 +45,7 @@ class Watch:
         to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``imports``: root modules that the step imports;
+        ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -75,13 +80,15 @@ class Watch:
         """
         started = time.perf_counter()
         after = self._definition_digests()
-        redefined = {name for name, before in self.definition_digests.items() if after.get(name, before) != before}
+        redefined = {
+            name for name, before in self.definition_digests.items() if after.get(name, before) != before
+        }
         # Those that changed travel as values from here on, and what refers to them with them.
         self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
         with self._definitions():
             changed = self._changed_in_place() | redefined
             bound = self._bound()
-            values = self._to_store(changed | bound)
+            values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
         for name in self.spec["wanted"]:
@@ -143,21 +150,23 @@ class Watch:
             and not _is_shells(name)
         }
 
-    def _to_store(self, touched: Iterable[str]) -> dict[str, Any]:
-        """Values that later steps read, and those that are cheap to keep for whoever asks later."""
-        wanted = set(self.spec["wanted"])
+    def _to_store(self, bound: set[str], changed: set[str]) -> dict[str, Any]:
+        """Values that later steps may read, and those that are cheap to keep for whoever asks later."""
         own = set(self.spec["definitions"])
         passed_on = set(self.spec["leaves"]) & self.spec["inputs"].keys()
+        wanted = {*self.spec["wanted"], *changed, *passed_on}
         chosen: dict[str, Any] = {}
-        for name in sorted({*touched, *wanted, *passed_on}):
+        for name in sorted(bound | wanted):
             if name not in self.namespace:
                 continue
             value = self.namespace[name]
             if name in wanted:
                 chosen[name] = value
-            elif name.startswith("_") or isinstance(value, types.ModuleType):
-                continue
-            elif name in own and isinstance(value, type | types.FunctionType):
+            elif (
+                name.startswith("_")
+                or isinstance(value, types.ModuleType)
+                or (name in own and isinstance(value, type | types.FunctionType))
+            ):
                 continue
             elif _size(value) <= KEPT_ANYWAY_BYTES:
                 chosen[name] = value
@@ -199,12 +208,14 @@ class Watch:
         try:
             digest = materializer.digest(value)
             size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
+            if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
+                materializer.read(self.artifacts.path(digest))
         except NotCarriableError as error:
-            return self._uncarriable(name, value, str(error))
+            return self._uncarriable(name, value, _obstacle_in(name, error))
         except OSError:
             raise
-        except Exception as error:  # a `__reduce__` or `__getstate__` of the user's may raise anything
-            return self._uncarriable(name, value, f"{type(error).__name__}: {error}")
+        except Exception as error:  # a `__reduce__` or `__setstate__` of the user's may raise anything
+            return self._uncarriable(name, value, f"{type(error).__name__}: {error}.")
         record = _record(name, value, digest, materializer.name, size)
         return record | {"stored": digest, "definitions": self._referred(digest, referred)}
 
@@ -260,6 +271,8 @@ class Watch:
             return _nothing(state.name, ABSENT, "") if after is None else self._store_one(state.name, after)
         if after is None:
             return _nothing(state.name, ABSENT, "") | {"kind": "hidden"}
+        if state.name.startswith(HIDDEN) and not self.spec["is_seeded"]:
+            return None  # nobody could repeat these draws, under Run All neither
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
         record = self._store_one(state.name, after)
@@ -291,6 +304,12 @@ def _reference(value: Any) -> Callable[[], Any]:
         return weakref.ref(value)
     except TypeError:
         return lambda: value
+
+
+def _obstacle_in(name: str, error: NotCarriableError) -> str:
+    """Why the value of `name` cannot be stored, with the whole way to the obstacle in it."""
+    path = error.details.get("path")
+    return error.message.replace(f"`{path}`", f"`{name}{path}`", 1) if path else error.message
 
 
 def _record(name: str, value: Any, digest: str, materializer: str, size: int) -> dict[str, Any]:
@@ -331,7 +350,9 @@ def _is_shells(name: str) -> bool:
     if name in SHELL_NAMES or name.startswith("__"):
         return True
     rest = name.lstrip("_")
-    return name.startswith("_") and (not rest or rest.lstrip("i").isdigit() or rest in ("i", "ii", "iii", "ih", "oh", "dh"))
+    return name.startswith("_") and (
+        not rest or rest.lstrip("i").isdigit() or rest in ("i", "ii", "iii", "ih", "oh", "dh")
+    )
 
 
 def _number(value: Any) -> float | int | None:
@@ -352,7 +373,7 @@ def _number(value: Any) -> float | int | None:
 def _size(value: Any) -> int:
     """A guess at the size in bytes, cheap for tables and arrays."""
     for name in ("nbytes", "estimated_size", "memory_usage"):
-        size = getattr(value, name, None)
+        size: Any = getattr(value, name, None)
         try:
             if name == "memory_usage" and callable(size):
                 size = size()
@@ -363,4 +384,6 @@ def _size(value: Any) -> int:
                 return int(size)
         except Exception:  # somebody's own attribute of that name
             continue
+    if isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS:
+        return KEPT_ANYWAY_BYTES + 1  # its items may be of any size
     return sys.getsizeof(value, 0)

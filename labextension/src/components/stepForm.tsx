@@ -36,7 +36,8 @@ export function StepForm(props: StepFormProps): React.ReactElement {
     onBlur: () => onCommit?.(value),
     onKeyDown: (event: React.KeyboardEvent) => event.key === 'Enter' && onCommit?.(value)
   };
-  const isNamed = isAcceptedName(value, original);
+  // Nothing typed yet is no mistake yet.
+  const isNamed = value.step === '' || isAcceptedName(value, original);
 
   if (props.hasMagic) {
     return (
@@ -89,11 +90,9 @@ export function StepForm(props: StepFormProps): React.ReactElement {
           </datalist>
           {isNamed ? null : (
             <p id={`${id}-wrong`} className="jp-Pipelines-wrong">
-              {value.step === ''
-                ? trans.__('Give the step a name.')
-                : trans.__(
-                    'A name has small letters, digits, "-" and "_" and starts with a letter, such as "train-model".'
-                  )}
+              {trans.__(
+                'A name has small letters, digits, "-" and "_" and starts with a letter, such as "train-model".'
+              )}
             </p>
           )}
           <label htmlFor={`${id}-role`}>{trans.__('Role')}</label>

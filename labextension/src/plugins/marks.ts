@@ -53,6 +53,11 @@ function drawMarks({ panel, model }: OpenNotebook, trans: TranslationBundle): vo
     setData(cell.node, 'pipelinesStep', mark?.step);
     setData(cell.node, 'pipelinesState', mark?.state);
     setData(cell.node, 'pipelinesMark', mark?.text);
+    // What the style sheet writes into the cell's header, which is there only while the cell is drawn.
+    cell.node.style.setProperty(
+      '--jp-pipelines-mark',
+      mark?.text ? JSON.stringify(mark.text) : null
+    );
   });
 }
 

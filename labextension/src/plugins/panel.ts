@@ -7,6 +7,7 @@ import {
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { SplitPanel, type Widget } from '@lumino/widgets';
 
 import { Sidebar } from '../sidebar';
 import { CommandIDs, IPipelineTracker, NAMESPACE, PANEL_ID, TRANSLATION_DOMAIN } from '../tokens';
@@ -14,6 +15,9 @@ import { revealCell, revealStep, type PipelineTracker } from '../tracker';
 
 /** Between the running sessions (200), the extensions' usual place and the extension manager (1000). */
 const RANK = 600;
+
+/** Pixels that the panel gets when it is shown for the first time. */
+const FIRST_WIDTH = 380;
 
 /** Remembers that the panel was shown once: whoever closes it then is left in peace. */
 const SHOWN_KEY = `${NAMESPACE}:shown`;
@@ -56,7 +60,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
     if (settings && state) {
       void Promise.all([settings.load(panel.id), app.restored]).then(async ([loaded]) => {
         if (loaded.get('showPanelOnce').composite !== false && !(await state.fetch(SHOWN_KEY))) {
-          showWithFirstPipeline(app, tracker, state);
+          showWithFirstPipeline(app, sidebar, tracker, state);
         }
       });
     }
@@ -66,16 +70,36 @@ export const panel: JupyterFrontEndPlugin<void> = {
 /** Shows the panel as soon as a notebook with steps is in front, once and for all. */
 function showWithFirstPipeline(
   app: JupyterFrontEnd,
+  sidebar: Sidebar,
   tracker: PipelineTracker,
   state: IStateDB
 ): void {
   const show = (): void => {
     if ((tracker.current?.pipeline?.steps.length ?? 0) > 0) {
       tracker.changed.disconnect(show);
-      app.shell.activateById(PANEL_ID);
+      if (!sidebar.isVisible) {
+        app.shell.activateById(PANEL_ID);
+        giveRoom(sidebar);
+      }
       void state.save(SHOWN_KEY, true);
     }
   };
   tracker.changed.connect(show);
   show();
+}
+
+/** Makes the area that a widget stands in wide enough for a graph. */
+function giveRoom(widget: Widget): void {
+  let area = widget;
+  while (area.parent && !(area.parent instanceof SplitPanel)) {
+    area = area.parent;
+  }
+  const panel = area.parent;
+  if (panel instanceof SplitPanel && area.node.clientWidth < FIRST_WIDTH) {
+    const sizes = panel.relativeSizes();
+    const index = panel.widgets.indexOf(area);
+    const share = FIRST_WIDTH / panel.node.clientWidth;
+    const rest = (1 - share) / (1 - sizes[index]);
+    panel.setRelativeSizes(sizes.map((size, at) => (at === index ? share : size * rest)));
+  }
 }

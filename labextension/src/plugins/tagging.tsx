@@ -1,18 +1,22 @@
 /** Makes a cell a step without typing tags: a dialog, and a section of the property inspector. */
+import type { YCodeCell } from '@jupyter/ydoc';
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import type { Cell } from '@jupyterlab/cells';
 import { INotebookTools, INotebookTracker, NotebookTools } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { tagIcon } from '@jupyterlab/ui-components';
 import { PanelLayout } from '@lumino/widgets';
 import * as React from 'react';
 
+import { pipelineIcon } from '../components/icons';
 import { TransContext } from '../components/context';
 import { StepForm, isComplete } from '../components/stepForm';
 import { hasStepMagic, readTags, tagsOf, writeTags, type CellKind, type CellTags } from '../tags';
 import { CommandIDs, IPipelineTracker, NAMESPACE, TRANSLATION_DOMAIN } from '../tokens';
 import type { PipelineTracker } from '../tracker';
+
+/** The origin of the changes that the forms make. */
+const TAGGING = { name: `${NAMESPACE}:tagging` };
 
 export const tagging: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:tagging`,
@@ -33,7 +37,7 @@ export const tagging: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIDs.setStep, {
       label: args => (args.toolbar ? '' : trans.__('Set the Step of the Cell…')),
       caption: trans.__('Set the pipeline step of this cell'),
-      icon: tagIcon,
+      icon: pipelineIcon,
       isEnabled: () => isTaggable(notebooks.currentWidget?.content.activeCell ?? null),
       execute: async args => {
         const cell = notebooks.currentWidget?.content.activeCell ?? null;
@@ -48,7 +52,7 @@ export const tagging: JupyterFrontEndPlugin<void> = {
         sectionName: `${NAMESPACE}:step`,
         label: trans.__('Pipeline Step'),
         rank: 0,
-        tool: new StepTool(stepNames, trans)
+        tool: new StepTool(() => notebooks.activeCell, stepNames, trans)
       });
     }
   }
@@ -62,17 +66,37 @@ function tagsOfCell(cell: Cell): string[] {
   return tagsOf(cell.model.getMetadata('tags'));
 }
 
-/** Write the tags as one change of the shared document, which undo takes back as one. */
+/**
+ * Write the tags as one change of the document that undo takes back.
+ *
+ * By themselves changes of metadata are left out of the history. JupyterLab has two: the notebook's
+ * (Z, Undo Cell Operation) and the cell's (Ctrl-Z). The change goes under an origin of ours, and both
+ * are told to remember what comes from there.
+ */
 function setTags(cell: Cell, wanted: CellTags): void {
   const before = tagsOfCell(cell);
   const after = writeTags(before, wanted);
   if (JSON.stringify(before) === JSON.stringify(after)) {
     return;
   }
-  if (after.length > 0) {
-    cell.model.setMetadata('tags', after);
+  const sharedCell = cell.model.sharedModel as unknown as YCodeCell;
+  for (const history of [sharedCell.notebook?.undoManager, sharedCell.undoManager]) {
+    history?.addTrackedOrigin(TAGGING);
+    // A change of its own, not one with the last letters that were typed.
+    history?.stopCapturing();
+  }
+  const write = (): void => {
+    if (after.length > 0) {
+      cell.model.setMetadata('tags', after);
+    } else {
+      cell.model.deleteMetadata('tags');
+    }
+  };
+  const { doc } = sharedCell.ymodel;
+  if (doc) {
+    doc.transact(write, TAGGING);
   } else {
-    cell.model.deleteMetadata('tags');
+    write();
   }
 }
 
@@ -149,10 +173,10 @@ class StepDialogBody extends ReactWidget implements Dialog.IBodyWidget<CellTags>
 
 /** The section of the property inspector. */
 class StepTool extends NotebookTools.Tool {
-  constructor(stepNames: () => string[], trans: TranslationBundle) {
+  constructor(activeCell: () => Cell | null, stepNames: () => string[], trans: TranslationBundle) {
     super();
     this.addClass('jp-Pipelines-tool');
-    this._form = new StepToolForm(() => this.notebookTools.activeCell, stepNames, trans);
+    this._form = new StepToolForm(activeCell, stepNames, trans);
     const layout = (this.layout = new PanelLayout());
     layout.addWidget(this._form);
   }

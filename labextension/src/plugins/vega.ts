@@ -20,18 +20,21 @@ export const vega: JupyterFrontEndPlugin<void> = {
   description: 'Draws charts of Vega-Lite 6 with JupyterLab’s renderer.',
   autoStart: true,
   requires: [IRenderMimeRegistry],
-  activate: (_: JupyterFrontEnd, rendermime: IRenderMimeRegistry) => {
-    const unknown = NEWER.filter(type => !rendermime.getFactory(type));
-    if (unknown.length > 0 && rendermime.getFactory(KNOWN)) {
-      rendermime.addFactory(
-        {
-          safe: true,
-          mimeTypes: unknown,
-          createRenderer: options => new DelegatedChart(options.mimeType, rendermime)
-        },
-        RANK
-      );
-    }
+  activate: (app: JupyterFrontEnd, rendermime: IRenderMimeRegistry) => {
+    // JupyterLab's own renderers are there when it has started.
+    void app.started.then(() => {
+      const unknown = NEWER.filter(type => !rendermime.getFactory(type));
+      if (unknown.length > 0 && rendermime.getFactory(KNOWN)) {
+        rendermime.addFactory(
+          {
+            safe: true,
+            mimeTypes: unknown,
+            createRenderer: options => new DelegatedChart(options.mimeType, rendermime)
+          },
+          RANK
+        );
+      }
+    });
   }
 };
 

@@ -10,7 +10,13 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { notebookIcon } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 
-import { CommandIDs, IPipelineTracker, NAMESPACE, TRANSLATION_DOMAIN } from '../tokens';
+import {
+  CommandIDs,
+  IPipelineTracker,
+  NAMESPACE,
+  TRANSLATION_DOMAIN,
+  type NotebookContent
+} from '../tokens';
 import type { PipelineTracker } from '../tracker';
 
 export const viewer: JupyterFrontEndPlugin<void> = {
@@ -48,10 +54,9 @@ export const viewer: JupyterFrontEndPlugin<void> = {
         translator: translator ?? undefined
       });
       const model = new NotebookModel();
-      model.fromJSON(content as unknown as INotebookContent);
+      model.fromJSON(forReading(content));
       model.readOnly = true;
       notebook.model = model;
-      notebook.widgets.forEach(cell => (cell.readOnly = true));
       notebook.addClass('jp-Pipelines-executed');
       notebook.disposed.connect(() => model.dispose());
 
@@ -63,6 +68,7 @@ export const viewer: JupyterFrontEndPlugin<void> = {
         : trans.__('%1 (run %2)', name, runId);
       widget.title.caption = trans.__('Executed notebook, read-only');
       widget.title.icon = notebookIcon;
+      widget.toolbar.hide();
       widget.contentHeader.addWidget(
         header(
           step
@@ -90,6 +96,15 @@ export const viewer: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+/** The same notebook, with no cell that could be edited. */
+function forReading(content: NotebookContent): INotebookContent {
+  const cells = content.cells.map(cell => ({
+    ...cell,
+    metadata: { ...(cell.metadata as object), editable: false }
+  }));
+  return { ...content, cells } as unknown as INotebookContent;
+}
 
 function header(text: string): Widget {
   const widget = new Widget();

@@ -7,8 +7,6 @@ import {
   Position,
   ReactFlow,
   ReactFlowProvider,
-  useNodesState,
-  useReactFlow,
   type Edge as FlowEdge,
   type Node,
   type NodeProps
@@ -20,103 +18,115 @@ import { RoleIcon, StateIcon } from '../../components/icons';
 import { roleWord, stateWord, stepState, type StepState } from '../../state';
 import type { Edge, Pipeline, Role } from '../../tokens';
 import { formatDuration } from '../../units';
-import { NODE_HEIGHT, placeSteps } from './layout';
+import { placeSteps, type Size } from './layout';
 
-/** With more edges than these the names would cover the drawing: they show for the selected step. */
+/** With more edges than these the names would cover the drawing: they show for one step at a time. */
 const MANY_EDGES = 8;
 /** With more names than these an edge says how many others there are. */
 const MANY_NAMES = 3;
-const FIT = { padding: 0.06, minZoom: 0.35, maxZoom: 1.1 };
+const FIT = { padding: 0.04, maxZoom: 1.1 };
 
 type StepNodeData = {
   name: string;
   state: StepState;
   role: Role | null;
+  isCompact: boolean;
   durationSeconds: number | null;
 };
 type StepNode = Node<StepNodeData, 'step'>;
 
 const NODE_TYPES = { step: React.memo(StepBox) };
 
-export default function Graph({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
+interface GraphProps {
+  pipeline: Pipeline;
+  frame: Size;
+}
+
+export default function Graph(props: GraphProps): React.ReactElement {
   return (
     <ReactFlowProvider>
-      <Drawing pipeline={pipeline} />
+      <Drawing {...props} />
     </ReactFlowProvider>
   );
 }
 
-function Drawing({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
+function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
   const trans = useTrans();
   const notebook = useNotebook();
   const actions = useActions();
   const { selectedStep } = notebook.model;
   const [hovered, setHovered] = React.useState<string | null>(null);
-  const [nodes, setNodes, onNodesChange] = useNodesState<StepNode>([]);
 
   // Status and decisions change often, places only with the shape of the graph.
+  const names = pipeline.steps.map(step => step.name);
   const shape = JSON.stringify([
-    pipeline.steps.map(step => step.name),
-    pipeline.edges.map(edge => [edge.source, edge.target])
+    names,
+    pipeline.edges.map(edge => [edge.source, edge.target]),
+    frame
   ]);
-  const places = React.useMemo(
-    () =>
-      placeSteps(
-        pipeline.steps.map(step => step.name),
-        pipeline.edges
-      ),
+  const { places, isCompact, nodeHeight, view } = React.useMemo(
+    () => placeSteps(names, pipeline.edges, frame),
     [shape]
   );
-
-  React.useEffect(() => {
-    setNodes(
-      pipeline.steps.map(step => {
-        const { x, y, width } = places.get(step.name)!;
-        const state = stepState(notebook.model, step);
-        const run = notebook.model.stepRun(step.name);
-        return {
-          id: step.name,
-          type: 'step',
-          position: { x, y },
-          // Given, not measured: so the graph fits its frame at the first drawing.
-          width,
-          height: NODE_HEIGHT,
-          selected: step.name === selectedStep,
-          ariaLabel: `${step.name}: ${stateWord(trans, state)}`,
-          data: {
-            name: step.name,
-            state,
-            role: step.role,
-            durationSeconds: run ? run.duration_seconds : (step.last?.duration_seconds ?? null)
-          }
-        };
-      })
-    );
+  const nodes = pipeline.steps.map((step): StepNode => {
+    const { x, y, width } = places.get(step.name)!;
+    const state = stepState(notebook.model, step);
+    const run = notebook.model.stepRun(step.name);
+    return {
+      id: step.name,
+      type: 'step',
+      position: { x, y },
+      selected: step.name === selectedStep,
+      data: {
+        name: step.name,
+        state,
+        role: step.role,
+        isCompact,
+        durationSeconds: run ? run.duration_seconds : (step.last?.duration_seconds ?? null)
+      },
+      // Sizes are given, not measured: the graph is complete and fits its frame at the first drawing.
+      width,
+      height: nodeHeight,
+      handles: [
+        { type: 'target', position: Position.Top, x: width / 2, y: 0, width: 1, height: 1 },
+        {
+          type: 'source',
+          position: Position.Bottom,
+          x: width / 2,
+          y: nodeHeight,
+          width: 1,
+          height: 1
+        }
+      ]
+    };
   });
 
   const focus = hovered ?? selectedStep;
-  const edges = pipeline.edges.map(edge => drawEdge(edge, focus, pipeline.edges.length));
+  const edges = pipeline.edges.map(edge =>
+    drawEdge(edge, focus, !isCompact && pipeline.edges.length <= MANY_EDGES)
+  );
 
   return (
     <ReactFlow<StepNode>
+      // Another shape is another drawing, with a view of its own.
+      key={shape}
       nodes={nodes}
       edges={edges}
       nodeTypes={NODE_TYPES}
-      onNodesChange={onNodesChange}
       onNodeClick={(_, node) => actions.revealStep(notebook, node.id)}
       onNodeMouseEnter={(_, node) => setHovered(node.id)}
       onNodeMouseLeave={() => setHovered(null)}
       onPaneClick={() => notebook.model.selectStep(null)}
       nodesDraggable={false}
       nodesConnectable={false}
+      nodesFocusable={false}
       edgesFocusable={false}
       deleteKeyCode={null}
       selectionKeyCode={null}
       multiSelectionKeyCode={null}
       minZoom={0.2}
       maxZoom={2}
-      fitView
-      fitViewOptions={FIT}
+      defaultViewport={view}
       zoomOnDoubleClick={false}
       preventScrolling={true}
       zoomOnScroll={false}
@@ -126,53 +136,45 @@ function Drawing({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
     >
       <Background gap={18} size={1} />
       <Controls showInteractive={false} fitViewOptions={FIT} aria-label={trans.__('Zoom')} />
-      <Refit shape={shape} />
     </ReactFlow>
   );
 }
 
-/** Fits the graph to its frame again when either of them has changed. */
-function Refit({ shape }: { shape: string }): null {
-  const { fitView } = useReactFlow();
-  const notebook = useNotebook();
-  React.useEffect(() => {
-    const timer = setTimeout(() => void fitView(FIT), 0);
-    return () => clearTimeout(timer);
-  }, [shape, notebook]);
-  return null;
-}
-
 function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
   const trans = useTrans();
-  const { name, state, role, durationSeconds } = data;
+  const { name, state, role, isCompact, durationSeconds } = data;
+  const word = stateWord(trans, state);
   return (
     <div
       className="jp-Pipelines-node"
       data-state={state}
       data-step={name}
       data-selected={selected || undefined}
-      onKeyDown={event => event.key === 'Enter' && event.currentTarget.click()}
+      title={`${name}: ${word}`}
     >
       <Handle type="target" position={Position.Top} isConnectable={false} />
       <div className="jp-Pipelines-nodeName">
-        <span title={name}>{name}</span>
-        {role ? <RoleIcon role={role} title={roleWord(trans, role)} /> : null}
+        {isCompact ? <StateIcon state={state} /> : null}
+        <span>{name}</span>
+        {role && !isCompact ? <RoleIcon role={role} title={roleWord(trans, role)} /> : null}
       </div>
-      <div className="jp-Pipelines-nodeState">
-        <StateIcon state={state} />
-        <span>{stateWord(trans, state)}</span>
-        {durationSeconds !== null && state !== 'reused' ? (
-          <span className="jp-Pipelines-nodeDuration">{formatDuration(durationSeconds)}</span>
-        ) : null}
-      </div>
+      {isCompact ? null : (
+        <div className="jp-Pipelines-nodeState">
+          <StateIcon state={state} />
+          <span>{word}</span>
+          {durationSeconds !== null && state !== 'reused' ? (
+            <span className="jp-Pipelines-nodeDuration">{formatDuration(durationSeconds)}</span>
+          ) : null}
+        </div>
+      )}
       <Handle type="source" position={Position.Bottom} isConnectable={false} />
     </div>
   );
 }
 
-function drawEdge(edge: Edge, focus: string | null, count: number): FlowEdge {
+function drawEdge(edge: Edge, focus: string | null, hasRoom: boolean): FlowEdge {
   const isNear = edge.source === focus || edge.target === focus;
-  const isLabelled = isNear || (focus === null && count <= MANY_EDGES);
+  const isLabelled = isNear || (focus === null && hasRoom);
   const others = edge.names.length - MANY_NAMES;
   const names = edge.names.slice(0, MANY_NAMES).join(', ') + (others > 0 ? ` +${others}` : '');
   return {

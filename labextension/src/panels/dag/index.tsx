@@ -1,18 +1,19 @@
 import * as React from 'react';
 
 import type { Pipeline } from '../../tokens';
+import type { Size } from './layout';
 
 const Graph = React.lazy(() => import('./graph'));
 
-/** The frame of the drawing. It is drawn anew once its size is known, and when it changes. */
+/** The frame of the drawing, which is drawn for the frame's size, and anew when that changes. */
 export function DagPanel({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
-  const frame = React.useRef<HTMLDivElement>(null);
-  const width = useWidth(frame);
+  const element = React.useRef<HTMLDivElement>(null);
+  const frame = useSize(element);
   return (
-    <div className="jp-Pipelines-dag" ref={frame} style={{ height: dagHeight(pipeline) }}>
-      {width > 0 ? (
+    <div className="jp-Pipelines-dag" ref={element} style={{ height: dagHeight(pipeline) }}>
+      {frame ? (
         <React.Suspense fallback={null}>
-          <Graph key={width} pipeline={pipeline} />
+          <Graph pipeline={pipeline} frame={frame} />
         </React.Suspense>
       ) : null}
     </div>
@@ -26,18 +27,22 @@ function dagHeight({ steps, edges }: Pipeline): string {
     const above = edges.filter(edge => edge.target === step.name);
     depth.set(step.name, 1 + Math.max(0, ...above.map(edge => depth.get(edge.source) ?? 0)));
   }
-  return `${Math.max(1, ...depth.values()) * 62 + 24}px`;
+  return `${Math.max(1, ...depth.values()) * 60 + 24}px`;
 }
 
-/** The width of an element, in steps coarse enough not to draw at every pixel; 0 while hidden. */
-function useWidth(element: React.RefObject<HTMLElement>): number {
-  const [width, setWidth] = React.useState(0);
+/** The size of an element, in steps coarse enough not to draw at every pixel; null while hidden. */
+function useSize(element: React.RefObject<HTMLElement>): Size | null {
+  const [size, setSize] = React.useState<Size | null>(null);
   React.useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => {
-      setWidth(Math.round(entry.contentRect.width / 20) * 20);
+    const observer = new ResizeObserver(([{ contentRect }]) => {
+      const width = Math.floor(contentRect.width / 10) * 10;
+      const height = Math.floor(contentRect.height / 10) * 10;
+      if (width > 0 && height > 0) {
+        setSize(old => (old?.width === width && old.height === height ? old : { width, height }));
+      }
     });
     observer.observe(element.current!);
     return () => observer.disconnect();
   }, []);
-  return width;
+  return size;
 }

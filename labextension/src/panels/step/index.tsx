@@ -34,10 +34,13 @@ function StepItem({ step }: { step: Step }): React.ReactElement {
   const stepRun = model.stepRun(step.name);
   const id = React.useId();
   const item = React.useRef<HTMLLIElement>(null);
+  const button = React.useRef<HTMLButtonElement>(null);
 
   React.useEffect(() => {
     if (isSelected) {
+      // All of it where it fits, its beginning where it does not.
       item.current?.scrollIntoView({ block: 'nearest' });
+      button.current?.scrollIntoView({ block: 'nearest' });
     }
   }, [isSelected]);
 
@@ -51,6 +54,7 @@ function StepItem({ step }: { step: Step }): React.ReactElement {
       data-selected={isSelected || undefined}
     >
       <button
+        ref={button}
         className="jp-Pipelines-stepButton"
         aria-expanded={isSelected}
         aria-controls={isSelected ? id : undefined}
@@ -111,14 +115,13 @@ function StepNote(props: { step: Step; stepRun: StepRun | null }): React.ReactEl
   const { model } = useNotebook();
   if (stepRun?.status === 'running' && stepRun.progress) {
     const { cell, cells } = stepRun.progress;
-    return <span>{trans.__('cell %1 of %2', cell, cells)}</span>;
+    return <span>{trans.__('cell %1 of %2', Math.min(cell + 1, cells), cells)}</span>;
   }
   if (stepRun?.error) {
     return <span>{lastLine(stepRun.error.message)}</span>;
   }
   if (stepRun || model.selectedRun) {
-    const reason = stepRun?.reasons[0];
-    return reason && stepRun.status !== 'reused' ? <span>{reason.message}</span> : null;
+    return null;
   }
   const state = stepState(model, step);
   const words = step.decision === 'reuse' ? trans.__('up to date') : step.reasons[0]?.message;

@@ -1,0 +1,286 @@
+"""Cancel, Ctrl-C and sudden death: quick, told as what they are, nothing lost and nobody left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyterlab_pipelines.project import Project
+from tests.fixtures.notebooks import Notebook, cell, notebook, write
+from tests.fixtures.processes import (
+    fork_servers,
+    kernels,
+    parent_of,
+    processes_with,
+    run_in_background,
+    wait_for,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.delenv("JUPYTER_PIPELINES_STORE", raising=False)
+    return tmp_path
+
+
+def store(folder: Path) -> Path:
+    return folder / ".pipelines"
+
+
+def wait_for_file(path: Path) -> None:
+    wait_for(path.exists)
+
+
+def statuses(document: dict[str, Any]) -> dict[str, str]:
+    return {step["name"]: step["status"] for step in document["steps"]}
+
+
+@pytest.fixture(params=["forked", "started"])
+def kernel(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A kernelspec whose kernels are forked from a process of ours, and one whose kernels are not."""
+    if request.param == "forked":
+        return "python3"
+    argv = [sys.executable, "-m", "ipykernel", "-f", "{connection_file}"]
+    spec = tmp_path / "jupyter" / "kernels" / "plain" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": argv, "display_name": "Plain", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    return "plain"
+
+
+def waiting(body: str = "time.sleep(600)", kernel: str = "python3") -> Notebook:
+    """`first` ends at once, `wait` touches a file and stays, `last` needs it."""
+    return notebook(
+        cell("import pathlib, time"),
+        cell("x = 1", step="first"),
+        cell(f"pathlib.Path('began').touch()\nlen(str(x))\n{body}\ny = x", step="wait"),
+        cell("z = y", step="last"),
+        kernel=kernel,
+    )
+
+
+CANCELLED = {"first": "succeeded", "wait": "cancelled", "last": "skipped"}
+INTERRUPTED = {"first": "succeeded", "wait": "interrupted", "last": "skipped"}
+
+
+# -- cancel ---------------------------------------------------------------------------------------
+
+STUBBORN = {
+    "in Python": "time.sleep(600)",
+    "catches the interrupt and goes on": (
+        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    pass\nlen('less than it was to do')"
+    ),
+    "never gives in": (
+        "while True:\n    try:\n        time.sleep(600)\n    except KeyboardInterrupt:\n        pass"
+    ),
+    "in a C call": "import ctypes\nctypes.PyDLL(None).sleep(600)",
+    "has processes of its own": (
+        "import subprocess\nprocess = subprocess.Popen(['sleep', '601'])\nprocess.wait()"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", STUBBORN)
+def test_a_detached_run_is_cancelled(folder: Path, what: str) -> None:
+    path = write(waiting(STUBBORN[what]), folder / "a.ipynb")
+    project = Project.open(path)
+    run_id = project.start(path)
+    wait_for_file(folder / "began")
+    asked = time.monotonic()
+
+    project.cancel(run_id)
+    document = wait_for(
+        lambda: (found := project.run_document(run_id))["status"] not in ("queued", "running") and found, 15
+    )
+
+    assert time.monotonic() - asked < 8
+    assert document["status"] == "cancelled"
+    assert statuses(document) == CANCELLED
+    wait_for(lambda: not processes_with(store(folder)), 5)
+    # What was done is kept; what was cut short is not.
+    decisions = {step["name"]: step["decision"] for step in project.plan(path)["steps"]}
+    assert decisions == {"first": "reuse", "wait": "run", "last": "undecided"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_cancel_a_run_in_the_foreground(folder: Path, number: signal.Signals, kernel: str) -> None:
+    write(waiting(kernel=kernel), folder / "a.ipynb")
+
+    with run_in_background(folder, "run", "a.ipynb", "--json", "--output", "out.ipynb") as process:
+        wait_for_file(folder / "began")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=15)
+
+    assert process.returncode == 1
+    document = json.loads(out)
+    assert (document["status"], statuses(document)) == ("cancelled", CANCELLED)
+    assert "Traceback" not in err
+    assert not processes_with(store(folder))
+    assert json.loads((folder / "out.ipynb").read_text())["cells"][1]["execution_count"] is not None
+
+
+def test_a_second_signal_does_not_wait(folder: Path) -> None:
+    write(waiting(STUBBORN["never gives in"]), folder / "a.ipynb")
+
+    with run_in_background(folder, "run", "a.ipynb", "--json") as process:
+        wait_for_file(folder / "began")
+        asked = time.monotonic()
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        out, _ = process.communicate(timeout=15)
+
+    assert time.monotonic() - asked < 3
+    assert (process.returncode, json.loads(out)["status"]) == (1, "cancelled")
+    assert not processes_with(store(folder))
+
+
+def test_signals_at_any_moment_end_it(folder: Path) -> None:
+    """From the start of the interpreter on: never a hang, and the history tells no run as going on."""
+    path = write(waiting(), folder / "a.ipynb")
+    for delay in (0.1, 0.3, 0.5, 0.8, 1.2):
+        with run_in_background(folder, "run", "a.ipynb", "--json") as process:
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=15)
+        assert process.returncode != 0
+    assert {run["status"] for run in Project.open(path).runs(path)} <= {"cancelled", "interrupted"}
+    assert not processes_with(store(folder))
+
+
+# -- sudden death ---------------------------------------------------------------------------------
+
+
+def test_a_killed_runner_is_told_as_interrupted(folder: Path, kernel: str) -> None:
+    body = "time.sleep(600)"
+    if kernel == "python3":
+        body = f"import subprocess\nsubprocess.Popen(['sleep', '602'])\n{body}"
+    path = write(waiting(body, kernel), folder / "a.ipynb")
+    project = Project.open(path)
+
+    with run_in_background(folder, "run", "a.ipynb") as process:
+        wait_for_file(folder / "began")
+        process.kill()
+        process.wait(5)
+    [run] = project.runs(path)
+
+    assert run["status"] == "interrupted"
+    assert statuses(project.run_document(run["run_id"])) == INTERRUPTED
+    wait_for(lambda: not processes_with(store(folder)), 5)
+    write(waiting("pass", kernel), path)
+    assert statuses(project.run(path)) == {"first": "reused", "wait": "succeeded", "last": "succeeded"}
+
+
+def test_a_killed_detached_runner_is_told_as_interrupted(folder: Path) -> None:
+    path = write(waiting(), folder / "a.ipynb")
+    project = Project.open(path)
+    run_id = project.start(path)
+    wait_for_file(folder / "began")
+    [server] = fork_servers(store(folder))
+
+    os.kill(parent_of(server), signal.SIGKILL)
+    wait_for(lambda: project.run_document(run_id)["status"] == "interrupted", 5)
+
+    assert statuses(project.run_document(run_id)) == INTERRUPTED
+    wait_for(lambda: not processes_with(store(folder)), 5)
+    project.cancel(run_id)
+    assert project.run_document(run_id)["status"] == "interrupted"
+
+
+def test_a_killed_kernel_is_a_failed_step(folder: Path, kernel: str) -> None:
+    path = write(waiting(kernel=kernel), folder / "a.ipynb")
+    project = Project.open(path)
+    run_id = project.start(path)
+    wait_for_file(folder / "began")
+
+    [process] = kernels(store(folder))
+    os.kill(process, signal.SIGKILL)
+    document = wait_for(
+        lambda: (found := project.run_document(run_id))["status"] not in ("queued", "running") and found, 15
+    )
+
+    assert statuses(document) == {"first": "succeeded", "wait": "failed", "last": "skipped"}
+    error = document["steps"][1]["error"]
+    assert (error["code"], error["cell_index"]) == ("kernel_died", 2)
+    assert not processes_with(store(folder))
+
+
+def test_a_killed_fork_server_is_done_without(folder: Path) -> None:
+    path = write(waiting("while not pathlib.Path('go').exists():\n    time.sleep(0.1)"), folder / "a.ipynb")
+    project = Project.open(path)
+    run_id = project.start(path)
+    wait_for_file(folder / "began")
+
+    [server] = fork_servers(store(folder))
+    os.kill(server, signal.SIGKILL)
+    (folder / "go").touch()
+    document = wait_for(
+        lambda: (found := project.run_document(run_id))["status"] not in ("queued", "running") and found, 30
+    )
+
+    assert statuses(document) == {"first": "succeeded", "wait": "succeeded", "last": "succeeded"}
+    assert not processes_with(store(folder))
+
+
+CHAIN = notebook(
+    cell("import time"),
+    *(cell(f"x{n} = {f'x{n - 1} + 1' if n else '0'}\ntime.sleep(0.02)", step=f"s{n}") for n in range(6)),
+    cell("x5", step="end"),
+)
+
+
+def kill_at_random(folder: Path, times: int, seed: int) -> None:
+    """Runs killed at random moments, until one comes to its end: the store is whole after each."""
+    path = write(CHAIN, folder / "a.ipynb")
+    chance = random.Random(seed)
+    done: set[str] = set()
+    for _ in range(times):
+        with run_in_background(folder, "run", "a.ipynb", "--jobs", "2") as process:
+            time.sleep(chance.uniform(0.1, 1.6))
+            process.kill()
+            process.wait(10)
+        project = Project.open(path)
+        assert all(run["status"] in ("interrupted", "succeeded") for run in project.runs(path, limit=1))
+        reused = {step["name"] for step in project.plan(path)["steps"] if step["decision"] == "reuse"}
+        assert done <= reused, "what was finished once is never lost"
+        done = reused
+        if len(done) == len(CHAIN["cells"]) - 1:
+            # From the beginning, in the same store: the next change of the first step.
+            document = json.loads(path.read_text())
+            document["cells"][1]["source"] += [f"\nseen = {chance.random()}"]
+            write(
+                {**document, "cells": [{**c, "source": "".join(c["source"])} for c in document["cells"]]},
+                path,
+            )
+            done = set()
+    assert len(project.runs(path)) > times // 2, "too slow a machine to be killed at work"
+    assert project.store.database.row("PRAGMA integrity_check")[0] == "ok"  # type: ignore[index]
+    assert set(statuses(project.run(path)).values()) <= {"succeeded", "reused"}
+    wait_for(lambda: not processes_with(store(folder)), 5)
+
+
+@pytest.mark.timeout(180)
+def test_killed_again_and_again_it_gets_there(folder: Path) -> None:
+    kill_at_random(folder, times=20, seed=1)
+
+
+if __name__ == "__main__":
+    # The long form: python -m tests.execution.test_endings 300
+    import tempfile
+
+    for round in range(int(sys.argv[1]) // 20):
+        with tempfile.TemporaryDirectory() as name:
+            (Path(name) / "pyproject.toml").touch()
+            kill_at_random(Path(name), times=20, seed=round)
+            print(f"{20 * (round + 1)} kills", flush=True)
