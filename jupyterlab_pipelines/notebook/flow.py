@@ -582,7 +582,7 @@ class _Flow:
                 reader.parameters.add(name)
             if name not in reader.setup_names:
                 reader.setup_names.add(name)
-                self._read_shared(step, name)
+                self._read_shared(step, name, binding)
             self._configure(step, name, seen)
             return True
         if binding.is_definition and self._can_travel(binding, seen):
@@ -590,16 +590,20 @@ class _Flow:
             self._configure(step, name, seen)
             return True
         self._need_value(step, name, binding)
-        self._read_shared(step, name)
+        self._read_shared(step, name, binding)
         return True
 
-    def _read_shared(self, step: str, name: str) -> None:
+    def _read_shared(self, step: str, name: str, binding: _Binding) -> None:
         """Names that share objects with `name` and are read by `step` as well must be one to it, too."""
         reader = self.readers[step]
-        together = self._sharing_with(name)
-        read = {other for other in together if other in reader.inputs or other in reader.setup_names}
+        reached = _reached(name, binding, self.links)
+        read = {}
+        for other in reached.keys() & (reader.inputs.keys() | reader.setup_names):
+            then = self._as_read(step, other)
+            if then is not None and id(then) in reached[other]:
+                read[other] = then
         if len(read) > 1:
-            self._keep_together({other: self._seen[other] for other in read})
+            self._keep_together(read)
 
     def _need_value(self, step: str, name: str, binding: _Binding) -> None:
         assert binding.owner is not None

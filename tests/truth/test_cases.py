@@ -242,6 +242,9 @@ CASES: dict[str, Notebook] = {
     "a name bound to the same list again": steps(
         "b = [1]\nh = [b]", "c = b = b\nb.append(2)", "f = h", "print(f, h[0] is b)"
     ),
+    "a container bound again while what it holds changes": steps(
+        "d = pd.Series([4, 7, 9], name='x')", "g = {'k': d}", "g = g\nd[0] = 2", "d += 7", "print(g)"
+    ),
     "names that change places": steps(
         "a, b = [1], [2]\nboth = [a, b]", "a, b = b, a", "a.append(3)", "print(both, a is both[1])"
     ),
