@@ -29,6 +29,8 @@ class FrontendHook(BuildHookInterface[Any]):
         return [NODE_FROM_PYPI] if self._is_stale() and system_npm() is None else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        # `jupyter-builder develop` leaves it here; the wheel has it from the root of the repository.
+        Path(self.root, OUTPUT, "install.json").unlink(missing_ok=True)
         # pip builds twice, for the metadata and for the wheel: the second time nothing is stale.
         if not self._is_stale():
             return

@@ -120,7 +120,7 @@ def test_inputs_that_cannot_be_loaded(folder: Path) -> None:
 
     assert statuses(failed) == {"a": "succeeded", "b": "failed"}
     error = errors(failed)["b"]
-    assert error["code"] == "input_failed"
+    assert error["code"] == "not_carriable"
     assert "`x`" in error["message"] and "`a`" in error["message"]
     assert "not again" in error["message"]
     assert "_pipelines" not in error["message"]

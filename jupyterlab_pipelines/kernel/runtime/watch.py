@@ -58,6 +58,7 @@ class Watch:
             self.setup_digests = {
                 name: self._digest(namespace[name]) for name in spec["setup_values"] if name in namespace
             }
+        self.definition_digests = self._definition_digests()
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
 
     def finish(self) -> dict[str, Any]:
@@ -71,8 +72,14 @@ class Watch:
             ``seconds`` that this took.
         """
         started = time.perf_counter()
+        after = self._definition_digests()
+        redefined = {
+            name for name, before in self.definition_digests.items() if after.get(name, before) != before
+        }
+        # Those that changed travel as values from here on, and what refers to them with them.
+        self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
         with self._definitions():
-            changed = self._changed_in_place()
+            changed = self._changed_in_place() | redefined
             bound = self._bound()
             values = self._to_store(bound, changed)
             groups = self._shared(values)
@@ -112,6 +119,16 @@ class Watch:
             if value is MISSING or self._digest(value) != before.partition(WITH)[0]:
                 changed.add(name)
         return changed
+
+    def _definition_digests(self) -> dict[str, str]:
+        """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
+        found = {name: self.namespace.get(name) for name in self.spec["definitions"]}
+        with materializers.carried_definitions(frozenset()):
+            return {
+                name: self._digest(value)
+                for name, value in found.items()
+                if isinstance(value, type | types.FunctionType) and value.__module__ == "__main__"
+            }
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""

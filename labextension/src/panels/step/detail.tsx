@@ -25,7 +25,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
 
   return (
     <div id={id} className="jp-Pipelines-detail">
-      {step.title && step.title !== step.name ? (
+      {step.title && step.title.toLowerCase() !== step.name ? (
         <p className="jp-Pipelines-stepTitle">{step.title}</p>
       ) : null}
       <StepButtons step={step} runId={past ? runId : null} />

@@ -33,16 +33,20 @@ function StepItem({ step }: { step: Step }): React.ReactElement {
   const state = stepState(model, step);
   const stepRun = model.stepRun(step.name);
   const id = React.useId();
+  const item = React.useRef<HTMLLIElement>(null);
   const button = React.useRef<HTMLButtonElement>(null);
 
   React.useEffect(() => {
     if (isSelected) {
+      // All of it where it fits, its beginning where it does not.
+      item.current?.scrollIntoView({ block: 'nearest' });
       button.current?.scrollIntoView({ block: 'nearest' });
     }
   }, [isSelected]);
 
   return (
     <li
+      ref={item}
       className="jp-Pipelines-step"
       data-step={step.name}
       data-state={state}
