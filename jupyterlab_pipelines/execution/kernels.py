@@ -209,6 +209,8 @@ class ForkServer:
                     self._is_ready = bool(message["ready"])
                 elif "forked" in message:
                     self._forked[message["forked"]] = message["pid"]
+                    # The system gives the number of a process that has ended to a new one.
+                    self._exited.pop(message["pid"], None)
                 elif "exited" in message:
                     self._exited[message["exited"]] = message["status"]
                 self._news.notify_all()

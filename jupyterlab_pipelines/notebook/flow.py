@@ -460,7 +460,9 @@ class _Flow:
         self._seen[name] = binding
         self.leaves[step][name] = None
 
-    def _write_shared(self, step: str, name: str, position: Position, as_read: _Binding | None = None) -> None:
+    def _write_shared(
+        self, step: str, name: str, position: Position, as_read: _Binding | None = None
+    ) -> None:
         """Names that share objects with `name` change when it is changed in place, and go on to share.
 
         `as_read`: what the changed object was bound to when the step got it.

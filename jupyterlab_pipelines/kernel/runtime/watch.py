@@ -146,7 +146,10 @@ class Watch:
         return {
             name
             for name, value in self.namespace.items()
-            if (self.before.get(name) != id(value) or (name in self.loaded and self.loaded[name]() is not value))
+            if (
+                self.before.get(name) != id(value)
+                or (name in self.loaded and self.loaded[name]() is not value)
+            )
             and not _is_shells(name)
         }
 
