@@ -275,12 +275,7 @@ class FileRecorder:
         self._is_on = False
         if self.writes:
             _flush_open_files()
-        for path, before in self.databases.items():
-            if path not in self.writes and file_digest(path) != before:
-                self.writes[path] = before != ABSENT
-                if before != ABSENT:
-                    self.appended.add(path)
-                    self.reads.pop(path, None)
+        self._look_at_databases()
         written = {}
         for path, was_there in self.writes.items():
             digest = file_digest(path)
@@ -300,6 +295,19 @@ class FileRecorder:
             "written": {self._told(path): digest for path, digest in written.items()},
             "appended": sorted(self._told(path) for path in self.appended & written.keys()),
         }
+
+    def _look_at_databases(self) -> None:
+        for path, before in self.databases.items():
+            if path in self.writes or file_digest(path) == before:
+                continue
+            if before == ABSENT and not os.path.getsize(path):
+                # SQLite makes an empty file of one that is not there, and then finds no table in it.
+                self.reads[path] = None
+                continue
+            self.writes[path] = before != ABSENT
+            if before != ABSENT:
+                self.appended.add(path)
+                self.reads.pop(path, None)
 
     def _own_names(self, folder: str, names: set[str] | None) -> list[str]:
         """Names that the step itself put into a folder after it had listed it."""
