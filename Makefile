@@ -1,23 +1,28 @@
 # make demo    JupyterLab with the example and its pipeline, on http://localhost:8888 (PORT=… for another)
 # make test    all tests: Python, server, and the browser's where there is a Chromium
+# make truth   thousands of random notebooks against Restart & Run All (SEEDS=first:last for others)
 # make lint    ruff, mypy, the import contracts
 # make build   sdist and wheel into dist/
 
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8888
+SEEDS ?= 0:5000
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml hatch_build.py package.json package-lock.json install.json \
 	$(shell find labextension jupyter-config -type f)
 
-.PHONY: demo test lint format frontend build clean
+.PHONY: demo test truth lint format frontend build clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jupyter lab --config=demo/jupyter_lab_config.py --ServerApp.port=$(PORT)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+truth: $(VENV)/.test
+	$(BIN)/python -W ignore -m tests.truth.soak --shrink --seeds $(SEEDS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -14,6 +14,8 @@ from typing import Any
 from jupyterlab_pipelines import dag
 from jupyterlab_pipelines.errors import NotFoundError
 
+AS_READ = "as read "
+
 
 class CellKind(StrEnum):
     """What a code cell is to the pipeline."""
@@ -182,7 +184,8 @@ class Effects:
     mutates
         Names whose value it changed in place, or passed on because it shares objects with an output.
     shared
-        Groups of outputs that share mutable objects.
+        Groups of names that share mutable objects when the step has ended. `AS_READ` before a name: the
+        object that it stood for when the step began.
     files
         Files that it touched.
     """

@@ -444,7 +444,9 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
         )
         if name.startswith(FILE):
             path = name.removeprefix(FILE)
-            reasons.append(Reason("file", f"{path} {verb}{source}".replace("value", "content"), path, old, new))
+            reasons.append(
+                Reason("file", f"{path} {verb}{source}".replace("value", "content"), path, old, new)
+            )
             continue
         message = f"input `{name}` {verb}{source}" if old and new else f"`{name}` {verb}{source}"
         reasons.append(Reason("input", message, name, old, new))

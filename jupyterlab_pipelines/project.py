@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from jupyterlab_pipelines.artifact import is_state
 from jupyterlab_pipelines.environment import find_kernelspec
@@ -41,6 +41,36 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 EXECUTORS = ("local",)
+
+
+class RunRequest(TypedDict, total=False):
+    """What may be said of a run that is wanted.
+
+    Attributes
+    ----------
+    content
+        The notebook as it is to be run, if not as its file has it.
+    parameters
+        Values that replace those of the parameters cell.
+    steps
+        Run only these and what they need.
+    force
+        Run these even if nothing changed.
+    jobs
+        How many steps may run at the same time; default: as many as there are cores.
+    executor
+        Where steps run; one of `EXECUTORS`.
+    kernel
+        Kernelspec to use in place of the notebook's own.
+    """
+
+    content: Document | None
+    parameters: Mapping[str, Any] | None
+    steps: Collection[str]
+    force: Collection[str]
+    jobs: int | None
+    executor: str
+    kernel: str | None
 
 
 class Project:
@@ -178,32 +208,20 @@ class Project:
         self,
         notebook: Path,
         *,
-        content: Document | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        steps: Collection[str] = (),
-        force: Collection[str] = (),
-        jobs: int | None = None,
-        executor: str = "local",
-        kernel: str | None = None,
         output: Path | None = None,
         on_event: Callable[[Document], None] | None = None,
+        **request: Unpack[RunRequest],
     ) -> Document:
         """Run what is not up to date, here and now; the run's document.
 
         Parameters
         ----------
-        content
-            The notebook as it is to be run, if not as its file has it.
-        steps
-            Run only these and what they need.
-        force
-            Run these even if nothing changed.
-        jobs
-            How many steps may run at the same time; default: as many as there are cores.
         output
             Where to write the whole notebook with fresh outputs in every cell.
         on_event
             Called with what happens: ``plan``, ``step`` and ``run`` events.
+        request
+            See `RunRequest`.
 
         Raises
         ------
@@ -212,36 +230,14 @@ class Project:
         """
         if output is not None:
             _require_writable(output, notebook)
-        run_id, lock = self._prepare(
-            notebook,
-            content=content,
-            parameters=parameters or {},
-            steps=steps,
-            force=force,
-            jobs=jobs,
-            executor=executor,
-            kernel=kernel,
-            output=output,
-            on_event=on_event,
-        )
+        run_id, lock = self._prepare(notebook, output, on_event, **request)
         try:
             self.carry_out(run_id, on_event=on_event)
         finally:
             lock.release()
         return self.run_document(run_id)
 
-    def start(
-        self,
-        notebook: Path,
-        *,
-        content: Document | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        steps: Collection[str] = (),
-        force: Collection[str] = (),
-        jobs: int | None = None,
-        executor: str = "local",
-        kernel: str | None = None,
-    ) -> str:
+    def start(self, notebook: Path, **request: Unpack[RunRequest]) -> str:
         """Start a run in a process of its own, which outlives this one; the run's id.
 
         Raises
@@ -249,18 +245,7 @@ class Project:
         UsageError
             As `run`.
         """
-        run_id, lock = self._prepare(
-            notebook,
-            content=content,
-            parameters=parameters or {},
-            steps=steps,
-            force=force,
-            jobs=jobs,
-            executor=executor,
-            kernel=kernel,
-            output=None,
-            on_event=None,
-        )
+        run_id, lock = self._prepare(notebook, None, None, **request)
         folder = self.store.run_folder(run_id)
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "jupyterlab_pipelines.runner_process"]
@@ -322,16 +307,16 @@ class Project:
     def _prepare(
         self,
         notebook: Path,
-        *,
-        content: Document | None,
-        parameters: Mapping[str, Any],
-        steps: Collection[str],
-        force: Collection[str],
-        jobs: int | None,
-        executor: str,
-        kernel: str | None,
         output: Path | None,
         on_event: Callable[[Document], None] | None,
+        *,
+        content: Document | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        steps: Collection[str] = (),
+        force: Collection[str] = (),
+        jobs: int | None = None,
+        executor: str = "local",
+        kernel: str | None = None,
     ) -> tuple[str, FileLock]:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
         if executor not in EXECUTORS:
@@ -343,7 +328,7 @@ class Project:
             raise UsageError("bad_jobs", f"The number of jobs must be 1 or more, not {jobs}.")
         content = self._content(notebook, content)
         outline, pipeline = self._pipeline(content)
-        parameters = check_parameters(pipeline, parameters)
+        parameters = check_parameters(pipeline, parameters or {})
         kernel = kernel or outline.kernel
         pipeline.require_steps(force)
         chosen = pipeline.needed_for(steps)

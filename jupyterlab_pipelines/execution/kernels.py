@@ -140,14 +140,25 @@ class ForkServer:
         self._reader = threading.Thread(target=self._read, name="fork-server", daemon=True)
         self._reader.start()
 
-    def fork(self, argv: list[str], env: Mapping[str, str], folder: str, log: Path) -> ForkedProcess | None:
-        """A new kernel process; None if this server cannot fork any."""
+    def fork(
+        self, argv: list[str], env: Mapping[str, str], folder: str, log: Path, sockets: str
+    ) -> ForkedProcess | None:
+        """A new kernel process; None if this server cannot fork any.
+
+        Parameters
+        ----------
+        folder
+            Its working directory.
+        sockets
+            The folder of its sockets, which the server removes if we come to a sudden end.
+        """
         with self._news:
             self._news.wait_for(lambda: self._is_ready is not None, SECONDS_TO_START)
             if not self._is_ready:
                 return None
         name = uuid.uuid4().hex
         order = {"fork": name, "argv": argv, "env": dict(env), "cwd": folder, "log": str(log)}
+        order["sockets"] = sockets
         try:
             with self._writing:
                 assert self._process.stdin is not None
@@ -198,6 +209,8 @@ class ForkServer:
                     self._is_ready = bool(message["ready"])
                 elif "forked" in message:
                     self._forked[message["forked"]] = message["pid"]
+                    # The system gives the number of a process that has ended to a new one.
+                    self._exited.pop(message["pid"], None)
                 elif "exited" in message:
                     self._exited[message["exited"]] = message["status"]
                 self._news.notify_all()
@@ -280,9 +293,8 @@ class StepKernelManager(AsyncKernelManager):
         process = None
         if self.server is not None:
             argv = kernel_cmd[kernel_cmd.index("-f") :]
-            process = self.server.fork(
-                argv, kw["env"], str(kw.get("cwd") or os.getcwd()), Path(self.log_path)
-            )
+            folder = str(kw.get("cwd") or os.getcwd())
+            process = self.server.fork(argv, kw["env"], folder, Path(self.log_path), os.path.dirname(self.ip))
         if process is None:
             self.require_wanted()
             with open(self.log_path, "ab") as log:

@@ -33,7 +33,6 @@ from jupyterlab_pipelines.plan import Decision, Reason
 from jupyterlab_pipelines.planner import Decided, Outputs, Planner, Resolved, Waiting
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
-from jupyterlab_pipelines.store.database import unwritable
 from jupyterlab_pipelines.store.runs import now
 
 if TYPE_CHECKING:
@@ -315,7 +314,9 @@ class Runner:
         """
         path = name.removeprefix(FILE)
         is_known = execution.run_id != self.run_id or any(
-            path in self.learned.get(other, Effects()).files.writes for other in self.executed if other != step
+            path in self.learned.get(other, Effects()).files.writes
+            for other in self.executed
+            if other != step
         )
         return is_known and not self.planner.is_left(execution, name)
 
@@ -415,7 +416,9 @@ class Runner:
         try:
             ended = self._execute(resolved, wanted, running, pipeline, forced)
         except OSError as error:
-            ended = _Ended(name, resolved, None, None, unwritable(self.store.path, str(error)))
+            # A full disk, a folder that is gone: nobody's bug, and nothing that the step's cells did.
+            told = PipelinesError("system_error", f"Step `{name}` could not be run: {error}.", step=name)
+            ended = _Ended(name, resolved, None, None, told)
         except BaseException as error:  # handed to the run's thread, which tells it
             ended = _Ended(name, resolved, None, None, error)
         finally:

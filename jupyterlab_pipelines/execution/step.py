@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,11 +84,9 @@ def kernel_environment(store: Path) -> dict[str, str]:
 def execute_step(job: StepJob) -> StepOutcome:
     """Execute the step in a kernel of its own; what the user's code does wrong is part of the outcome."""
     import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
-    from jupyterlab_pipelines.errors import StepError
     from jupyterlab_pipelines.execution.papermill import PipelinesEngine, StepSession
 
     papermill_engines.register("pipelines", PipelinesEngine)
@@ -126,7 +125,7 @@ def execute_step(job: StepJob) -> StepOutcome:
         )
     except PapermillExecutionError:
         pass  # a cell raised: told by the executed notebook
-    except (DeadKernelError, CellTimeoutError, StepError, RuntimeError, OSError) as error:
+    except Exception as error:  # a kernel that died, or one that says what nobody can write down
         failure = error
     finally:
         session.close()
@@ -332,7 +331,10 @@ def _error(
             f"The kernel of step `{name}` died. It may have run out of memory, or called code that crashed."
         )
         return document | {"code": "kernel_died", "message": message} | _place(job, _last_started(executed))
-    return document | {"code": "kernel_failed", "message": f"Step `{name}` could not be run: {failure}"}
+    message = f"Step `{name}` could not be run: {failure}"
+    trace = "".join(traceback.format_exception(failure)) if failure is not None else ""
+    place = _place(job, _last_started(executed))
+    return document | {"code": "kernel_failed", "message": message, "traceback": trace} | place
 
 
 def _input_message(job: StepJob, message: str) -> str:

@@ -4,7 +4,7 @@ A kernel that is started afresh spends over a second in imports before its first
 from here answers at once. Started as a script by the Python of the kernel's own environment, so it
 imports nothing of this package. It speaks JSON lines:
 
-- stdin: ``{"fork": id, "argv": [...], "env": {...}, "cwd": "...", "log": "..."}``
+- stdin: ``{"fork": id, "argv": [...], "env": {...}, "cwd": "...", "log": "...", "sockets": "..."}``
 - stdout: ``{"ready": true}``, ``{"forked": id, "pid": n}``, ``{"exited": pid, "status": n}``
 
 It ends when stdin closes, and its kernels with it.
@@ -20,6 +20,7 @@ import json
 import os
 import random
 import selectors
+import shutil
 import signal
 import sys
 import threading
@@ -108,13 +109,14 @@ def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
     selector.register(woken, selectors.EVENT_READ)
     _say(answers, {"ready": True})
     pending = b""
-    living: set[int] = set()
+    living: dict[int, str] = {}
     while True:
         for key, _ in selector.select():
             if key.fileobj == woken:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
-                living -= set(_reap(answers))
+                for ended in _reap(answers):
+                    living.pop(ended, None)
                 continue
             data = orders.read(1 << 20)
             if not data:
@@ -131,7 +133,7 @@ def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
                     for handle in (orders.fileno(), answers.fileno(), woken, waker):
                         os.close(handle)
                     _become_kernel(order)
-                living.add(pid)
+                living[pid] = order["sockets"]
                 _say(answers, {"forked": order["fork"], "pid": pid})
 
 
@@ -149,11 +151,12 @@ def _reap(answers: BinaryIO) -> list[int]:
         _say(answers, {"exited": pid, "status": os.waitstatus_to_exitcode(status)})
 
 
-def _kill(kernels: set[int]) -> None:
-    """End the kernels, and the processes that they have started."""
-    for pid in kernels:
+def _kill(kernels: dict[int, str]) -> None:
+    """End the kernels and the processes that they have started; remove the folders of their sockets."""
+    for pid, sockets in kernels.items():
         with contextlib.suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _become_kernel(order: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import io
 import pickle
@@ -10,7 +11,7 @@ import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from jupyterlab_pipelines.materializers import canonical, container
 from jupyterlab_pipelines.materializers.definitions import definition_name, is_of_notebook, is_reference
@@ -97,7 +98,7 @@ def _pickler_class() -> Any:
     return Pickler
 
 
-def _is_made_in_notebook(thing: Any) -> bool:
+def _is_made_in_notebook(thing: Any) -> TypeGuard[types.FunctionType]:
     return isinstance(thing, types.FunctionType) and not is_reference(thing) and is_of_notebook(thing)
 
 
@@ -117,10 +118,8 @@ def _function_by_value(function: Any, cell_for: Callable[[Any], _Cell]) -> Any:
     cells = function.__closure__ or ()
     contents = {}
     for number, cell in enumerate(cells):
-        try:
+        with contextlib.suppress(ValueError):  # not assigned yet
             contents[number] = cell.cell_contents
-        except ValueError:
-            pass  # not assigned yet
     attributes = {name: getattr(function, name) for name in _FUNCTION_ATTRIBUTES}
     state = (attributes, function.__dict__, contents)
     made_of = (function.__code__, tuple(cell_for(cell) for cell in cells))

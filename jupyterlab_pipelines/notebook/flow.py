@@ -30,6 +30,7 @@ from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analys
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
 from jupyterlab_pipelines.notebook.tags import METRICS_STEP, age_seconds
 from jupyterlab_pipelines.pipeline import (
+    AS_READ,
     Cell,
     CellKind,
     Definition,
@@ -117,7 +118,7 @@ class _Link:
     """Names that shared objects at some moment, with what they were bound to then; None: since setup."""
 
     step: str | None
-    bound: Mapping[str, _Binding]
+    bound: tuple[tuple[str, _Binding], ...]
 
 
 @dataclass
@@ -320,7 +321,7 @@ class _Flow:
         # Whether they really share objects is not looked at: setup is executed in every kernel.
         together = {name for name in statement.reads if self._is_setup_value(name)} if written else set()
         for name in statement.mutates - statement.binds:
-            together |= self._sharing_with(name, self.links)
+            together |= self._sharing_with(name)
         for name in written:
             only_changes = name in statement.mutates and name not in statement.binds
             if only_changes and name in self._seen and self._seen[name].is_definition:
@@ -394,7 +395,7 @@ class _Flow:
         for name in sorted(effects.mutates):
             if name not in self.readers[step].own:
                 self._resolve(step, name, self._seen)
-            self._write_shared(step, name, position)
+            self._write_shared(step, name, position, self._as_read(step, name))
             self._write(step, name, _Binding(step, position))
         for name in sorted(effects.binds):
             current = self._seen.get(name)
@@ -460,12 +461,18 @@ class _Flow:
         self._seen[name] = binding
         self.leaves[step][name] = None
 
-    def _write_shared(self, step: str, name: str, position: Position) -> None:
-        """Names that share objects with `name` change when it is changed in place, and go on to share."""
-        together = self._sharing_with(name, self.links)
+    def _write_shared(
+        self, step: str, name: str, position: Position, as_read: _Binding | None = None
+    ) -> None:
+        """Names that share objects with `name` change when it is changed in place, and go on to share.
+
+        `as_read`: what the changed object was bound to when the step got it.
+        """
+        together = self._sharing_with(name, as_read)
         if len(together) == 1:
             return
-        self._keep_together(together)
+        bound = {other: self._seen[other] for other in together if other in self._seen}
+        self._keep_together(bound if as_read is None else bound | {name: as_read})
         for other in sorted(together - {name}):
             self._resolve(step, other, self._seen)
         for other in sorted(together):
@@ -473,37 +480,39 @@ class _Flow:
         self._link(step, together)
 
     def _link(self, step: str | None, names: Iterable[str]) -> None:
-        bound = {name: self._seen[name] for name in names if name in self._seen}
+        bound = []
+        for name in names:
+            plain = name.removeprefix(AS_READ)
+            binding = self._seen.get(name) if plain == name or step is None else self._as_read(step, plain)
+            if binding is not None:
+                bound.append((plain, binding))
         if len(bound) > 1:
-            self.links.append(_Link(step, bound))
+            self.links.append(_Link(step, tuple(bound)))
 
-    def _sharing_with(self, name: str, links: Iterable[_Link]) -> set[str]:
-        """Names that share objects with `name` now, itself among them.
+    def _as_read(self, step: str, name: str) -> _Binding | None:
+        """What `step` got under `name`, from another step or from setup."""
+        return self.readers[step].inputs.get(name) or self.views[step].get(name)
 
-        They may do so by way of a name that stands for something else by now.
-        """
-        found = {name: {id(self._seen.get(name))}}
-        grown = True
-        while grown:
-            grown = False
-            for link in links:
-                touched = any(id(then) in found.get(other, ()) for other, then in link.bound.items())
-                for other, then in link.bound.items() if touched else ():
-                    if id(then) not in found.setdefault(other, set()):
-                        found[other].add(id(then))
-                        grown = True
-        return {other for other, bound in found.items() if id(self._seen.get(other)) in bound}
+    def _sharing_with(self, name: str, as_read: _Binding | None = None) -> set[str]:
+        """Names that share objects now with `name`, itself among them, or with what `as_read` bound it to."""
+        found = {name}
+        for binding in (self._seen.get(name), as_read):
+            reached = {} if binding is None else _reached(name, binding, self.links)
+            found |= {other for other, bindings in reached.items() if id(self._seen.get(other)) in bindings}
+        return found
 
-    def _keep_together(self, names: set[str]) -> None:
-        """`names` share objects: the step that joined the last of them leaves them all, so that they go on to."""
-        if len({self._seen[name].owner for name in names}) == 1:
+    def _keep_together(self, bound: Mapping[str, _Binding]) -> None:
+        """The names share objects: the step that joined the last of them leaves them all, still sharing."""
+        if len({binding.owner for binding in bound.values()}) == 1:
             return
-        first = min(names)
+        first = min(bound)
         for count, link in enumerate(self.links, 1):
-            if link.step is not None and names <= self._sharing_with(first, self.links[:count]):
+            reached = _reached(first, bound[first], self.links[:count])
+            joins_all = all(id(then) in reached.get(name, ()) for name, then in bound.items())
+            if link.step is not None and joins_all:
                 passed_on = self.passed_on.setdefault(link.step, _PassedOn())
-                passed_on.names |= {name for name in names if self._seen[name].owner != link.step}
-                passed_on.groups.add(frozenset(names))
+                passed_on.names |= {name for name, then in bound.items() if then.owner != link.step}
+                passed_on.groups.add(frozenset(bound))
                 return
 
     # -- reading --------------------------------------------------------------------------------
@@ -576,7 +585,7 @@ class _Flow:
                 reader.parameters.add(name)
             if name not in reader.setup_names:
                 reader.setup_names.add(name)
-                self._read_shared(step, name)
+                self._read_shared(step, name, binding)
             self._configure(step, name, seen)
             return True
         if binding.is_definition and self._can_travel(binding, seen):
@@ -584,14 +593,18 @@ class _Flow:
             self._configure(step, name, seen)
             return True
         self._need_value(step, name, binding)
-        self._read_shared(step, name)
+        self._read_shared(step, name, binding)
         return True
 
-    def _read_shared(self, step: str, name: str) -> None:
+    def _read_shared(self, step: str, name: str, binding: _Binding) -> None:
         """Names that share objects with `name` and are read by `step` as well must be one to it, too."""
         reader = self.readers[step]
-        together = self._sharing_with(name, self.links)
-        read = {other for other in together if other in reader.inputs or other in reader.setup_names}
+        reached = _reached(name, binding, self.links)
+        read = {}
+        for other in reached.keys() & (reader.inputs.keys() | reader.setup_names):
+            then = self._as_read(step, other)
+            if then is not None and id(then) in reached[other]:
+                read[other] = then
         if len(read) > 1:
             self._keep_together(read)
 
@@ -898,6 +911,24 @@ class _Flow:
                 else:
                     why = "is defined by no cell"
                 yield Warning("undefined_name", f"{where} {why}.", step, cell_index)
+
+
+def _reached(name: str, binding: _Binding, links: Iterable[_Link]) -> dict[str, set[int]]:
+    """What shares objects with `name` bound to `binding`: by name, the ids of its bindings.
+
+    It may do so by way of a name that stands for something else by now.
+    """
+    reached = {name: {id(binding)}}
+    grown = True
+    while grown:
+        grown = False
+        for link in links:
+            touched = any(id(then) in reached.get(other, ()) for other, then in link.bound)
+            for other, then in link.bound if touched else ():
+                if id(then) not in reached.setdefault(other, set()):
+                    reached[other].add(id(then))
+                    grown = True
+    return reached
 
 
 def _definition(binding: _Binding) -> Definition:

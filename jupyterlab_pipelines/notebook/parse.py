@@ -216,7 +216,7 @@ def last_heading(markdown: str) -> str | None:
     if not headings:
         return None
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", headings[-1])
-    return re.sub(r"[*`]|(?<!\w)_|_(?!\w)|<[^>]+>", "", text).strip() or None
+    return re.sub(r"[*`]|(?<!\w)_+|_+(?!\w)|<[^>]+>", "", text).strip() or None
 
 
 def _joined(first: CellTags, other: CellTags) -> CellTags:

@@ -210,7 +210,8 @@ class RunStore:
     def last_of_steps(self, notebook: str) -> dict[str, sqlite3.Row]:
         """By step, its newest ended step run in any run of `notebook`."""
         rows = self._database.rows(
-            "SELECT s.step, s.run_id, s.status, s.duration_seconds, s.finished_at FROM step_runs s JOIN runs r ON r.id = s.run_id"
+            "SELECT s.step, s.run_id, s.status, s.duration_seconds, s.finished_at"
+            " FROM step_runs s JOIN runs r ON r.id = s.run_id"
             " WHERE r.notebook = ? AND s.status NOT IN (?, ?, ?)"
             " ORDER BY r.created_at DESC, r.rowid DESC LIMIT 2000",
             (notebook, Status.QUEUED, Status.RUNNING, Status.SKIPPED),

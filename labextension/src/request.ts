@@ -57,7 +57,7 @@ export async function request<T>(
   }
   const error = (answer as { error?: ErrorDetails } | null)?.error;
   if (error && typeof error === 'object' && typeof error.message === 'string') {
-    throw new ResponseError(response.status, { ...error, details: error.details ?? {} });
+    throw new ResponseError(response.status, error);
   }
   if (response.status === 404) {
     // Ours are error documents: this 404 is the server's own.

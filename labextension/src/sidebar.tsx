@@ -23,6 +23,7 @@ import { DagPanel } from './panels/dag';
 import { ParametersPanel } from './panels/parameters';
 import { RunsPanel } from './panels/runs';
 import { StepsPanel } from './panels/step';
+import { stepState } from './state';
 import { CommandIDs, PANEL_ID, type Pipeline } from './tokens';
 import type { PipelineTracker } from './tracker';
 import { formatDuration } from './units';
@@ -202,6 +203,10 @@ function Summary(props: { pipeline: Pipeline; model: PipelineModel }): React.Rea
   const count = (decision: string): number =>
     steps.filter(step => step.decision === decision).length;
   const parts: string[] = [];
+  const failed = steps.filter(step => stepState(model, step) === 'failed').length;
+  if (failed > 0) {
+    parts.push(trans.__('%1 failed', failed));
+  }
   if (count('run') > 0) {
     parts.push(trans.__('%1 to run', count('run')));
   }

@@ -74,7 +74,7 @@ export interface Reason {
 export interface ErrorDetails {
   code: string;
   message: string;
-  details: { cell_index?: number; line?: number; steps?: string[]; [name: string]: unknown };
+  details?: { cell_index?: number; line?: number; steps?: string[]; [name: string]: unknown };
 }
 
 export interface Parameter {

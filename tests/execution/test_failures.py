@@ -179,7 +179,11 @@ def test_values_that_cannot_be_stored(folder: Path) -> None:
         ("raise BaseException('\\x1b[31mred\\x1b[0m')", "cell_failed", "BaseException: red"),
         ("assert False, 'no\\nway'", "cell_failed", "AssertionError: no\nway"),
         ("nobody", "cell_failed", "NameError"),
-        ("!exit 3\nget_ipython().system('exit 3')\nraise ValueError(_exit_code)", "cell_failed", "ValueError: 3"),
+        (
+            "!exit 3\nget_ipython().system('exit 3')\nraise ValueError(_exit_code)",
+            "cell_failed",
+            "ValueError: 3",
+        ),
     ],
 )
 def test_ways_to_fail(folder: Path, source: str, code: str, words: str) -> None:
@@ -247,6 +251,49 @@ def test_output_of_every_kind_and_size(folder: Path, monkeypatch: pytest.MonkeyP
     for words in ("to stderr", "from a shell", "from a process", "from system"):
         assert words in text(written, 2)
         assert words in Project.open(folder).step_log(document["run_id"], "ways")
+
+
+def test_output_that_no_file_can_hold(folder: Path) -> None:
+    document = run(
+        folder,
+        cell("print('half: \\ud800')", step="a"),
+        cell("'half: \\ud800'", step="b"),
+        cell("x = '\\ud800'", step="c"),
+        cell("len(x)", step="d"),
+        output=folder / "out.ipynb",
+    )
+
+    assert statuses(document)["d"] == "succeeded"
+    for name, error in errors(document).items():
+        assert error["step"] == name and "surrogates" in error["message"]
+    json.loads((folder / "out.ipynb").read_text())
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [(OSError(28, "No space left on device"), "system_error"), (AssertionError("a bug"), None)],
+)
+def test_what_nobody_foresaw_ends_the_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception, code: str | None
+) -> None:
+    def execute_step(job: Any) -> Any:
+        raise problem
+
+    monkeypatch.setattr("jupyterlab_pipelines.execution.runner.execute_step", execute_step)
+    cells = [cell("x = 1", step="a"), cell("y = 1", step="b"), cell("z = x", step="c")]
+    project = Project.open(folder)
+
+    if code is None:
+        with pytest.raises(AssertionError, match="a bug"):
+            run(folder, *cells, jobs=2)
+    else:
+        assert run(folder, *cells, jobs=2)["error"]["code"] == code
+    [told] = project.runs()
+    document = project.run_document(told["run_id"])
+
+    assert document["status"] == "failed"
+    assert statuses(document) == {"a": "cancelled", "b": "cancelled", "c": "skipped"}
+    assert project.inspect(folder / "a.ipynb")["run_id"] is None
 
 
 # -- what to run ----------------------------------------------------------------------------------

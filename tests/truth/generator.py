@@ -380,12 +380,15 @@ class _Writer:
         one, other = self.name(), self.name()
         if one is None or other is None:
             return None
+        # Whether equal numbers and texts are one object is up to Python.
+        same = [f"print({one} is {other})", f"print([_v is {other} for _v in {one}])"]
+        if isinstance(self.namespace[other], (int, str, tuple)):
+            same = []
         return self.rng.choice(
             [
                 f"show({one})",
                 f"show({one}, {other})",
-                f"print({one} is {other})",
-                f"print([_v is {other} for _v in {one}])",
+                *same,
                 f"print(Box.made, len({one}))",
                 f"{self.target()} = len({one})",
                 f"print(f'{{{one}!r}}')",
@@ -437,7 +440,8 @@ class _Writer:
                 f"def {function}(x):\n    {name}.append(x)\n    return {name}",
                 f"def {function}(x, seen=[]):\n    seen.append({d()})\n    return list(seen)",
                 f"def {function}(x):\n    def inner():\n        return {name}\n    return inner()",
-                f"def _make(n):\n    held = [n]\n    def add(x):\n        held.append({d()})\n        return list(held)\n"
+                f"def _make(n):\n    held = [n]\n    def add(x):\n        held.append({d()})\n"
+                "        return list(held)\n"
                 f"    return add\n{function} = _make({name})",
                 f"{function} = lambda x: ({name}, x)",
                 f"{function} = {name}.append",

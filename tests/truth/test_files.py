@@ -38,7 +38,9 @@ class Runs:
 
     def run(self, jobs: int = 2) -> dict[str, str]:
         """Status by step."""
-        self.run_document: dict[str, Any] = Project.open(self.path).run(self.path, jobs=jobs, output=self.output)
+        self.run_document: dict[str, Any] = Project.open(self.path).run(
+            self.path, jobs=jobs, output=self.output
+        )
         errors = [step["error"] for step in self.run_document["steps"] if step["error"]]
         assert self.run_document["status"] == "succeeded", errors or self.run_document["error"]
         return {step["name"]: step["status"] for step in self.run_document["steps"]}
@@ -59,7 +61,10 @@ READERS = {
     "pandas": ("a.csv", "import pandas as pd\nprint(pd.read_csv('a.csv').sum())"),
     "Path": ("a.txt", "from pathlib import Path\nprint(Path('a.txt').read_text())"),
     "numpy": ("a.npy", "import numpy as np\nprint(np.load('a.npy'))"),
-    "sqlite3": ("a.db", "import sqlite3\nprint(sqlite3.connect('a.db').execute('select * from t').fetchall())"),
+    "sqlite3": (
+        "a.db",
+        "import sqlite3\nprint(sqlite3.connect('a.db').execute('select * from t').fetchall())",
+    ),
     "zipfile": ("a.zip", "import zipfile\nprint(zipfile.ZipFile('a.zip').namelist())"),
     "joblib": ("a.joblib", "import joblib\nprint(joblib.load('a.joblib'))"),
     "module": ("mine.py", "import mine\nprint(mine.value())"),
@@ -153,7 +158,8 @@ def test_a_folder_gets_another_file(folder: Path, listing: str) -> None:
     (folder / "data").mkdir()
     (folder / "data" / "a.txt").write_text("a")
     runs = Runs(
-        folder, notebook(cell("import glob\nfrom pathlib import Path"), cell(f"print({listing})", step="list"))
+        folder,
+        notebook(cell("import glob\nfrom pathlib import Path"), cell(f"print({listing})", step="list")),
     )
     assert runs.run() == {"list": RAN}
     assert runs.run() == {"list": REUSED}
@@ -177,7 +183,9 @@ def test_a_file_from_one_step_to_another(folder: Path, old: str | None, jobs: in
     runs = Runs(
         folder,
         notebook(
-            cell(SLOWLY + "from pathlib import Path\nPath('f.txt').write_text('new')\nlen('w')", step="write"),
+            cell(
+                SLOWLY + "from pathlib import Path\nPath('f.txt').write_text('new')\nlen('w')", step="write"
+            ),
             cell("text = open('f.txt').read()\nprint(text)", step="read"),
             cell("print(text.upper())", step="shout"),
         ),
@@ -263,7 +271,9 @@ def test_a_log_joins_no_steps(folder: Path) -> None:
     def document(value: int = 1) -> Notebook:
         log = "open('run.log', 'a').write('step\\n')\n"
         return notebook(
-            cell(log + f"x = {value}", step="one"), cell(log + "y = 2", step="two"), cell("print(x)", step="show")
+            cell(log + f"x = {value}", step="one"),
+            cell(log + "y = 2", step="two"),
+            cell("print(x)", step="show"),
         )
 
     runs = Runs(folder, document())
@@ -292,7 +302,8 @@ def test_files_in_a_folder_that_is_listed_later(folder: Path) -> None:
             cell(SLOWLY + "open('parts/a.txt', 'w').write('a')\nlen('a')", step="a"),
             cell(SLOWLY + "open('parts/b.txt', 'w').write('b')\nlen('bb')", step="b"),
             cell(
-                "import glob\nprint([open(path).read() for path in sorted(glob.glob('parts/*'))])", step="join"
+                "import glob\nprint([open(path).read() for path in sorted(glob.glob('parts/*'))])",
+                step="join",
             ),
         ),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 import types
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
 from jupyterlab_pipelines.materializers import NotCarriableError
+from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
@@ -67,6 +69,12 @@ class Watch:
             self.setup_digests = {
                 name: self._digest(namespace[name]) for name in spec["setup_values"] if name in namespace
             }
+        self.loaded = {
+            name: _reference(namespace[name])
+            for name in (*spec["inputs"], *self.setup_digests)
+            if name in namespace
+        }
+        self.definition_digests = self._definition_digests()
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
 
     def finish(self) -> dict[str, Any]:
@@ -81,8 +89,14 @@ class Watch:
         """
         started = time.perf_counter()
         files = NO_FILES if self.files is None else self.files.report()
+        after = self._definition_digests()
+        redefined = {
+            name for name, before in self.definition_digests.items() if after.get(name, before) != before
+        }
+        # Those that changed travel as values from here on, and what refers to them with them.
+        self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
         with self._definitions():
-            changed = self._changed_in_place()
+            changed = self._changed_in_place() | redefined
             bound = self._bound()
             values = self._to_store(bound, changed)
             groups = self._shared(values)
@@ -122,17 +136,35 @@ class Watch:
         """Inputs and setup values that are not what they were."""
         changed = set()
         for name, before in {**self.spec["inputs"], **self.setup_digests}.items():
-            value = self.namespace.get(name, MISSING)
-            if value is MISSING or self._digest(value) != before.partition(WITH)[0]:
+            if name not in self.namespace:
+                changed.add(name)
+                continue
+            value = self.loaded[name]()
+            # What is gone by now nobody else can see, changed or not.
+            if value is not None and self._digest(value) != before.partition(WITH)[0]:
                 changed.add(name)
         return changed
+
+    def _definition_digests(self) -> dict[str, str]:
+        """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
+        found = {name: self.namespace.get(name) for name in self.spec["definitions"]}
+        with materializers.carried_definitions(frozenset()):
+            return {
+                name: self._digest(value)
+                for name, value in found.items()
+                if isinstance(value, type | types.FunctionType) and value.__module__ == "__main__"
+            }
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
         return {
             name
             for name, value in self.namespace.items()
-            if self.before.get(name) != id(value) and not _is_shells(name)
+            if (
+                self.before.get(name) != id(value)
+                or (name in self.loaded and self.loaded[name]() is not value)
+            )
+            and not _is_shells(name)
         }
 
     def _to_store(self, bound: set[str], changed: set[str]) -> dict[str, Any]:
@@ -160,9 +192,11 @@ class Watch:
     def _shared(self, values: Mapping[str, Any]) -> list[frozenset[str]]:
         """Groups of names that share objects, of which one at least is stored."""
         candidates = dict(values)
-        for name in (*self.spec["inputs"], *self.spec["setup_values"]):
-            if name in self.namespace:
-                candidates.setdefault(name, self.namespace[name])
+        leaves = set(self.spec["leaves"]) | values.keys()
+        for name, reference in self.loaded.items():
+            value = reference()
+            if value is not None:
+                candidates[AS_READ + name if name in leaves else name] = value
         return [group for group in materializers.shared_groups(candidates) if group & values.keys()]
 
     # -- storing --------------------------------------------------------------------------------
@@ -279,6 +313,14 @@ class Watch:
 
     def _definitions(self) -> Any:
         return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+
+
+def _reference(value: Any) -> Callable[[], Any]:
+    """The value, as long as the notebook keeps it: a large frame that a step drops must not stay."""
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return lambda: value
 
 
 def _obstacle_in(name: str, error: NotCarriableError) -> str:

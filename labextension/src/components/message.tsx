@@ -41,7 +41,7 @@ interface ErrorMessageProps {
 
 /** An error of the notebook, with the way to the cell that it is about. */
 export function ErrorMessage({ error, onDismiss }: ErrorMessageProps): React.ReactElement {
-  const { cell_index: index, line } = error.details;
+  const { cell_index: index, line } = error.details ?? {};
   return (
     <Message kind="error" onDismiss={onDismiss}>
       <p>{error.message}</p>

@@ -17,7 +17,7 @@ import { revealCell, revealStep, type PipelineTracker } from '../tracker';
 const RANK = 600;
 
 /** Pixels that the panel gets when it is shown for the first time. */
-const FIRST_WIDTH = 380;
+const FIRST_WIDTH = 420;
 
 /** Remembers that the panel was shown once: whoever closes it then is left in peace. */
 const SHOWN_KEY = `${NAMESPACE}:shown`;

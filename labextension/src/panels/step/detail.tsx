@@ -268,6 +268,5 @@ function shortType(type: string): string {
 
 /** Text without the escape sequences by which terminals are coloured. */
 export function withoutAnsi(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, '');
 }

@@ -1,0 +1,462 @@
+"""Notebooks with one idea each: a pipeline run shows what *Restart & Run All* shows, twice.
+
+The first run executes every step in a kernel of its own, the second takes all from the cache.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyterlab_pipelines.errors import NotebookError
+from jupyterlab_pipelines.project import Project
+from tests.fixtures.notebooks import Notebook, cell, notebook, parameters, write
+from tests.oracle import assert_same_outputs, cell_texts, run_all
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("shared_fork_server")]
+
+
+def steps(*sources: str, setup: str = "import numpy as np\nimport pandas as pd") -> Notebook:
+    """A notebook with a step for each source, after setup."""
+    return notebook(
+        *([cell(setup)] if setup else []),
+        *(cell(source, step=f"s{n}") for n, source in enumerate(sources, 1)),
+    )
+
+
+def without_ids(document: Notebook) -> Notebook:
+    """As nbformat 4.2 has it."""
+    return document | {"nbformat_minor": 2}
+
+
+CASES: dict[str, Notebook] = {
+    # -- in place --------------------------------------------------------------------------------
+    "a frame is cleaned in place": steps(
+        "df = pd.DataFrame({'a': [1, None, 3]})", "df.dropna(inplace=True)", "print(len(df)); df"
+    ),
+    "a column is added": steps(
+        "df = pd.DataFrame({'a': [1, 2]})", "df['b'] = df['a'] * 2", "df.loc[0, 'a'] = 9", "df"
+    ),
+    "a series taken before the frame changes": steps(
+        "df = pd.DataFrame({'a': [1, 2, 3]})\ns = df['a']", "df.loc[0, 'a'] = 100", "print(df, s)"
+    ),
+    "a view of an array is written to": steps("a = np.zeros(5)\nb = a[1:3]", "b[:] = 7", "print(a)"),
+    "a view made in another step": steps(
+        "a = np.zeros(5)", "b = a[1:3]", "a += 1", "print(b)", "b[0] = 9", "print(a)"
+    ),
+    "an array is written by out=": steps("a = np.arange(3.)", "np.add(a, 1, out=a)", "print(a)"),
+    "a method called by its name": steps(
+        "xs = [3, 1, 2]\ndef weird(z):\n    getattr(z, 'so' + 'rt')()", "weird(xs)", "print(xs)"
+    ),
+    "a set and a dict in place": steps(
+        "s = {1, 2}\nd = {'a': [1]}", "s.add(5)\nd['a'].append(2)\nd |= {'b': 1}", "print(sorted(s), d)"
+    ),
+    "a loop over several lists": steps(
+        "a, b = [1], [2]", "for xs in (a, b):\n    xs.append(0)", "print(a, b, xs)"
+    ),
+    "a list that holds itself": steps("a = [1]\na.append(a)", "a[1].append(2)", "print(a, a[1] is a)"),
+    # -- sharing ---------------------------------------------------------------------------------
+    "two names for one list": steps("a = [1]\nb = a", "a.append(2)", "print(b, a is b)"),
+    "an alias made in another step": steps("a = [1]", "b = a", "print(a is b)", "b.append(2)", "print(a)"),
+    "an alias of an alias": steps(
+        "c = [g := e, 1]", "b = c[0]", "e.append(1)", "print(b, c)", setup="e = [0]"
+    ),
+    "sharing by way of a name that is rebound": steps(
+        "g = e", "b = [g]", "g = 1", "e.append(2)", "print(b)", setup="e = [0]"
+    ),
+    "nested sharing": steps(
+        "inner = {'k': [1]}\nouter = [inner, inner]",
+        "inner['k'].append(2)",
+        "print(outer, outer[0] is outer[1], outer[0] is inner)",
+    ),
+    "a container around an input": steps(
+        "base = [1, 2]", "wrap = {'b': base}", "base.append(3)", "print(wrap, wrap['b'] is base)"
+    ),
+    "a bound method keeps its list": steps("c = h", "add(5)", "print(c, h)", setup="h = [3]\nadd = h.append"),
+    "equal lists are not one": steps("a = [0]\nb = list(a)", "b.append(1)", "print(a, b)"),
+    "objects in several lists": steps(
+        "class Node:\n    def __init__(self): self.next = None",
+        "a, b = Node(), Node()\na.next = b",
+        "nodes = [a, b]",
+        "print(nodes[0] is a, nodes.index(b), a.next is nodes[1])",
+    ),
+    # -- functions and classes --------------------------------------------------------------------
+    "a function reads a global when called": steps(
+        "k = 2\ndef f(x): return x * k", "print(f(3))", "k = 10", "print(f(3))"
+    ),
+    "a closure reads a global when called": steps(
+        "k = 2\ndef make(n):\n    def add(x): return (x + n) * k\n    return add\nadd5 = make(5)",
+        "k = 10",
+        "print(add5(1))",
+    ),
+    "a closure changes a global": steps(
+        "log = []\ndef make(n):\n    def note(x): log.append(x + n)\n    return note\nnote = make(5)",
+        "note(1)",
+        "note(2); print(log)",
+    ),
+    "closures that share a variable": steps(
+        "def counter():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n    def get(): return n\n"
+        "    return up, get\nup, get = counter()",
+        "up(); up()",
+        "print(get())",
+        "up(); print(get())",
+    ),
+    "a default argument of a name that is rebound": steps(
+        "N, k = 3, 2\ndef f(x=N): return x * k", "N = 5", "k = 10", "print(f(), N)"
+    ),
+    "a mutable default argument": steps(
+        "def f(x, seen=[]):\n    seen.append(x)\n    return list(seen)", "f(1)", "print(f(2))"
+    ),
+    "a counter by global": steps(
+        "count = 0\ndef inc():\n    global count\n    count += 1",
+        "inc(); inc()",
+        "inc(); print(count)",
+        "print(count)",
+    ),
+    "functions that call each other": steps(
+        "def even(n): return n == 0 or odd(n - 1)",
+        "def odd(n): return n > 0 and even(n - 1)",
+        "print(even(10))",
+    ),
+    "a decorator that prints, and a name for its function": steps(
+        "h = [8]",
+        "def loud(f):\n    print('made', h)\n    return f\n@loud\ndef f(x): return x",
+        "g = f",
+        "print(f(2), g(3), f is g)",
+    ),
+    "a decorator with functools.wraps": steps(
+        "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def run(x): return f(f(x))\n    return run",
+        "@twice\ndef inc(x):\n    'adds'\n    return x + 1",
+        "print(inc(1), inc.__name__, inc.__doc__)",
+    ),
+    "a decorator that registers": steps(
+        "REG = {}\ndef reg(c):\n    REG[c.__name__] = c\n    return c",
+        "@reg\nclass A: pass",
+        "print(REG['A'] is A)",
+    ),
+    "a cached function": steps(
+        "from functools import lru_cache\n@lru_cache(None)\ndef fib(n): return n if n < 2 else fib(n-1) + fib(n-2)",
+        "print(fib(30))",
+    ),
+    "lambdas and comprehensions keep their scopes": steps(
+        "x = 'outer'\nfs = [lambda n=n: n + x_ for n in range(3)]\nsq = [x for x in range(3)]",
+        "x_ = 10",
+        "print(x, [f() for f in fs], sq, [y := 5, y], y)",
+    ),
+    "a dataclass and an enum": steps(
+        "from dataclasses import dataclass, field\nimport enum",
+        "@dataclass\nclass P:\n    x: int\n    tags: list = field(default_factory=list)\n"
+        "    def up(self): self.x += by\n"
+        "class Color(enum.Enum):\n    RED = 1\nby = 5",
+        "p = P(1); c = Color.RED; ps = [p, p]",
+        "p.up(); print(p, c is Color.RED, isinstance(p, P), ps)",
+        "print(ps, p in ps, ps[0] is p, ps[0] == P(6))",
+    ),
+    "named tuples and abstract classes": steps(
+        "import abc\nfrom typing import NamedTuple\nfrom collections import namedtuple",
+        "class Shape(abc.ABC):\n    @abc.abstractmethod\n    def area(self): ...\n"
+        "class Pair(NamedTuple):\n    a: int\n    b: int = 2\nXY = namedtuple('XY', 'x y')",
+        "class Square(Shape):\n    def __init__(self, side): self.side = side\n"
+        "    def area(self): return self.side ** 2",
+        "shapes = [Square(2), Pair(1), XY(3, 4)]",
+        "print(shapes[0].area(), isinstance(shapes[0], Shape), shapes[1:], type(shapes[2]) is XY)",
+    ),
+    "a class attribute changes": steps(
+        "class Box:\n    made = 0\n    def __init__(self): type(self).made += 1",
+        "b = Box()",
+        "c = Box()",
+        "print(Box.made)",
+    ),
+    # -- names -----------------------------------------------------------------------------------
+    "a conditional write, a deletion": steps(
+        "x = 1\nflag = False",
+        "if flag:\n    x = 2",
+        "print(x)",
+        "del x",
+        "try:\n    print(x)\nexcept NameError as e:\n    print('gone', e)",
+    ),
+    "try leaves what it bound": steps(
+        "try:\n    a = 1\n    b = 1 / 0\nexcept ZeroDivisionError:\n    b = 'none'\nfinally:\n    c = a",
+        "print(a, b, c)",
+    ),
+    "match, for and with targets": steps(
+        "import contextlib\nmatch [1, 2, 3]:\n    case [first, *rest]: pass\n"
+        "for i, (j, k) in enumerate([(1, 2)]): pass\n"
+        "with contextlib.nullcontext(5) as five: pass",
+        "print(first, rest, i, j, k, five)",
+    ),
+    "exec and globals": steps(
+        "exec('q = 42')", "print(q)", "globals()['z'] = 7\nq += 1", "print(q, z)", setup=""
+    ),
+    "a star import": steps("from math import *", "print(sqrt(4), pi)", setup=""),
+    "imports in a step": steps(
+        "import os.path\nimport xml.etree.ElementTree as ET",
+        "print(os.path.basename('/a/b'), ET.Element('x').tag)",
+        setup="",
+    ),
+    "a name that hides a builtin": steps("sum = [1]", "sum.append(2)", "print(sum)"),
+    # -- state of the process ---------------------------------------------------------------------
+    "seeded in setup, drawn in steps": steps(
+        "print(random.random(), np.random.rand())",
+        "print(random.random(), np.random.rand())",
+        "print(np.random.rand())",
+        setup="import random\nimport numpy as np\nrandom.seed(1); np.random.seed(2)",
+    ),
+    "seeded in a step": steps(
+        "np.random.seed(5)", "x = np.random.rand(3); print(x)", "pass", "print(np.random.rand(), x)"
+    ),
+    "a generator of one's own": steps(
+        "rng = np.random.default_rng(1)",
+        "a = rng.normal()",
+        "b = rng.normal()",
+        "print(a, b, rng.integers(9))",
+    ),
+    "an environment variable": steps(
+        "import os\nos.environ['FOO_X'] = '1'", "print(os.environ.get('FOO_X'))", setup=""
+    ),
+    "pandas options": steps(
+        "pd.set_option('display.max_rows', 4)",
+        "pd.DataFrame({'a': range(20)})",
+        "pd.reset_option('display.max_rows')",
+        "pd.DataFrame({'a': range(8)})",
+    ),
+    "a file written in one step and read in another": notebook(
+        cell("with open('note.txt', 'w') as f:\n    n = f.write('hello')", step="write"),
+        cell("print(open('note.txt').read())", step="read", after="write"),
+    ),
+    "the working directory": steps(
+        "import os\nos.makedirs('sub', exist_ok=True)\nos.chdir('sub')",
+        "import os\nprint(os.path.basename(os.getcwd()))",
+    ),
+    "setup values that steps change": steps(
+        "config['b'] = 2; note('x')",
+        "note('y'); print(config)",
+        "print(config, log)",
+        setup="config = {'a': 1}\nlog = []\ndef note(m): log.append(m)",
+    ),
+    "iterators go on": steps("it = iter([1, 2, 3])\nnext(it)", "print(next(it))", "print(next(it))"),
+    "a name bound to the same list again": steps(
+        "b = [1]\nh = [b]", "c = b = b\nb.append(2)", "f = h", "print(f, h[0] is b)"
+    ),
+    "a container bound again while what it holds changes": steps(
+        "d = pd.Series([4, 7, 9], name='x')", "g = {'k': d}", "g = g\nd[0] = 2", "d += 7", "print(g)"
+    ),
+    "names that change places": steps(
+        "a, b = [1], [2]\nboth = [a, b]", "a, b = b, a", "a.append(3)", "print(both, a is both[1])"
+    ),
+    "a generator that nobody needs later": steps("g = (i for i in range(3))\nn = next(g)", "print(n)"),
+    "a lock that nobody needs later": steps(
+        "import threading\nlock = threading.Lock()\nwith lock:\n    n = 1", "print(n)"
+    ),
+    # -- IPython ---------------------------------------------------------------------------------
+    "magics and shell": notebook(
+        cell("%matplotlib inline\nimport os"),
+        cell("%%capture out\nprint('hidden')\nw = 4", step="b"),
+        cell("print(out.stdout, w)", step="c"),
+        cell("files = !echo hi there\nprint(files)", step="d"),
+        cell("%%bash\necho from bash", step="e"),
+        cell("print(files.s, w)\nw?;", step="f", tags=["skip"]),
+    ),
+    "top-level await": steps(
+        "import asyncio\nasync def go(): return 5", "r = await go()\nprint(r)", setup=""
+    ),
+    "what a cell shows": notebook(
+        cell("x = [1, 2]", step="a"),
+        cell("x", step="a"),
+        cell("x;", step="a"),
+        cell("# only comment", step="a"),
+        cell("print(1)\nx", step="b"),
+        cell("display(x, 'two')\nNone", step="b"),
+    ),
+    "a cell that may raise": notebook(
+        cell("1 / 0", step="a", tags=["raises-exception"]), cell("print('on')", step="a")
+    ),
+    # -- tags and formats -------------------------------------------------------------------------
+    "parameters": notebook(
+        parameters("alpha = 0.5  # rate\nname = 'x'\nn = 3\nm = n * 2"),
+        cell("print(alpha, name)", step="a"),
+        cell("print(n, m)", step="b"),
+    ),
+    "cells of two steps take turns": notebook(
+        cell("a = 1", step="a"),
+        cell("b = 10", step="b"),
+        cell("a2 = a + 1; print(a2)", step="a"),
+        cell("print(a2 + b)", step="c"),
+    ),
+    "untagged cells join, skipped cells do not": notebook(
+        cell("x = 1", step="a"),
+        cell("x += 1"),
+        cell("'aside'", tags=["skip"]),
+        cell("print(x)"),
+        cell("print(x)", step="b"),
+    ),
+    "without ids, nbformat 4.2": without_ids(
+        notebook(cell("x = 1", step="a"), cell("print(x)\nx", step="b"), ids=False)
+    ),
+    # -- data science -----------------------------------------------------------------------------
+    "a model is fitted in place": steps(
+        "X = np.arange(10.).reshape(-1, 1); y = X.ravel() * 2",
+        "m = LinearRegression()",
+        "m.fit(X, y)",
+        "print(m.coef_.round(3)); m",
+        setup="import numpy as np\nfrom sklearn.linear_model import LinearRegression",
+    ),
+    "a scikit-learn pipeline with the notebook's functions": steps(
+        "def double(X): return X * factor\nfactor = 2",
+        "class Clip(BaseEstimator, TransformerMixin):\n    def fit(self, X, y=None): return self\n"
+        "    def transform(self, X): return np.clip(X, 0, 9)",
+        "model = make_pipeline(FunctionTransformer(double), Clip(), LinearRegression())",
+        "model.fit(np.arange(8.).reshape(-1, 1), np.arange(8.))",
+        "print(model.predict([[3.], [20.]]).round(4), type(model[1]) is Clip)",
+        setup="import numpy as np\nfrom sklearn.base import BaseEstimator, TransformerMixin\n"
+        "from sklearn.linear_model import LinearRegression\nfrom sklearn.pipeline import make_pipeline\n"
+        "from sklearn.preprocessing import FunctionTransformer",
+    ),
+    "polars": steps(
+        "d = pl.DataFrame({'a': [1, 2, 3]})",
+        "print(d.with_columns(b=pl.col('a') * 2))",
+        setup="import polars as pl",
+    ),
+    "a figure goes from step to step": steps(
+        "fig, ax = plt.subplots()\nax.plot([1, 2]); plt.close(fig)",
+        "ax.set_title('T')\nprint(ax.get_title(), len(ax.lines))",
+        "print(fig.axes[0].get_title(), fig.axes[0] is ax)",
+        setup="%matplotlib inline\nimport matplotlib.pyplot as plt",
+    ),
+    "groups and merges": steps(
+        "df = pd.DataFrame({'k': list('aab'), 'v': [1, 2, 3]}, index=pd.Index([5, 6, 7], name='id'))",
+        "by = df.groupby('k')['v'].agg(['sum', 'mean'])",
+        "df['share'] = df['v'] / df['k'].map(by['sum'])",
+        "df.join(by, on='k')",
+    ),
+}
+
+KALE = notebook(
+    cell("import math", tags=["imports"]),
+    cell("n = 4\nscale = 2.0", tags=["pipeline-parameters"]),
+    cell("numbers = [helper(i) for i in range(n)]", tags=["block:load"]),
+    cell("print(numbers)", tags=["block:"]),
+    cell("print('only in the notebook')", tags=["skip"]),
+    cell("def helper(i):\n    return math.sqrt(i) * scale", tags=["functions"]),
+    cell("total = sum(numbers)", tags=["step:total", "prev:load"]),
+    cell("print(total)", tags=["pipeline-metrics"]),
+)
+"""Kale puts functions before every step, wherever they stand: as Kale itself would run it."""
+
+KALE_AS_RUN = [0, 1, 5, 2, 3, 6, 7]
+
+
+def executed(document: Notebook, folder: Path, **options: Any) -> list[tuple[Notebook, dict[str, Any]]]:
+    """The notebook with outputs, and the run's document, of two runs."""
+    path = write(document, folder / "notebook.ipynb")
+    runs = []
+    for _ in range(2):
+        output = folder / "output.ipynb"
+        run = Project.open(path, store=folder / "store").run(path, output=output, **options)
+        runs.append((json.loads(output.read_text()), run))
+    return runs
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_pipeline_shows_what_run_all_shows(name: str, tmp_path: Path) -> None:
+    document = CASES[name]
+    (tmp_path / "truth").mkdir()
+    with ThreadPoolExecutor() as pool:
+        truth = pool.submit(run_all, document, tmp_path / "truth", env={"PYTHONHASHSEED": "0"})
+        (first, first_run), (second, second_run) = executed(document, tmp_path)
+
+    assert first_run["status"] == "succeeded", [step["error"] for step in first_run["steps"]]
+    expected = [text for text in truth.result() if "skip" not in _tags(document, text.index)]
+    for shown in (first, second):
+        shown_cells = [cell for cell in shown["cells"] if cell["cell_type"] == "code"]
+        assert len(shown_cells) == len(document["cells"])
+        for index, one in enumerate(shown["cells"]):
+            if "skip" in _tags(document, index):
+                assert one["outputs"] == []
+        texts = [text for text in cell_texts(shown) if "skip" not in _tags(document, text.index)]
+        assert_same_outputs(texts, expected)
+    assert {step["status"] for step in second_run["steps"]} == {"reused"}
+
+
+def _tags(document: Notebook, index: int) -> list[str]:
+    return list(document["cells"][index]["metadata"].get("tags", []))
+
+
+def test_the_step_line_is_no_part_of_what_is_executed(tmp_path: Path) -> None:
+    document = notebook(cell("%%step load\nx = 1"), cell("%%step use --after load\nprint(x)\nx"))
+
+    (shown, _), _ = executed(document, tmp_path)
+
+    assert [(text.stdout, text.displays) for text in cell_texts(shown)] == [
+        ("", ()),
+        ("1\n", ("execute_result (text/plain)\n1",)),
+    ]
+
+
+@pytest.mark.parametrize("given", [{}, {"n": 2, "scale": 0.5}])
+def test_a_kale_notebook_runs_as_kale_runs_it(given: dict[str, Any], tmp_path: Path) -> None:
+    in_kales_order = notebook(*(KALE["cells"][index] for index in KALE_AS_RUN))
+    for one in in_kales_order["cells"]:
+        if one["metadata"]["tags"] == ["pipeline-parameters"]:
+            one["metadata"]["tags"] = ["parameters"]
+    truth = run_all(in_kales_order, tmp_path, parameters=given)
+
+    for shown, run in executed(KALE, tmp_path, parameters=given):
+        assert run["status"] == "succeeded"
+        outputs = [shown["cells"][index]["outputs"] for index in KALE_AS_RUN]
+        texts = ["".join("".join(out["text"]) for out in each) for each in outputs]
+        assert texts == [text.stdout for text in truth]
+
+
+def test_replaced_parameters_show_what_papermill_would_show(tmp_path: Path) -> None:
+    document = CASES["parameters"]
+    given = {"n": 7, "name": "y"}
+    truth = run_all(document, tmp_path, parameters=given)
+
+    for shown, _ in executed(document, tmp_path, parameters=given):
+        assert_same_outputs(shown, truth)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (steps("g = (i for i in range(3))", "print(next(g))"), ["`g`", "generator", "step:s1"]),
+        (
+            steps("import threading\nlock = threading.Lock()", "with lock:\n    print(1)"),
+            ["`lock`", "lock", "step:s1"],
+        ),
+        (steps("f = open('x.txt', 'w')", "f.write('a')"), ["`f`", "TextIOWrapper", "step:s1"]),
+    ],
+)
+def test_what_cannot_be_carried_is_told(document: Notebook, words: list[str], tmp_path: Path) -> None:
+    (_, run), _ = executed(document, tmp_path)
+
+    assert run["status"] == "failed"
+    (error,) = [step["error"] for step in run["steps"] if step["error"]]
+    assert error["code"] == "not_carriable"
+    assert [word for word in words if word not in error["message"]] == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ([("a", "x = 1"), ("b", "print(x)"), ("a", "x = 2")], "interleaved_steps"),
+        ([("a", "x = 1"), ("b", "y = x"), ("a", "print(y)")], "order_cycle"),
+    ],
+)
+def test_steps_that_cannot_be_cut_like_that_are_told(
+    cells: list[tuple[str, str]], code: str, tmp_path: Path
+) -> None:
+    path = write(notebook(*(cell(source, step=step) for step, source in cells)), tmp_path / "notebook.ipynb")
+
+    with pytest.raises(NotebookError) as error:
+        Project.open(path, store=tmp_path / "store").run(path)
+
+    assert error.value.code == code
+    assert (
+        "a step name of their own" in error.value.message or "a step name of its own" in error.value.message
+    )
