@@ -178,7 +178,7 @@ def outcome_of(
 
 def _file_effects(seen: Mapping[str, Any]) -> FileEffects:
     return FileEffects(
-        reads=frozenset(seen["read"]),
+        reads=frozenset(seen["read"]).union(seen["databases"]),
         lists=frozenset(seen["listed"]),
         writes=frozenset(seen["written"]),
         appends=frozenset(seen["appended"]),

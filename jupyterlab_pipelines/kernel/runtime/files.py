@@ -270,7 +270,8 @@ class FileRecorder:
         -------
         dict
             ``read`` and ``listed``: see `jupyterlab_pipelines.files`; ``written``: digest by path;
-            ``appended``: those of the written that kept what was in them.
+            ``appended``: those of the written that kept what was in them; ``databases``: those of SQLite,
+            of which nobody knows whether the step, or another meanwhile, has changed them.
         """
         self._is_on = False
         if self.writes:
@@ -294,6 +295,7 @@ class FileRecorder:
             },
             "written": {self._told(path): digest for path, digest in written.items()},
             "appended": sorted(self._told(path) for path in self.appended & written.keys()),
+            "databases": sorted(self._told(path) for path in self.databases),
         }
 
     def _look_at_databases(self) -> None:

@@ -34,7 +34,7 @@ WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
 MISSING = object()
-NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": []}
+NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
 
 
 class Watch:
