@@ -14,10 +14,13 @@ HIDDEN = "hidden state "
 AMBIENT = "ambient state "
 """Begins the name of process state that everybody may read: environment variables, options."""
 
+FILE = "file "
+"""Begins the name of a file that one step writes and another reads; its path follows."""
+
 
 def is_state(name: str) -> bool:
-    """Whether `name` is that of process state, not of a variable."""
-    return name.startswith((HIDDEN, AMBIENT))
+    """Whether `name` is that of process state or of a file, not of a variable."""
+    return name.startswith((HIDDEN, AMBIENT, FILE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,43 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
+class FileEffects:
+    """Paths of files that a step was seen to touch, as its trace has them.
+
+    Attributes
+    ----------
+    reads
+        Read as they were before the step.
+    lists
+        Folders whose names it looked at.
+    writes
+        Written, moved or removed.
+    appends
+        Those of `writes` in which it left what was there.
+    """
+
+    reads: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    appends: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.reads or self.lists or self.writes)
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {
+            "reads": sorted(self.reads),
+            "lists": sorted(self.lists),
+            "writes": sorted(self.writes),
+            "appends": sorted(self.appends),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Iterable[str]]) -> FileEffects:
+        return cls(**{name: frozenset(paths) for name, paths in document.items()})
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """What a step was seen to do while it ran, beyond what its syntax says.
 
@@ -149,20 +186,24 @@ class Effects:
     shared
         Groups of names that share mutable objects when the step has ended. `AS_READ` before a name: the
         object that it stood for when the step began.
+    files
+        Files that it touched.
     """
 
     binds: frozenset[str] = frozenset()
     mutates: frozenset[str] = frozenset()
     shared: frozenset[frozenset[str]] = frozenset()
+    files: FileEffects = FileEffects()
 
     def __bool__(self) -> bool:
-        return bool(self.binds or self.mutates or self.shared)
+        return bool(self.binds or self.mutates or self.shared or self.files)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "binds": sorted(self.binds),
             "mutates": sorted(self.mutates),
             "shared": sorted(sorted(group) for group in self.shared),
+            "files": self.files.to_json(),
         }
 
     @classmethod
@@ -171,6 +212,7 @@ class Effects:
             binds=frozenset(document["binds"]),
             mutates=frozenset(document["mutates"]),
             shared=frozenset(frozenset(group) for group in document["shared"]),
+            files=FileEffects.from_json(document.get("files", {})),
         )
 
 
@@ -196,6 +238,8 @@ class Step:
         Functions and classes that its cells define.
     metrics
         Names whose numbers are metrics because the notebook prints them in a metrics cell.
+    files
+        Files that are as this step leaves them when the whole notebook has run.
     """
 
     name: str
@@ -214,6 +258,7 @@ class Step:
     leaves: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -10,11 +10,13 @@ import contextlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.artifact import FILE, Artifact
 from jupyterlab_pipelines.environment import environment_of, find_kernelspec, still_installed
 from jupyterlab_pipelines.errors import ParameterError
+from jupyterlab_pipelines.files import changed_files, changed_folders, file_digest, saw
 from jupyterlab_pipelines.fingerprint import cache_key, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
@@ -78,12 +80,15 @@ class Planner:
         Values that the run replaces.
     kernel
         Kernelspec for all steps that do not name one of their own.
+    folder
+        The notebook's, where its files are looked for.
     """
 
     store: Store
     notebook: str
     parameters: Mapping[str, Any]
     kernel: str
+    folder: Path
     _environments: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def environment(self, step: Step) -> dict[str, str]:
@@ -134,8 +139,9 @@ class Planner:
         wanted: Collection[str],
         forced: bool = False,
     ) -> Decided:
-        """Reuse an execution, or run, and why. `wanted`: names that it must have kept."""
+        """Reuse an execution, or run, and why. `wanted`: names, and files, that it must have kept."""
         step = resolved.step
+        wanted = {*wanted, *(f"{FILE}{path}" for path in step.files)}
         if forced:
             return Decided(Decision.RUN, (Reason("forced", "asked to run again", step.name),))
         if step.cache == "off":
@@ -157,7 +163,11 @@ class Planner:
         reasons = []
         for name in wanted:
             artifact = execution.outputs.get(name)
-            if artifact is None:
+            if name.startswith(FILE):
+                if not self.is_left(execution, name):
+                    path = name.removeprefix(FILE)
+                    reasons.append(Reason("file", f"{path} is not as the step left it", path))
+            elif artifact is None:
                 reasons.append(Reason("output_missing", f"`{name}` was not kept", name))
             elif artifact.stored and self.store.artifacts.size(artifact.stored) is None:
                 reasons.append(Reason("output_missing", f"the stored value of `{name}` is gone", name))
@@ -166,7 +176,46 @@ class Planner:
         packages = execution.trace.get("packages", {})
         for name, before, after in still_installed(packages, execution.trace.get("paths")):
             reasons.append(Reason("package", f"{name} {before} → {after}", name, before, after))
+        given = {name.removeprefix(FILE) for name in execution.parts["inputs"] if name.startswith(FILE)}
+        for path, verb in changed_files(execution.trace, self.folder, without=given).items():
+            reasons.append(Reason("file", f"{path} {verb}", path))
+        for path in changed_folders(execution.trace, self.folder):
+            shown = "the notebook's folder" if path == "." else f"{path}/"
+            reasons.append(Reason("folder", f"there are other files in {shown}", path))
         return reasons
+
+    def is_left(self, execution: Execution, name: str) -> bool:
+        """Whether a file is as the execution left it; True if it did not write the file."""
+        left = execution.outputs.get(name)
+        return left is None or file_digest(str(self.folder / name.removeprefix(FILE))) == left.digest
+
+    def overwritten(self, resolved: Resolved) -> list[Input]:
+        """Files that the step reads and that are not as the step before left them."""
+        return [
+            given
+            for given in resolved.needs.inputs
+            if given.name.startswith(FILE)
+            and given.name in resolved.inputs
+            and file_digest(str(self.folder / given.name.removeprefix(FILE)))
+            != resolved.inputs[given.name].digest
+        ]
+
+    def has_seen(self, execution: Execution, resolved: Resolved) -> bool:
+        """Whether an execution that did not know where its files come from has read just what it would now.
+
+        Only the first time that a step reads a file from another step: then it has run under another key.
+        """
+        before, now = execution.parts, resolved.parts
+        if {**before, "inputs": _without_files(before["inputs"])} != {
+            **now,
+            "inputs": _without_files(now["inputs"]),
+        }:
+            return False
+        return all(
+            saw(execution.trace, name.removeprefix(FILE), digest)
+            for name, digest in now["inputs"].items()
+            if name.startswith(FILE) and before["inputs"].get(name) != digest
+        )
 
     def _explain(self, resolved: Resolved) -> tuple[Reason, ...]:
         """Why no execution has this key: what differs from the step's last one."""
@@ -268,8 +317,15 @@ def _plan_once(
         decided = planner.decide(resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced)
         if decided.execution is not None:
             done[step.name] = decided.execution.outputs
+        else:
+            for given in planner.overwritten(resolved):
+                wants.setdefault(given.step, set()).add(given.name)
         planned.append((step, decided, resolved.cache_key))
     return planned, wants
+
+
+def _without_files(inputs: Mapping[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in inputs.items() if not name.startswith(FILE)}
 
 
 class TypedText(str):
@@ -386,6 +442,12 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
             if new is None
             else "has another value"
         )
+        if name.startswith(FILE):
+            path = name.removeprefix(FILE)
+            reasons.append(
+                Reason("file", f"{path} {verb}{source}".replace("value", "content"), path, old, new)
+            )
+            continue
         message = f"input `{name}` {verb}{source}" if old and new else f"`{name}` {verb}{source}"
         reasons.append(Reason("input", message, name, old, new))
     for name in sorted(parts["environment"].keys() | before["environment"].keys()):

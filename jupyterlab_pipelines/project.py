@@ -185,8 +185,13 @@ class Project:
         content = self._content(notebook, content)
         outline, pipeline = self._pipeline(content)
         parameters = check_parameters(pipeline, parameters)
-        planner = Planner(self.store, self._key(notebook), parameters, kernel or outline.kernel)
+        planner = Planner(
+            self.store, self._key(notebook), parameters, kernel or outline.kernel, self._folder(notebook)
+        )
         return pipeline, make_plan(planner, pipeline, targets=steps, force=force)
+
+    def _folder(self, notebook: Path) -> Path:
+        return (self.root / self._key(notebook)).parent
 
     def _content(self, notebook: Path, content: Document | None) -> Document:
         return read_notebook(notebook) if content is None else as_version_4(content, notebook.name)
@@ -278,7 +283,13 @@ class Project:
         notebook = self.root / row["notebook"]
         runner = Runner(
             store=self.store,
-            planner=Planner(self.store, row["notebook"], json.loads(row["parameters"]), options["kernel"]),
+            planner=Planner(
+                self.store,
+                row["notebook"],
+                json.loads(row["parameters"]),
+                options["kernel"],
+                notebook.parent,
+            ),
             run_id=run_id,
             outline=outline,
             content=content,
@@ -326,7 +337,7 @@ class Project:
         self.store.create()
         self.store.settle_interrupted()
         if on_event is not None:
-            planner = Planner(self.store, self._key(notebook), parameters, kernel)
+            planner = Planner(self.store, self._key(notebook), parameters, kernel, self._folder(notebook))
             plan = make_plan(planner, pipeline, targets=steps, force=force)
             on_event({"kind": "plan", "steps": [_step_document(planned) for planned in plan.steps]})
         run_id = new_run_id()

@@ -7,6 +7,7 @@ artifacts around the step's own cells, and can end the kernel at any moment.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -78,6 +79,7 @@ class StepSession:
         self.server = server
         self.timeout_seconds = timeout_seconds
         self.report: dict[str, Any] | None = None
+        self.files: dict[str, Any] | None = None
         self.stopped: str | None = None
         self._manager: Any = None
         self._lock = threading.Lock()
@@ -199,18 +201,16 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 self.execute_cell(cell, index)
             except CellExecutionError as error:
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+                if session.stopped is None:
+                    with contextlib.suppress(StepError, RuntimeError, OSError, ValueError):
+                        session.files = self._ask("__pipelines__.files()")
                 return
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
             if index in own:
                 done += 1
                 session.on_cell(done, len(own))
-        path = str(session.report_path)
-        self._tell(
-            "import json as _j; from pathlib import Path as _p;"
-            f"_p({path!r}).write_text(_j.dumps(__pipelines__.finish()), encoding='utf-8'); del _j, _p"
-        )
-        session.finish(json.loads(session.report_path.read_text(encoding="utf-8")))
+        session.finish(self._ask("__pipelines__.finish()"))
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         if self.session is not None:
@@ -223,6 +223,17 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 case "display_data" | "execute_result" | "update_display_data":
                     content["data"] = _valid_data(content["data"])
         return super().process_message(msg, cell, cell_index)
+
+    def _ask(self, expression: str) -> dict[str, Any]:
+        """The value of an expression in the kernel, which JSON can say."""
+        assert self.session is not None
+        path = self.session.report_path
+        self._tell(
+            "import json as _j; from pathlib import Path as _p;"
+            f"_p({str(path)!r}).write_text(_j.dumps({expression}), encoding='utf-8'); del _j, _p"
+        )
+        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return answer
 
     def _tell(self, code: str) -> None:
         """Execute `code` in the kernel without a trace in the notebook.
@@ -278,6 +289,7 @@ def _bootstrap() -> str:
         "    _f.loader.exec_module(_s.modules['jupyterlab_pipelines'])\n"
         "    del _f, _u\n"
         "import jupyterlab_pipelines.kernel.runtime as __pipelines__\n"
+        "__pipelines__.record_files()\n"
         "del _s\n"
     )
 

@@ -9,6 +9,7 @@ needed to repair a run.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import queue
 import signal
@@ -16,11 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.artifact import is_state
+from jupyterlab_pipelines.artifact import FILE, is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step, kernel_environment
@@ -111,6 +112,7 @@ class Runner:
         self.running: dict[str, _Running] = {}
         self.executed: dict[str, int] = {}
         self.wanted_too: dict[str, set[str]] = {}
+        self.files_wanted: dict[str, set[str]] = {}
         self.cancelled = False
         # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
@@ -221,9 +223,9 @@ class Runner:
     def _reconsider(self) -> list[tuple[Resolved, Decided]]:
         """Go through the steps in order: which results count, which steps are ready to run."""
         while True:
-            wanted_before = {name: set(names) for name, names in self.wanted_too.items()}
+            before = copy.deepcopy((self.wanted_too, self.files_wanted))
             ready = self._reconsider_once()
-            if self.wanted_too == wanted_before:
+            if (self.wanted_too, self.files_wanted) == before:
                 return ready
 
     def _reconsider_once(self) -> list[tuple[Resolved, Decided]]:
@@ -245,7 +247,7 @@ class Runner:
                 blocked.add(step.name)
                 continue
             wanted = self._wanted(step)
-            result = self.results.get(step.name)
+            result = self._result(resolved)
             if result is not None and result.cache_key == resolved.cache_key and _covers(result, wanted):
                 if result.execution is None:
                     blocked.add(step.name)
@@ -260,16 +262,63 @@ class Runner:
                         running.session.stop("stale")
                 continue
             forced = step.name in self.force and not self.executed.get(step.name)
-            decided = self.planner.decide(resolved, wanted=wanted, forced=forced)
-            if step.cache == "off" and self.executed.get(step.name):
+            files_wanted = self.files_wanted.get(step.name, set())
+            decided = self.planner.decide(resolved, wanted=wanted | files_wanted, forced=forced)
+            if step.cache == "off" and self.executed.get(step.name) and not files_wanted:
                 # `cache:off` is for other runs; within one run the step is executed once for each key.
                 decided = self._own_execution(resolved, wanted) or decided
             if decided.execution is not None:
                 self._reuse(resolved, decided)
                 done[step.name] = decided.execution.outputs
                 continue
-            ready.append((resolved, decided))
+            if not self._want_files(resolved):
+                ready.append((resolved, decided))
         return ready
+
+    def _result(self, resolved: Resolved) -> _Result | None:
+        """How the step ended in this run, unless its files were overwritten since."""
+        step = resolved.step
+        result = self.results.get(step.name)
+        if result is None or result.execution is None:
+            return result
+        execution = result.execution
+        if result.cache_key != resolved.cache_key:
+            if execution.run_id != self.run_id or not self.planner.has_seen(execution, resolved):
+                return result
+            execution = self.store.executions.move(execution, resolved.cache_key, resolved.parts)
+            result = self.results[step.name] = _Result(resolved.cache_key, execution)
+            self.store.runs.update_step(self.run_id, step.name, cache_key=resolved.cache_key)
+        for path in step.files:
+            if self._is_overwritten(step.name, execution, f"{FILE}{path}"):
+                del self.results[step.name]
+                return None
+        return result
+
+    def _want_files(self, resolved: Resolved) -> bool:
+        """Whether steps must run first, because later ones have overwritten what they left in files."""
+        wanted = False
+        for given in self.planner.overwritten(resolved):
+            result = self.results.get(given.step)
+            if result is None or result.execution is None:
+                continue
+            if self._is_overwritten(given.step, result.execution, given.name):
+                self.files_wanted.setdefault(given.step, set()).add(given.name)
+                del self.results[given.step]
+                wanted = True
+        return wanted
+
+    def _is_overwritten(self, step: str, execution: Execution, name: str) -> bool:
+        """Whether a file is not as `step` left it, and running the step again would help.
+
+        It does not if something changes the file that we do not see.
+        """
+        path = name.removeprefix(FILE)
+        is_known = execution.run_id != self.run_id or any(
+            path in self.learned.get(other, Effects()).files.writes
+            for other in self.executed
+            if other != step
+        )
+        return is_known and not self.planner.is_left(execution, name)
 
     def _own_execution(self, resolved: Resolved, wanted: frozenset[str]) -> Decided | None:
         for execution in self.store.executions.with_key(resolved.cache_key):
@@ -330,6 +379,7 @@ class Runner:
             if len(self.running) >= max(1, self.jobs):
                 return
             step = resolved.step
+            self.files_wanted.pop(step.name, None)
             count = self.executed[step.name] = self.executed.get(step.name, 0) + 1
             if count > MOST_EXECUTIONS:
                 raise PipelinesError(
@@ -509,6 +559,13 @@ class Runner:
         )
         if execution is not None:
             self._learn(ended.step, outcome.effects)
+        elif outcome.effects.files:
+            # It may have come too early: before the step that writes what it reads.
+            known, seen = self.learned.get(ended.step, Effects()), outcome.effects.files
+            files = replace(
+                known.files, reads=known.files.reads | seen.reads, lists=known.files.lists | seen.lists
+            )
+            self._learn(ended.step, replace(known, files=files))
 
     def _learn(self, step: str, effects: Effects) -> None:
         """What a step was seen to do may join steps that the syntax does not join."""
@@ -516,7 +573,8 @@ class Runner:
             return
         same_code = [name for name, code in self.codes.items() if code == self.codes[step]]
         for name in same_code:
-            self.learned[name] = effects
+            if name == step or name not in self.executed:
+                self.learned[name] = effects
         self.pipeline = read_pipeline(self.outline, self.learned)
         self.steps = self.pipeline.needed_for(self.targets)
         self._add_steps()

@@ -8,14 +8,14 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import Artifact, is_state
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
-from jupyterlab_pipelines.pipeline import Effects, Pipeline, Role, Step
+from jupyterlab_pipelines.pipeline import Effects, FileEffects, Pipeline, Role, Step
 from jupyterlab_pipelines.planner import Resolved
 from jupyterlab_pipelines.store import Store
 
@@ -53,7 +53,8 @@ class StepJob:
 class StepOutcome:
     """What one execution of a step came to. `error` is None when it succeeded.
 
-    `executed` and `log` are digests of stored objects.
+    `executed` and `log` are digests of stored objects. Of a step that failed, `effects` are what it had
+    done to files.
     """
 
     duration_seconds: float
@@ -140,7 +141,10 @@ def execute_step(job: StepJob) -> StepOutcome:
     report = session.report
     if report is None:
         told = _error(job, session, executed, failure, seconds)
-        return StepOutcome(seconds, executed=notebook, log=log, error=told, stopped=session.stopped)
+        seen = Effects(files=_file_effects(session.files)) if session.files else Effects()
+        return StepOutcome(
+            seconds, effects=seen, executed=notebook, log=log, error=told, stopped=session.stopped
+        )
     return outcome_of(job, report, seconds, executed=notebook, log=log, stopped=session.stopped)
 
 
@@ -158,12 +162,26 @@ def outcome_of(
         duration_seconds=seconds,
         outputs=tuple(_artifact(record) for record in report["outputs"]),
         previews={record["digest"]: record["preview"] for record in report["outputs"]},
-        effects=Effects.from_json(report["effects"]),
-        trace={"packages": report["packages"]} | ({} if _is_own(job) else {"paths": report["paths"]}),
+        effects=replace(Effects.from_json(report["effects"]), files=_file_effects(report["files"])),
+        trace={
+            "packages": report["packages"],
+            "files": report["files"]["read"],
+            "folders": report["files"]["listed"],
+        }
+        | ({} if _is_own(job) else {"paths": report["paths"]}),
         metrics=report["metrics"],
         executed=executed,
         log=log,
         stopped=stopped,
+    )
+
+
+def _file_effects(seen: Mapping[str, Any]) -> FileEffects:
+    return FileEffects(
+        reads=frozenset(seen["read"]).union(seen["databases"]),
+        lists=frozenset(seen["listed"]),
+        writes=frozenset(seen["written"]),
+        appends=frozenset(seen["appended"]),
     )
 
 

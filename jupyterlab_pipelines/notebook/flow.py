@@ -23,8 +23,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyterlab_pipelines import dag
-from jupyterlab_pipelines.artifact import AMBIENT
+from jupyterlab_pipelines.artifact import AMBIENT, FILE
 from jupyterlab_pipelines.errors import NotebookError
+from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
 from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
 from jupyterlab_pipelines.notebook.tags import METRICS_STEP, age_seconds
@@ -768,17 +769,19 @@ class _Flow:
     def pipeline(self) -> Pipeline:
         """The finished pipeline."""
         code = step_code(self.outline)
+        files = self._link_files()
         warnings = list(self._warnings())
         outputs: dict[str, set[str]] = {name: set() for name in self.tags}
         for reader in self.readers.values():
             for name, binding in reader.inputs.items():
-                if binding.owner is not None:
+                if binding.owner is not None and not name.startswith(FILE):
                     outputs[binding.owner].add(name)
         steps = {}
         for name, tagged in self.tags.items():
             tags = tagged.tags
             cells = tuple(cell.index for cell in self.outline.cells if cell.step == name)
             after, unknown = self._order(name, tags.after, tags.previous, cells[0])
+            after = tuple(dict.fromkeys([*after, *files.after[name]]))
             warnings.extend(unknown)
             steps[name] = Step(
                 name=name,
@@ -797,6 +800,7 @@ class _Flow:
                 leaves=tuple(self.leaves[name]),
                 defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
+                files=tuple(files.finals.get(name, ())),
             )
         parents = {name: step.parents for name, step in steps.items()}
         self._refuse_cycle(parents)
@@ -809,11 +813,29 @@ class _Flow:
             cells=self.outline.cells,
             parameters=tuple(self.parameters.values()),
             kernel=self.outline.kernel,
-            edges=tuple(self._edges(steps[name] for name in order)),
+            edges=tuple(self._edges((steps[name] for name in order), files)),
             warnings=tuple(warnings),
             needs_with=self.needs,
             preambles={name: tuple(cells) for name, cells in self.preambles.items()},
         )
+
+    def _link_files(self) -> FileLinks:
+        """Let steps that read files wait for those that write them."""
+        cells: dict[str, tuple[int, ...]] = {
+            name: tuple(cell.index for cell in self.outline.cells if cell.step == name) for name in self.tags
+        }
+        parents = {}
+        for name, tagged in self.tags.items():
+            owners = [binding.owner for binding in self.readers[name].inputs.values()]
+            known = [*owners, *tagged.tags.after, *tagged.tags.previous]
+            parents[name] = tuple(dict.fromkeys(owner for owner in known if owner in self.tags))
+        effects = {name: self.learned[name].files for name in self.tags if name in self.learned}
+        links = link_files(cells, effects, parents)
+        for name, writers in links.inputs.items():
+            for path, writer in writers.items():
+                self.readers[name].inputs[f"{FILE}{path}"] = _Binding(writer, (cells[writer][-1], END))
+                self.readers[name].optional.add(f"{FILE}{path}")
+        return links
 
     def _order(
         self, step: str, after: tuple[str, ...], previous: tuple[str, ...], cell_index: int
@@ -860,7 +882,7 @@ class _Flow:
             cell_index=next(cell.index for cell in self.outline.cells if cell.step == first),
         )
 
-    def _edges(self, steps: Iterable[Step]) -> Iterable[Edge]:
+    def _edges(self, steps: Iterable[Step], files: FileLinks) -> Iterable[Edge]:
         for step in steps:
             for parent in step.parents:
                 names = tuple(given.name for given in step.needs.inputs if given.step == parent)
@@ -869,9 +891,13 @@ class _Flow:
                     parent,
                     step.name,
                     names,
-                    explicit=not names,
-                    learned=bool(names)
-                    and all(n in seen_running.mutates | seen_running.binds for n in names),
+                    explicit=not names and parent not in files.after[step.name],
+                    learned=all(
+                        name.startswith(FILE) or name in seen_running.mutates | seen_running.binds
+                        for name in names
+                    )
+                    if names
+                    else parent in files.after[step.name],
                 )
 
     def _warnings(self) -> Iterable[Warning]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
@@ -93,6 +94,15 @@ class ExecutionStore:
             outputs={out.name: out for out in outputs},
             metrics=dict(metrics),
         )
+
+    def move(self, execution: Execution, cache_key: str, parts: Mapping[str, Any]) -> Execution:
+        """Put an execution under another key: it has turned out which steps its files come from."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE executions SET cache_key = ?, parts = ? WHERE id = ?",
+                (cache_key, json.dumps(parts), execution.id),
+            )
+        return replace(execution, cache_key=cache_key, parts=dict(parts))
 
     def with_key(self, cache_key: str) -> Iterator[Execution]:
         """Executions under one key, newest first; read one by one, since mostly the first will do."""

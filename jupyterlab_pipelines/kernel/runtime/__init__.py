@@ -8,13 +8,32 @@ called by the papermill engine around the step's own cells.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references
 from jupyterlab_pipelines.kernel.runtime.watch import Watch
 
 _watch: Watch | None = None
+_files: FileRecorder | None = None
+
+
+def record_files() -> None:
+    """Note from now on which files are read and written; before the first cell, setup included."""
+    global _files
+    from jupyterlab_pipelines.store import find_root
+
+    folder = Path(os.getcwd())
+    _files = FileRecorder(folder, find_root(folder), store_folder())
+    sys.addaudithook(_files.hook)
+
+
+def files() -> dict[str, Any]:
+    """What was seen of files, as JSON (see `FileRecorder.report`): all that a step that failed can tell."""
+    assert _files is not None, "record_files() comes first"
+    return _files.report()
 
 
 def load(**references: str) -> None:
@@ -31,7 +50,7 @@ def load(**references: str) -> None:
 def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
     global _watch
-    _watch = Watch(spec, _namespace(), store_folder())
+    _watch = Watch(spec, _namespace(), store_folder(), _files)
 
 
 def finish() -> dict[str, Any]:

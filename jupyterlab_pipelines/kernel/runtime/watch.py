@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import HIDDEN, is_state
+from jupyterlab_pipelines.artifact import FILE, HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
+from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
 from jupyterlab_pipelines.materializers import NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
@@ -33,6 +34,7 @@ WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
 MISSING = object()
+NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
 
 
 class Watch:
@@ -50,8 +52,15 @@ class Watch:
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
-    def __init__(self, spec: Mapping[str, Any], namespace: dict[str, Any], store: Path) -> None:
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        namespace: dict[str, Any],
+        store: Path,
+        files: FileRecorder | None = None,
+    ) -> None:
         self.spec = spec
+        self.files = files
         self.namespace = namespace
         self.artifacts = ArtifactStore(store / "artifacts")
         for name, value in load_references(store, spec["hidden"]).items():
@@ -76,10 +85,11 @@ class Watch:
         -------
         dict
             ``outputs``: a record for each name (see `Artifact`), with ``preview``; ``effects``: names
-            that were bound or changed in place, groups that share objects; ``packages``; ``metrics``;
-            ``seconds`` that this took.
+            that were bound or changed in place, groups that share objects; ``files``: see
+            `FileRecorder.report`; ``packages``; ``metrics``; ``seconds`` that this took.
         """
         started = time.perf_counter()
+        files = NO_FILES if self.files is None else self.files.report()
         after = self._definition_digests()
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
@@ -109,6 +119,9 @@ class Watch:
                 outputs[state.name] = record
                 if record["kind"] == "hidden":
                     changed.add(state.name)
+        for path, digest in files["written"].items():
+            name = f"{FILE}{path}"
+            outputs[name] = _nothing(name, "hidden", "") | {"digest": digest}
         return {
             "outputs": list(outputs.values()),
             "effects": {
@@ -116,6 +129,7 @@ class Watch:
                 "mutates": sorted(changed),
                 "shared": [sorted(group) for group in groups],
             },
+            "files": files,
             "packages": distributions_of(self.spec["imports"]),
             "paths": list(sys.path),
             "metrics": self._metrics(bound),

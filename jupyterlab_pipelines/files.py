@@ -1,0 +1,121 @@
+"""The state of files and folders: what a step saw of them, and whether that still holds.
+
+A **trace** is JSON that an execution keeps of what it read::
+
+    {"files": {"data/a.csv": [size, mtime_ns, digest], "data/b.csv": null},
+     "folders": {"data": [digest, ["own.csv"]]}}
+
+``null`` stands for a file that was looked for and not found. ``mtime_ns`` is null where it proves nothing.
+A folder's digest is one of its names, without those that the step itself put there afterwards. Paths are
+relative to the notebook's folder, with slashes, or absolute when they lie outside the project.
+
+Standard library only; used in kernels and by the planner.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Collection, Iterable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+DIGEST_BYTES = 16
+BLOCK_BYTES = 1 << 20
+RACY_NS = 2_000_000_000
+"""A file this young may change again without another time of modification."""
+
+ABSENT = "absent"
+"""In place of the digest of a file that is not there."""
+UNKNOWN = "unknown"
+"""In place of the digest of a file that changed while it was read: equal to nothing."""
+
+_digests: dict[tuple[str, int, int, int], str] = {}
+
+
+def file_digest(path: str) -> str:
+    """Digest of a file's content, `ABSENT` if there is no such file; computed once while it stays as it is."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return ABSENT
+        key = (path, status.st_size, status.st_mtime_ns, status.st_ino)
+        if key in _digests:
+            return _digests[key]
+        hashed = blake2b(digest_size=DIGEST_BYTES)
+        with open(path, "rb", buffering=0) as file:
+            while block := file.read(BLOCK_BYTES):
+                hashed.update(block)
+    except OSError:
+        return ABSENT
+    if is_settled(status):
+        _digests[key] = hashed.hexdigest()
+    return hashed.hexdigest()
+
+
+def is_settled(status: os.stat_result) -> bool:
+    """Whether another change of the file would surely show in its time of modification."""
+    return status.st_mtime_ns + RACY_NS < time.time_ns()
+
+
+def listed(folder: str) -> set[str] | None:
+    """Names in a folder, without hidden ones and compiled modules; None if it cannot be listed."""
+    try:
+        return {name for name in os.listdir(folder) if not name.startswith((".", "__pycache__"))}
+    except OSError:
+        return None
+
+
+def names_digest(names: Iterable[str] | None) -> str:
+    if names is None:
+        return ABSENT
+    text = "\0".join(sorted(names))
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def changed_files(trace: Mapping[str, Any], folder: Path, without: Collection[str] = ()) -> dict[str, str]:
+    """What a step read and is not as it was, by path: ``changed``, ``is gone`` or ``is there now``.
+
+    Parameters
+    ----------
+    folder
+        The notebook's.
+    without
+        Paths that do not count.
+    """
+    changed = {}
+    for path, seen in trace.get("files", {}).items():
+        if path in without:
+            continue
+        full = os.path.join(folder, path)
+        try:
+            status = os.stat(full)
+        except OSError:
+            if seen is not None:
+                changed[path] = "is gone"
+            continue
+        if seen is None:
+            changed[path] = "is there now"
+        elif [status.st_size, status.st_mtime_ns] == seen[:2]:
+            continue
+        elif status.st_size != seen[0] or file_digest(full) != seen[2]:
+            changed[path] = "changed"
+    return changed
+
+
+def changed_folders(trace: Mapping[str, Any], folder: Path) -> list[str]:
+    """Folders that a step listed and that hold other names now."""
+    changed = []
+    for path, (digest, own) in trace.get("folders", {}).items():
+        names = listed(os.path.join(folder, path))
+        if names_digest(None if names is None else names.difference(own)) != digest:
+            changed.append(path)
+    return changed
+
+
+def saw(trace: Mapping[str, Any], path: str, digest: str) -> bool:
+    """Whether a step read the file while it had this content."""
+    seen = trace.get("files", {}).get(path, ())
+    return digest == ABSENT if seen is None else bool(seen) and seen[2] == digest

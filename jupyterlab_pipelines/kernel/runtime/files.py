@@ -1,0 +1,378 @@
+"""Which files a step reads and writes, seen by an audit hook of its kernel.
+
+Python tells audit hooks of every file that it opens, whoever asks for it: `open`, pandas, numpy, zipfile.
+Libraries that open files in native code, and other processes, are not seen.
+
+Files of installed packages, of the system, of caches and of our own store do not count; modules beside the
+notebook do. The hook never raises, and does next to nothing for a file that it has seen.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import io
+import os
+import site
+import stat
+import sys
+import sysconfig
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from jupyterlab_pipelines.files import (
+    ABSENT,
+    UNKNOWN,
+    file_digest,
+    is_settled,
+    listed,
+    names_digest,
+)
+
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib", "/var/cache")
+IN_HOME = (".cache", ".config", ".matplotlib", ".fontconfig", ".ipython", ".jupyter", ".local/share/jupyter")
+COMPILED = "__pycache__"
+LISTED_BY_PYTHON = ("importlib", "pkgutil.py", "site.py")
+"""Parts of the standard library that list folders in search of modules and packages."""
+
+
+@dataclass(slots=True)
+class _Read:
+    """A file as it was when the step first opened it; `digest` is computed when it is needed."""
+
+    status: os.stat_result
+    is_settled: bool
+    digest: str | None = None
+
+
+class FileRecorder:
+    """Notes what this process does to files, from now until `report`.
+
+    Parameters
+    ----------
+    folder
+        The notebook's, and so far the working directory.
+    project
+        Paths below it are told relative to `folder`, all others absolute.
+    store
+        Our own files.
+    """
+
+    def __init__(self, folder: Path, project: Path, store: Path) -> None:
+        self.folder = os.path.realpath(folder)
+        self.project = os.path.realpath(project)
+        self.reads: dict[str, _Read | None] = {}
+        self.lists: dict[str, set[str] | None] = {}
+        # By path, whether the file was there before the step's first change to it.
+        self.writes: dict[str, bool] = {}
+        self.appended: set[str] = set()
+        self.databases: dict[str, str] = {}
+        self.made: set[str] = set()
+        self._is_on = True
+        self._busy = threading.local()
+        self._folders: dict[str, str] = {}
+        self._left_out = self._roots_left_out(store)
+        self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+        self._handlers: dict[str, Callable[..., None]] = {
+            "open": self._open,
+            "os.listdir": self._list,
+            "os.scandir": self._list,
+            "sqlite3.connect": self._database,
+            "os.remove": self._remove,
+            "os.rename": self._rename,
+            "os.truncate": lambda path, length: self._modify(path),
+            "os.link": lambda source, target, *rest: self._write(target),
+            "os.symlink": lambda source, target, *rest: self._write(target),
+            "os.mkdir": lambda path, *rest: self._make(path),
+            "shutil.rmtree": lambda path, *rest: self._remove_tree(path),
+        }
+
+    def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """The audit hook."""
+        handler = self._handlers.get(event)
+        if handler is None or not self._is_on or getattr(self._busy, "now", False):
+            return
+        self._busy.now = True
+        try:
+            handler(*arguments)
+        except Exception:  # whatever a path may be: the step goes on as if nobody looked
+            pass
+        finally:
+            self._busy.now = False
+
+    # -- what happens ---------------------------------------------------------------------------
+
+    def _open(self, name: Any, mode: str | None, flags: int) -> None:
+        path = self._path(name)
+        if path is None:
+            return
+        if mode is None:
+            mode = _mode(flags, path)
+        updates = "+" in mode
+        if "w" in mode or "x" in mode:
+            self._written(path)
+        elif "a" in mode:
+            if updates:
+                self._read(path)
+            self._append(path)
+        else:
+            self._read(path)
+            if updates:
+                self._written(path)
+
+    def _read(self, path: str) -> None:
+        if path in self.reads or path in self.writes:
+            return
+        try:
+            status = os.stat(path)
+        except OSError:
+            self.reads[path] = None
+            return
+        if stat.S_ISREG(status.st_mode):
+            self.reads[path] = _Read(status, is_settled(status))
+
+    def _written(self, path: str) -> None:
+        """The file is about to be written: what the step has read of it must be looked at now."""
+        if path in self.writes:
+            return
+        read = self.reads.get(path)
+        if read is not None and read.digest is None:
+            read.digest = _digest(path, read)
+        if not _is_special(path):
+            self.writes[path] = os.path.lexists(path)
+
+    def _append(self, path: str) -> None:
+        """Written, but what was there before stays."""
+        if path not in self.writes:
+            self._written(path)
+            self.appended.add(path)
+
+    def _write(self, name: Any) -> None:
+        path = self._path(name)
+        if path is not None:
+            self._written(path)
+
+    def _modify(self, name: Any) -> None:
+        path = self._path(name)
+        if path is not None:
+            self._read(path)
+            self._written(path)
+
+    def _remove(self, name: Any, folder: int = -1) -> None:
+        if folder == -1:  # else part of `shutil.rmtree`
+            self._write(name)
+
+    def _rename(self, source: Any, target: Any, *rest: Any) -> None:
+        if os.path.isdir(source):
+            for root, _, names in os.walk(source):
+                for name in names:
+                    old = os.path.join(root, name)
+                    self._write(old)
+                    self._write(os.path.join(target, os.path.relpath(old, source)))
+            return
+        path = self._path(source)
+        if path is not None and path not in self.writes:
+            self._read(path)
+        self._write(source)
+        self._write(target)
+
+    def _remove_tree(self, name: Any) -> None:
+        for root, _, names in os.walk(name):
+            for each in names:
+                self._write(os.path.join(root, each))
+
+    def _make(self, name: Any) -> None:
+        path = self._path(name)
+        if path is not None and not os.path.lexists(path):
+            self.made.add(path)
+
+    def _list(self, name: Any) -> None:
+        if _is_asked_by_python():
+            return
+        path = self._path("." if name is None else name)
+        if path is not None and path not in self.lists:
+            self.lists[path] = listed(path)
+
+    def _database(self, name: Any) -> None:
+        """What SQLite does to its file is not seen: the file tells it in the end."""
+        name = os.fsdecode(name)
+        if name.startswith("file:"):
+            name = unquote(name[5:].partition("?")[0])
+        if not name or name == ":memory:":
+            return
+        path = self._path(name)
+        if path is not None and path not in self.databases and path not in self.writes:
+            self.databases[path] = file_digest(path)
+            if self.databases[path] != ABSENT:
+                self._read(path)
+
+    # -- paths ----------------------------------------------------------------------------------
+
+    def _path(self, name: Any) -> str | None:
+        """The path under which a file is known, None if it does not count."""
+        if not isinstance(name, (str, bytes, os.PathLike)):
+            return None
+        head, tail = os.path.split(os.path.abspath(os.fsdecode(name)))
+        folder = self._folders.get(head)
+        if folder is None:
+            folder = os.path.realpath(head)
+            if (folder + os.sep).startswith(self._left_out):
+                folder = ""
+            self._folders[head] = folder
+        if not folder:
+            return None
+        path = os.path.join(folder, tail) if tail else folder
+        if (path + os.sep).startswith(self._left_out):
+            return None
+        if COMPILED in path:
+            return importlib.util.source_from_cache(path) if path.endswith(".pyc") else None
+        return path
+
+    def _roots_left_out(self, store: Path) -> tuple[str, ...]:
+        places = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+        places |= {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+        places |= {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
+        places.add(site.getusersitepackages())
+        places |= set(SYSTEM) | {os.path.join(os.path.expanduser("~"), name) for name in IN_HOME}
+        for variable in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
+            places.add(os.environ.get(variable) or "")
+        places |= {str(store), str(Path(__file__).parents[2])}
+        places.add(os.path.join(tempfile.gettempdir(), "jp-"))
+        project = os.path.join(self.project, "")
+        roots = set()
+        for place in places:
+            if not place:
+                continue
+            for each in (os.path.abspath(place), os.path.realpath(place)):
+                # A project in /usr/src is not the system's; the environment in a project is.
+                if not project.startswith(os.path.join(each, "")):
+                    roots.add(each if place.endswith("jp-") else os.path.join(each, ""))
+        return tuple(roots)
+
+    def _told(self, path: str) -> str:
+        """How the trace names a path."""
+        if (path + os.sep).startswith(os.path.join(self.project, "")):
+            path = os.path.relpath(path, self.folder)
+        return Path(path).as_posix()
+
+    # -- the report -----------------------------------------------------------------------------
+
+    def report(self) -> dict[str, Any]:
+        """What was seen, as JSON; nothing more is noted.
+
+        Returns
+        -------
+        dict
+            ``read`` and ``listed``: see `jupyterlab_pipelines.files`; ``written``: digest by path;
+            ``appended``: those of the written that kept what was in them; ``databases``: those of SQLite,
+            of which nobody knows whether the step, or another meanwhile, has changed them.
+        """
+        self._is_on = False
+        if self.writes:
+            _flush_open_files()
+        self._look_at_databases()
+        written = {}
+        for path, was_there in self.writes.items():
+            digest = file_digest(path)
+            if (was_there or digest != ABSENT) and not (self._is_temporary(path) and not was_there):
+                written[path] = digest
+        return {
+            "read": {
+                self._told(path): None if read is None else _as_json(path, read)
+                for path, read in self.reads.items()
+                if not (read is None and self._is_temporary(path))
+            },
+            "listed": {
+                self._told(path): [names_digest(names), self._own_names(path, names)]
+                for path, names in self.lists.items()
+                if not self._is_temporary(path)
+            },
+            "written": {self._told(path): digest for path, digest in written.items()},
+            "appended": sorted(self._told(path) for path in self.appended & written.keys()),
+            "databases": sorted(self._told(path) for path in self.databases),
+        }
+
+    def _look_at_databases(self) -> None:
+        for path, before in self.databases.items():
+            if path in self.writes or file_digest(path) == before:
+                continue
+            if before == ABSENT and not os.path.getsize(path):
+                # SQLite makes an empty file of one that is not there, and then finds no table in it.
+                self.reads[path] = None
+                continue
+            self.writes[path] = before != ABSENT
+            if before != ABSENT:
+                self.appended.add(path)
+                self.reads.pop(path, None)
+
+    def _own_names(self, folder: str, names: set[str] | None) -> list[str]:
+        """Names that the step itself put into a folder after it had listed it."""
+        made = [path for path, was_there in self.writes.items() if not was_there] + list(self.made)
+        own = {os.path.basename(path) for path in made if os.path.dirname(path) == folder}
+        return sorted(own - (names or set()))
+
+    def _is_temporary(self, path: str) -> bool:
+        return path.startswith(self._temporary) and not path.startswith(os.path.join(self.project, ""))
+
+
+def _mode(flags: int, path: str) -> str:
+    """The mode of `open` for flags of `os.open`."""
+    if not flags & (os.O_WRONLY | os.O_RDWR):
+        return "r"
+    if flags & os.O_APPEND:
+        return "a"
+    is_new = flags & (os.O_TRUNC | os.O_EXCL) or (flags & os.O_CREAT and not os.path.exists(path))
+    return "w" if is_new else "r+"
+
+
+def _is_special(path: str) -> bool:
+    """A folder, a pipe, a device."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _digest(path: str, read: _Read) -> str:
+    """Digest of what was read, `UNKNOWN` if the file has changed since."""
+    try:
+        now = os.stat(path)
+    except OSError:
+        return UNKNOWN
+    before = read.status
+    if (now.st_size, now.st_mtime_ns, now.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino):
+        return UNKNOWN
+    return file_digest(path)
+
+
+def _as_json(path: str, read: _Read) -> list[Any]:
+    digest = read.digest or _digest(path, read)
+    is_proof = read.is_settled and digest != UNKNOWN
+    return [read.status.st_size, read.status.st_mtime_ns if is_proof else None, digest]
+
+
+def _is_asked_by_python() -> bool:
+    """Whether a folder is listed in search of modules, not by the step."""
+    # This function, the handler, the hook: then who lists.
+    caller = sys._getframe(3).f_code.co_filename
+    return caller.startswith("<frozen ") or any(
+        f"{os.sep}{part}" in caller and caller.startswith(_STANDARD_LIBRARY) for part in LISTED_BY_PYTHON
+    )
+
+
+_STANDARD_LIBRARY = (sysconfig.get_path("stdlib"), os.path.realpath(sysconfig.get_path("stdlib")))
+
+
+def _flush_open_files() -> None:
+    """What the step has written to files that it did not close is theirs, too."""
+    for thing in gc.get_objects():
+        with suppress(Exception):
+            # Not `isinstance`: it asks the thing, which may be anybody's proxy.
+            if issubclass(type(thing), io.TextIOWrapper | io.BufferedWriter | io.BufferedRandom):
+                thing.flush()
