@@ -31,6 +31,7 @@ from traitlets import Callable, DottedObjectName, Instance, Type, Unicode
 
 from jupyterlab_pipelines.environment import Kernelspec
 from jupyterlab_pipelines.kernel import forkserver
+from jupyterlab_pipelines.notebook.ipython import parse_python
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline
 
 SURVIVES_A_FORK = frozenset(
@@ -62,7 +63,7 @@ def modules_to_preload(pipeline: Pipeline, folder: Path) -> list[str]:
         if "environ" in cell.source or "putenv" in cell.source or "%env" in cell.source:
             return []
         try:
-            tree = ast.parse(cell.source)
+            tree = parse_python(cell.source)
         except SyntaxError:
             continue
         for node in ast.walk(tree):

@@ -26,6 +26,7 @@ from jupyterlab_pipelines import dag
 from jupyterlab_pipelines.artifact import AMBIENT, FILE
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
+from jupyterlab_pipelines.notebook.ipython import parse_python
 from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
 from jupyterlab_pipelines.notebook.tags import METRICS_STEP, age_seconds
@@ -945,7 +946,7 @@ def _extends_package(statement: Statement, name: str) -> bool:
 
 def _tree(normalised: str) -> ast.stmt | None:
     try:
-        body = ast.parse(normalised).body
+        body = parse_python(normalised).body
     except SyntaxError:
         return None
     return body[0] if len(body) == 1 else None

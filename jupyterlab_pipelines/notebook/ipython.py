@@ -12,6 +12,7 @@ import ast
 import itertools
 import re
 import string
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -134,24 +135,24 @@ def parse_cell(text: str) -> tuple[ast.Module, str]:
         Neither Python nor IPython understands it.
     """
     try:
-        return _parse(text), text
+        return parse_python(text), text
     except SyntaxError as error:
         if not _may_be_ipython(text):
             raise located(error, text) from None
         python = _transform(text)
     try:
-        return _parse(python), python
+        return parse_python(python), python
     except SyntaxError as error:
         python = _automagic(text)
         if not python:
             raise located(error, text) from None
-    return _parse(python), python
+    return parse_python(python), python
 
 
 def parse_expression(text: str) -> ast.expr | None:
     """The syntax tree of an expression, None when it is none."""
     try:
-        module = _parse(f"({text}\n)")
+        module = parse_python(f"({text}\n)")
     except SyntaxError:
         return None
     only = module.body[0] if len(module.body) == 1 else None
@@ -224,11 +225,20 @@ def cell_magic_effect(name: str, line: str, body: str) -> MagicEffect:
     return MagicEffect(text=line, opaque=True)
 
 
-def _parse(text: str) -> ast.Module:
+_PARSING = threading.Lock()
+"""In CPython 3.11, threads that make syntax trees at the same time trip over one counter (SystemError)."""
+
+
+def parse_python(text: str) -> ast.Module:
+    """The syntax tree of Python that may await at the top level; any thread may ask.
+
+    Raises
+    ------
+    SyntaxError
+        It is no Python.
+    """
     try:
-        if "\\" not in text:
-            return cast(ast.Module, compile(text, "<cell>", "exec", _FLAGS, dont_inherit=True))
-        with warnings.catch_warnings():
+        with _PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" belongs to the run, not to reading
             return cast(ast.Module, compile(text, "<cell>", "exec", _FLAGS, dont_inherit=True))
     except ValueError as error:  # null characters, in older Pythons
