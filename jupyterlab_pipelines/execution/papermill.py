@@ -32,7 +32,7 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
-SECONDS_FOR_OUTPUT = 600
+SECONDS_FOR_OUTPUT = 30
 
 
 class StepSession:

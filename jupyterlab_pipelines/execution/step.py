@@ -241,6 +241,7 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "setup_values": list(needs.setup_values),
         # What is wanted as a value cannot travel as source: it is stored whole.
         "definitions": sorted((defined | set(step.defines)) - job.wanted),
+        "sources": sorted(defined | set(step.defines)),
         "imports": list(needs.imports),
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,

@@ -580,6 +580,8 @@ class _Flow:
             return bool(self.star_imports) or self.opaque == step or name in GIVEN
         if binding.owner == step:
             return True
+        if name in reader.own and binding.owner is not None:
+            self._refuse_interleaved(step, name, binding)
         if binding.owner is None:
             if name in self.parameters and not binding.is_definition:
                 reader.parameters.add(name)
@@ -669,7 +671,7 @@ class _Flow:
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(
             "interleaved_steps",
-            f"Step `{step}` reads `{name}` both before and after step `{binding.owner}` changes it "
+            f"Step `{step}` uses `{name}` both before and after step `{binding.owner}` changes it "
             f"(cell {binding.position[0] + 1}). Give the later cells of `{step}` a step name of their own.",
             cell_index=binding.position[0],
             step=step,

@@ -165,6 +165,12 @@ def test_sharing_reaches_over_names_and_rebinding() -> None:
             "interleaved_steps",
             ["`x`", "`a`", "`b`", "cell 3"],
         ),
+        (
+            # The last cell would read what `a` itself has bound, were it not in the same kernel.
+            [("a", "x = 1"), ("b", "x = [2]"), ("a", "x[0]")],
+            "interleaved_steps",
+            ["`x`", "`a`", "`b`", "cell 2"],
+        ),
         ([("a", "x = 1"), ("b", "x = (")], "syntax_error", ["Cell 2, line 1"]),
     ],
 )

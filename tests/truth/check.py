@@ -100,7 +100,9 @@ def _check_one(document: Notebook, folder: Path, jobs: int, verdict: Verdict) ->
 def _difference(truth: Sequence[str], output: dict[str, Any]) -> str | None:
     cells = [cell for cell in output["cells"] if cell["cell_type"] == "code"]
     for number, (expected, cell) in enumerate(zip(truth, cells, strict=True)):
-        shown = "".join("".join(out.get("text", "")) for out in cell["outputs"])
+        shown = "".join(
+            "".join(out.get("text", "")) for out in cell["outputs"] if out.get("name") == "stdout"
+        )
         shown, expected = ADDRESS.sub("at 0x…", shown), ADDRESS.sub("at 0x…", expected)
         if shown != expected:
             lines = difflib.ndiff(expected.splitlines(), shown.splitlines())

@@ -111,6 +111,9 @@ CASES: dict[str, Notebook] = {
     "a mutable default argument": steps(
         "def f(x, seen=[]):\n    seen.append(x)\n    return list(seen)", "f(1)", "print(f(2))"
     ),
+    "a default argument that its own step changes": steps(
+        "def f(x, seen=[]):\n    seen.append(x)\n    return list(seen)\nf(1)", "f(2)", "print(f(3))"
+    ),
     "a counter by global": steps(
         "count = 0\ndef inc():\n    global count\n    count += 1",
         "inc(); inc()",

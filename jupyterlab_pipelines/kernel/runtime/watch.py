@@ -46,7 +46,8 @@ class Watch:
         ``inputs``: digest by name of what was loaded; ``hidden``: references by name of hidden state
         to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
-        functions and classes, which travel as source; ``imports``: root modules that the step imports;
+        functions and classes, which travel as source; ``sources``: those and what is wanted as a value
+        though the notebook defines it; ``imports``: root modules that the step imports;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
@@ -92,6 +93,11 @@ class Watch:
         after = self._definition_digests()
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
+        }
+        redefined |= {
+            name
+            for name in self.spec["sources"]
+            if name not in self.definition_digests and _has_changing_defaults(self.namespace.get(name))
         }
         # Those that changed travel as values from here on, and what refers to them with them.
         self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
@@ -147,7 +153,7 @@ class Watch:
 
     def _definition_digests(self) -> dict[str, str]:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
-        found = {name: self.namespace.get(name) for name in self.spec["definitions"]}
+        found = {name: self.namespace.get(name) for name in self.spec["sources"]}
         with materializers.carried_definitions(frozenset()):
             return {
                 name: self._digest(value)
@@ -321,6 +327,14 @@ def _reference(value: Any) -> Callable[[], Any]:
         return weakref.ref(value)
     except TypeError:
         return lambda: value
+
+
+def _has_changing_defaults(value: Any) -> bool:
+    """Whether a function of this step may have changed what its source says: `def f(x, seen=[])`."""
+    if not isinstance(value, types.FunctionType) or value.__module__ != "__main__":
+        return False
+    defaults = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
+    return any(isinstance(default, list | dict | set) for default in defaults)
 
 
 def _obstacle_in(name: str, error: NotCarriableError) -> str:
