@@ -573,8 +573,10 @@ class Runner:
             return
         same_code = [name for name, code in self.codes.items() if code == self.codes[step]]
         for name in same_code:
-            if name == step or name not in self.executed:
-                self.learned[name] = effects
+            # The same code may touch other files: those that an input of it names.
+            known = self.learned.get(name, Effects())
+            own_files = name != step and name in self.executed
+            self.learned[name] = replace(effects, files=known.files) if own_files else effects
         self.pipeline = read_pipeline(self.outline, self.learned)
         self.steps = self.pipeline.needed_for(self.targets)
         self._add_steps()

@@ -256,13 +256,13 @@ def test_a_file_that_grows_from_step_to_step(folder: Path) -> None:
         )
 
     runs = Runs(folder, document())
-    runs.run()
+    runs.run(jobs=1)
     runs.same_as_run_all()
-    assert set(runs.run().values()) == {REUSED}
+    assert set(runs.run(jobs=1).values()) == {REUSED}
     runs.edit(document("zwei"))
-    runs.run()
+    runs.run(jobs=1)
     runs.same_as_run_all()
-    assert set(runs.run().values()) == {REUSED}
+    assert set(runs.run(jobs=1).values()) == {REUSED}
 
 
 def test_a_log_joins_no_steps(folder: Path) -> None:
