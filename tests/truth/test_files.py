@@ -94,7 +94,8 @@ def put(path: Path, number: int) -> None:
         case ".joblib":
             joblib.dump(number, path)
         case ".py":
-            path.write_text(f"def value():\n    return {number}\n")
+            # Of another size each time: Python itself does not see an equally long change within a second.
+            path.write_text(f"def value():\n    return {number}\n" + "\n" * number)
         case _:
             path.write_text(f"n\n{number}\n")
 
