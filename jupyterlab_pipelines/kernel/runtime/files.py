@@ -115,6 +115,8 @@ class FileRecorder:
         if mode is None:
             mode = _mode(flags, path)
         updates = "+" in mode
+        if _is_compiled(name) and (updates or "r" not in mode):
+            return
         if "w" in mode or "x" in mode:
             self._written(path)
         elif "a" in mode:
@@ -155,7 +157,7 @@ class FileRecorder:
 
     def _write(self, name: Any) -> None:
         path = self._path(name)
-        if path is not None:
+        if path is not None and not _is_compiled(name):
             self._written(path)
 
     def _modify(self, name: Any) -> None:
@@ -319,6 +321,11 @@ class FileRecorder:
 
     def _is_temporary(self, path: str) -> bool:
         return path.startswith(self._temporary) and not path.startswith(os.path.join(self.project, ""))
+
+
+def _is_compiled(name: Any) -> bool:
+    """Whether a file is Python's own copy of a module: reading it reads the module, writing it changes nothing."""
+    return COMPILED in os.fsdecode(name)
 
 
 def _mode(flags: int, path: str) -> str:
