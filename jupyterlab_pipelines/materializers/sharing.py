@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import types
+import weakref
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -129,6 +130,8 @@ def _is_nobodys(thing: object) -> bool:
     """Immutable, or found by name where it is loaded."""
     if isinstance(thing, (type, types.ModuleType, Enum)):
         return True
+    if type(thing) is dict and "__builtins__" in thing:  # the global names of a frame or of code
+        return True
     if isinstance(thing, types.BuiltinFunctionType):  # `len`, but not `xs.append`
         return isinstance(thing.__self__, (type, types.ModuleType, type(None)))
     if isinstance(thing, types.FunctionType):
@@ -153,4 +156,6 @@ def _parts(thing: Any) -> list[Any]:
         return [*(item for column in objects for item in column), thing.attrs, *own]
     if type(thing).__module__.partition(".")[0] in ("polars", "pyarrow"):
         return []
+    if isinstance(thing, weakref.ref):
+        return [thing()]
     return gc.get_referents(thing)

@@ -27,6 +27,7 @@ def step_notebook(
     kernel: str,
     references: Mapping[str, str],
     late: Collection[str] = (),
+    without_cells: Collection[int] = (),
 ) -> dict[str, Any]:
     """The notebook that executes `step` alone, nbformat 4.5.
 
@@ -38,10 +39,14 @@ def step_notebook(
         By name of an input, how the runtime finds its stored value.
     late
         Inputs that refer to late definitions.
+    without_cells
+        Setup and parameters cells that were executed already in the kernel in which the step goes on.
     """
     cells: list[dict[str, Any]] = []
     parameter_cells = pipeline.cells_of(CellKind.PARAMETERS)
     for cell in pipeline.preamble_of(step):
+        if cell.index in without_cells:
+            continue
         tags = ["parameters"] if cell.index in parameter_cells[-1:] else []
         cells.append(
             _code(f"cell-{cell.index}", cell.source, tags + _kept(content, cell.index), cell_index=cell.index)

@@ -55,7 +55,7 @@ def _execute_step(job: StepJob) -> StepOutcome:
     for cell in notebook["cells"]:
         cells.append((cell["source"], is_step_cell(cell)))
         if "parameters" in cell["metadata"]["tags"]:
-            values = step_module._used(job)
+            values = step_module.used_parameters(job)
             cells.append(("\n".join(f"{name} = {value!r}" for name, value in values.items()), False))
     texts, report, error = _in_a_process(
         _step_cells, cells, step_module._spec(job), str(job.store.path), str(job.folder)

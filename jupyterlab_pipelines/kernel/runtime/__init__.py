@@ -21,12 +21,12 @@ _files: FileRecorder | None = None
 
 
 def record_files() -> None:
-    """Note from now on which files are read and written; before the first cell, setup included."""
+    """Note from now on which files are read and written; before a step's first cell, setup included."""
     global _files
     from jupyterlab_pipelines.store import find_root
 
     folder = Path(os.getcwd())
-    _files = FileRecorder(folder, find_root(folder), store_folder())
+    _files = FileRecorder(folder, find_root(folder), store_folder(), _files)
     sys.addaudithook(_files.hook)
 
 

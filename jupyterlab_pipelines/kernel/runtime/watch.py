@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 import types
@@ -22,6 +23,7 @@ from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
 UNCARRIABLE = "uncarriable"
+UNKEPT = "unkept"
 KEPT_ANYWAY_BYTES = 1 << 26
 KEPT_ANYWAY_ITEMS = 100_000
 """Up to this size, a value is kept though no step reads it (yet)."""
@@ -43,7 +45,8 @@ class Watch:
     Parameters
     ----------
     spec
-        ``inputs``: digest by name of what was loaded; ``hidden``: references by name of hidden state
+        ``inputs``: digest by name of what was loaded; ``absent``: names that stand for nothing;
+        ``hidden``: references by name of hidden state
         to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
@@ -63,6 +66,8 @@ class Watch:
         self.files = files
         self.namespace = namespace
         self.artifacts = ArtifactStore(store / "artifacts")
+        for name in spec["absent"]:
+            namespace.pop(name, None)
         for name, value in load_references(store, spec["hidden"]).items():
             next(state for state in hidden.STATES if state.name == name).write(value)
         self.before = {name: id(value) for name, value in namespace.items()}
@@ -76,6 +81,7 @@ class Watch:
             if name in namespace
         }
         self.definition_digests = self._definition_digests()
+        self.unkept: dict[str, Any] = {}
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
 
     def finish(self) -> dict[str, Any]:
@@ -107,6 +113,7 @@ class Watch:
             values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
+            outputs |= {name: _unkept(name, value) for name, value in self.unkept.items()}
         for name in self.spec["wanted"]:
             if name not in self.namespace and not is_state(name):
                 outputs[name] = _nothing(name, ABSENT, "")
@@ -191,8 +198,10 @@ class Watch:
                 or (name in own and isinstance(value, type | types.FunctionType))
             ):
                 continue
-            elif _size(value) <= KEPT_ANYWAY_BYTES:
+            elif _size(value) <= KEPT_ANYWAY_BYTES and not _is_long(value):
                 chosen[name] = value
+            else:
+                self.unkept[name] = value
         return chosen
 
     def _shared(self, values: Mapping[str, Any]) -> list[frozenset[str]]:
@@ -219,13 +228,11 @@ class Watch:
                 records |= self._store_group(members)
         for name, value in values.items():
             if name not in records:
-                record = self._store_one(name, value)
-                if record is not None:
-                    records[name] = record
+                records[name] = self._store_one(name, value)
         return records
 
-    def _store_one(self, name: str, value: Any) -> dict[str, Any] | None:
-        """The record of one stored value; None if it cannot be stored and nobody wants it."""
+    def _store_one(self, name: str, value: Any) -> dict[str, Any]:
+        """The record of one value: stored, or told why it cannot be."""
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
@@ -246,8 +253,8 @@ class Watch:
         """Several names for one object: one file, and one object again when it is loaded."""
         first, value = next(iter(members.items()))
         record = self._store_one(first, value)
-        if record is None:
-            return {}
+        if record["kind"] == UNCARRIABLE:
+            return {name: record | {"name": name} for name in members}
         names = "=".join(members)
         together = f"{record['digest']}{WITH}{names}"
         return {name: record | {"name": name, "digest": together, "member": names} for name in members}
@@ -262,8 +269,7 @@ class Watch:
         except OSError:
             raise
         except Exception:  # one of them cannot be stored: each for itself, then
-            records = {name: self._store_one(name, value) for name, value in members.items()}
-            return {name: record for name, record in records.items() if record is not None}
+            return {name: self._store_one(name, value) for name, value in members.items()}
         definitions = self._referred(digest, referred)
         return {
             name: _record(name, value, f"{self._digest(value)}{WITH}{digest}", GROUP, size)
@@ -280,9 +286,7 @@ class Watch:
         noted = self.artifacts.read_bytes(note)
         return [] if noted is None else noted.decode().split("\n")
 
-    def _uncarriable(self, name: str, value: Any, why: str) -> dict[str, Any] | None:
-        if name not in self.spec["wanted"] and name not in self.spec["inputs"]:
-            return None
+    def _uncarriable(self, name: str, value: Any, why: str) -> dict[str, Any]:
         return _nothing(name, UNCARRIABLE, why) | {"type": materializers.describe(value)[0]}
 
     def _hidden_output(self, state: hidden.HiddenState) -> dict[str, Any] | None:
@@ -299,7 +303,7 @@ class Watch:
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
         record = self._store_one(state.name, after)
-        return None if record is None else record | {"kind": "hidden"}
+        return None if record["kind"] == UNCARRIABLE else record | {"kind": "hidden"}
 
     def _metrics(self, bound: set[str]) -> dict[str, Any]:
         names = set(self.spec["metrics"])
@@ -376,6 +380,16 @@ def _nothing(name: str, kind: str, why: str) -> dict[str, Any]:
     }
 
 
+def _unkept(name: str, value: Any) -> dict[str, Any]:
+    """The record of a large value that no step reads: how it would be stored."""
+    type_name, summary = materializers.describe(value)
+    return _nothing(name, UNKEPT, f"{summary}, not stored: no step reads it".lstrip(", ")) | {
+        "type": type_name,
+        "materializer": materializers.materializer_of(value).name,
+        "size_bytes": _size(value),
+    }
+
+
 def _is_shells(name: str) -> bool:
     """IPython's own bookkeeping: `_`, `__`, `_3`, `_i3`, `In`, `Out`, …"""
     if name in SHELL_NAMES or name.startswith("__"):
@@ -415,6 +429,13 @@ def _size(value: Any) -> int:
                 return int(size)
         except Exception:  # somebody's own attribute of that name
             continue
-    if isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS:
-        return KEPT_ANYWAY_BYTES + 1  # its items may be of any size
-    return sys.getsizeof(value, 0)
+    guess: int = sys.getsizeof(value, 0)
+    if isinstance(value, list | dict | set | tuple):
+        some = list(itertools.islice(value, 100))
+        guess += sum(sys.getsizeof(item, 0) for item in some) * len(value) // max(1, len(some))
+    return guess
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a container has so many items that it may be of any size."""
+    return isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS
