@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.materializers import canonical
+from jupyterlab_pipelines.materializers import canonical, mapped
 
 MAPPED_FROM_BYTES = 1 << 24
 """From this size on a file is mapped, so that loading costs nothing; a smaller one is read, and
@@ -45,7 +45,11 @@ class NumpyMaterializer:
             with path.open("rb") as file:
                 return np.lib.format.read_array(file, allow_pickle=False)
         # "c" is copy on write: the value may be changed in place, the file is not.
-        return np.lib.format.open_memmap(path, mode="c").view(np.ndarray)
+        array = np.lib.format.open_memmap(path, mode="c")
+        mapping: Any = array.base
+        with path.open("rb") as file:
+            mapped.watch(mapping, file.fileno())
+        return array.view(np.ndarray)
 
 
 def _is_kept_by_npy(dtype: Any) -> bool:
@@ -89,11 +93,11 @@ def _scalar_form(encoder: canonical.Encoder, scalar: Any) -> tuple[object, ...]:
 
 def _array_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...] | None:
     if array.dtype.kind == "O" and array.dtype.fields is None:
-        return ("numpy.ndarray", array.dtype, array.shape, order_of(array), tuple(array.ravel().tolist()))
+        return ("numpy.ndarray", array.dtype, array.shape, order_of(array), encoder.objects(array))
     if array.dtype.hasobject or array.dtype.kind not in "biufcmMSUV":
         return None
     traits = (array.dtype, array.shape, order_of(array), array.flags.writeable, encoder.place(array))
-    return ("numpy.ndarray", *traits, hash_array(array))
+    return ("numpy.ndarray", *traits, *encoder.data([in_memory_order(array)]))
 
 
 def _masked_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...]:
@@ -108,9 +112,14 @@ def order_of(array: Any) -> str:
     return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
 
 
+def in_memory_order(array: Any) -> Any:
+    """The array or its transpose, whose C order is the order of the array in memory."""
+    return array.T if order_of(array) == "F" else array
+
+
 def hash_array(array: Any) -> bytes:
     """Hash of the data alone, in the array's memory order; padding is not data."""
-    return hash_columns([(array.T if order_of(array) == "F" else array)])[0]
+    return hash_columns([in_memory_order(array)])[0]
 
 
 def hash_columns(columns: list[Any]) -> list[bytes]:
