@@ -94,8 +94,12 @@ class Encoder(pickle.Pickler):
         try:
             form = self._forms[kind]
         except KeyError:
-            form = self._forms[kind] = _form_of(kind)
+            form = self._forms[kind] = self.form_of(kind)
         return None if form is None else form(self, thing)
+
+    def form_of(self, kind: type) -> Form | None:
+        """How objects of this type are encoded; asked once for each type."""
+        return _form_of(kind)
 
     def meet(self, thing: object) -> tuple[object, ...] | None:
         """The encoding of a mutable object met before; None at the first meeting."""

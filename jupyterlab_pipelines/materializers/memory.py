@@ -53,6 +53,8 @@ def extents_of(thing: Any, owner: Hashable) -> Iterator[Extent]:
 
 def region_of(array: Any) -> Region:
     first: int = array.__array_interface__["data"][0]
+    if array.flags.forc:
+        return Region(first, first + array.nbytes)
     if not array.size:
         return Region(first, first)
     steps = [(length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)]

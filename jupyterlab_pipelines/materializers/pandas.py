@@ -8,6 +8,7 @@ indexes that are not listed here go by `pickle`, which keeps them as well but op
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import mmap
 import sys
@@ -491,7 +492,8 @@ def _parts(encoder: canonical.Encoder, array: Any) -> tuple[tuple[object, ...], 
     import pandas as pd
 
     dtype = array.dtype
-    head: tuple[object, ...] = (type(array).__name__, str(dtype), len(array))
+    name = _name_of(dtype) if isinstance(dtype, np.dtype) else str(dtype)
+    head: tuple[object, ...] = (type(array).__name__, name, len(array))
     if isinstance(dtype, np.dtype):
         values = np.asarray(array)
         if dtype.kind == "O":
@@ -518,6 +520,12 @@ def _parts(encoder: canonical.Encoder, array: Any) -> tuple[tuple[object, ...], 
     if hasattr(array, "_mask") and hasattr(array, "_data"):
         return head, [encoder.masked(array._data, array._mask), array._mask]
     return (*head, array.__reduce_ex__(5)), []
+
+
+@functools.lru_cache(maxsize=256)
+def _name_of(dtype: Any) -> str:
+    """NumPy makes the name of a dtype anew each time, which counts in a frame of thousands of columns."""
+    return str(dtype)
 
 
 MATERIALIZER = PandasMaterializer()
