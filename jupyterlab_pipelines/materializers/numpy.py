@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,13 @@ MAPPED_FROM_BYTES = 1 << 24
 """From this size on a file is mapped, so that loading costs nothing; a smaller one is read, and
 the array owns its memory as most arrays do."""
 
+_THREADS_FROM_BYTES = 1 << 25
+_THREADS = 8
+"""Other steps want their share of the processors."""
+
+_COLUMNS_AT_ONCE = 8
 _ROWS_AT_ONCE = 4096
-"""Of columns that are strided: so many rows of all of them fit the processor's cache."""
+"""Of columns that are strided: so many rows of so many columns fit the processor's cache."""
 
 
 class NumpyMaterializer:
@@ -125,20 +133,41 @@ def hash_array(array: Any) -> bytes:
 def hash_columns(columns: list[Any]) -> list[bytes]:
     """Hash of the data of each array, in C order; strided ones of equal length go side by side."""
     hashers = [canonical.new_hash() for _ in columns]
+    jobs: list[Callable[[], None]] = []
     strided: dict[int, list[tuple[Any, Any]]] = {}
     for column, hasher in zip(columns, hashers, strict=True):
         if column.dtype.fields is not None or column.dtype.char in "gG":
             for part in _parts(column):
                 hasher.update(hash_array(part))
         elif column.flags.c_contiguous:
-            hasher.update(_bytes_of(column))
+            jobs.append(functools.partial(hasher.update, _bytes_of(column)))
         else:
             strided.setdefault(len(column), []).append((column, hasher))
-    for length, side_by_side in strided.items():
-        for start in range(0, length, _ROWS_AT_ONCE):
-            for column, hasher in side_by_side:
-                hasher.update(_bytes_of(column[start : start + _ROWS_AT_ONCE]))
+    for side_by_side in strided.values():
+        for start in range(0, len(side_by_side), _COLUMNS_AT_ONCE):
+            jobs.append(functools.partial(_hash_strided, side_by_side[start : start + _COLUMNS_AT_ONCE]))
+    _do(jobs, is_worth_threads=sum(column.nbytes for column in columns) >= _THREADS_FROM_BYTES)
     return [hasher.digest() for hasher in hashers]
+
+
+def _hash_strided(side_by_side: list[tuple[Any, Any]]) -> None:
+    length = len(side_by_side[0][0])
+    for start in range(0, length, _ROWS_AT_ONCE):
+        for column, hasher in side_by_side:
+            hasher.update(_bytes_of(column[start : start + _ROWS_AT_ONCE]))
+
+
+def _do(jobs: list[Callable[[], None]], *, is_worth_threads: bool) -> None:
+    if not is_worth_threads or len(jobs) < 2:
+        for job in jobs:
+            job()
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    # hashlib lets other threads run while it hashes. None is left behind: a step may fork.
+    with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1, _THREADS)) as threads:
+        for done in [threads.submit(job) for job in jobs]:
+            done.result()
 
 
 def _bytes_of(array: Any) -> Any:
