@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 import types
 import weakref
@@ -149,13 +150,19 @@ def _parts(thing: Any) -> list[Any]:
     if isinstance(thing, types.FunctionType):
         return [*(thing.__closure__ or ()), thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
     if np is not None and isinstance(thing, np.ndarray):
-        return cast("list[Any]", thing.ravel().tolist()) if thing.dtype == object else []
+        return _items_of(thing) if thing.dtype == object else []
     if pd is not None and isinstance(thing, (pd.DataFrame, pd.Series)):
-        objects = [column.tolist() for column in columns_of(thing) if column.dtype == object]
+        items = [_items_of(column) for column in columns_of(thing) if column.dtype == object]
         own = [getattr(thing, name, None) for name in type(thing)._metadata]  # of subclasses
-        return [*(item for column in objects for item in column), thing.attrs, *own]
+        return [*itertools.chain(*items), thing.attrs, *own]
     if type(thing).__module__.partition(".")[0] in ("polars", "pyarrow"):
         return []
     if isinstance(thing, weakref.ref):
         return [thing()]
     return gc.get_referents(thing)
+
+
+def _items_of(array: Any) -> list[Any]:
+    """What is in an array of objects; nothing if all are texts and numbers, as in most columns."""
+    items: list[Any] = array.ravel().tolist()
+    return [] if _ATOMS.issuperset(map(type, items)) else items

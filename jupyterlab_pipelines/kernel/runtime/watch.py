@@ -17,7 +17,7 @@ from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
-from jupyterlab_pipelines.materializers import NotCarriableError
+from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
@@ -80,6 +80,8 @@ class Watch:
             for name in (*spec["inputs"], *self.setup_digests)
             if name in namespace
         }
+        self.snapshots = self._snapshots()
+        self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests()
         self.unkept: dict[str, Any] = {}
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
@@ -153,10 +155,25 @@ class Watch:
                 changed.add(name)
                 continue
             value = self.loaded[name]()
-            # What is gone by now nobody else can see, changed or not.
-            if value is not None and self._digest(value) != before.partition(WITH)[0]:
+            if value is None:  # what is gone by now nobody else can see, changed or not
+                continue
+            digest = before.partition(WITH)[0]
+            snapshot = self.snapshots.get(name)
+            if snapshot is not None and snapshot.proves(value):
+                self._known[id(value)] = (value, digest)
+            elif self._final_digest(value) != digest:
                 changed.add(name)
         return changed
+
+    def _snapshots(self) -> dict[str, materializers.Snapshot]:
+        """Of the inputs for which there is something cheaper than their digest."""
+        with self._definitions():
+            taken = {
+                name: materializers.snapshot(self.namespace[name])
+                for name in self.spec["inputs"]
+                if name in self.namespace
+            }
+        return {name: snapshot for name, snapshot in taken.items() if snapshot is not None}
 
     def _definition_digests(self) -> dict[str, str]:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
@@ -236,7 +253,7 @@ class Watch:
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
-            digest = materializer.digest(value)
+            digest = self._digest_once(value, materializer)
             size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
             if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
                 materializer.read(self.artifacts.path(digest))
@@ -272,7 +289,7 @@ class Watch:
             return {name: self._store_one(name, value) for name, value in members.items()}
         definitions = self._referred(digest, referred)
         return {
-            name: _record(name, value, f"{self._digest(value)}{WITH}{digest}", GROUP, size)
+            name: _record(name, value, f"{self._final_digest(value)}{WITH}{digest}", GROUP, size)
             | {"stored": digest, "member": name, "definitions": definitions}
             for name, value in members.items()
         }
@@ -315,11 +332,17 @@ class Watch:
             if name in self.namespace and (number := _number(self.namespace[name])) is not None
         }
 
-    def _digest(self, value: Any) -> str:
-        try:
-            return materializers.digest_of(value)
-        except Exception:  # what has no digest is told by its identity: rebound is changed
-            return f"object {id(value)}"
+    def _digest_once(self, value: object, materializer: Materializer) -> str:
+        """The digest of a value after the step's last cell, when nothing changes any more."""
+        if id(value) not in self._known:
+            self._known[id(value)] = (value, materializer.digest(value))
+        return self._known[id(value)][1]
+
+    def _final_digest(self, value: object) -> str:
+        return _or_identity(value, lambda: self._digest_once(value, materializers.materializer_of(value)))
+
+    def _digest(self, value: object) -> str:
+        return _or_identity(value, lambda: materializers.digest_of(value))
 
     def _definitions(self) -> Any:
         return materializers.carried_definitions(frozenset(self.spec["definitions"]))
@@ -331,6 +354,14 @@ def _reference(value: Any) -> Callable[[], Any]:
         return weakref.ref(value)
     except TypeError:
         return lambda: value
+
+
+def _or_identity(value: object, digest: Callable[[], str]) -> str:
+    """The digest; what has none is told by its identity: rebound is changed."""
+    try:
+        return digest()
+    except Exception:
+        return f"object {id(value)}"
 
 
 def _has_changing_defaults(value: Any) -> bool:
