@@ -23,7 +23,10 @@ from tests.truth.generator import Program, Story, put
 TOLD = frozenset({"interleaved_steps", "order_cycle", "setup_reads_step", "not_carriable"})
 """Errors that name variable, step and remedy: the honest answer where steps cannot be cut like that."""
 
+Content = dict[str, bytes | None]
+
 TIMES = re.compile(r"(CPU times|Wall time): .*")
+FOLDER = re.compile(r"/\S*truth-\w+/(pipeline|run-all)/")
 MEMORY = Path("/dev/shm")
 
 
@@ -78,10 +81,10 @@ def check(story: Story, *, kernels: bool = False) -> Tally:
         checker = _Checker(folder, story.jobs, kernels, tally)
         for number, program in enumerate(story.versions):
             try:
-                told = checker.check(program)
+                has_ended = checker.check(program)
             except AssertionError as problem:
                 raise type(problem)(f"version {number}, {problem}\n{story!r}") from None
-            if told:
+            if has_ended:
                 break
     return tally
 
@@ -91,7 +94,7 @@ class _Checker:
 
     def __init__(self, folder: Path, jobs: int, kernels: bool, tally: Tally) -> None:
         self.here = folder / "pipeline" / "notebook"
-        self.there = folder / "truth" / "notebook"
+        self.there = folder / "run-all" / "notebook"
         self.store = folder / "store"
         self.output = folder / "output.ipynb"
         self.jobs = jobs
@@ -101,7 +104,7 @@ class _Checker:
         self.here.mkdir(parents=True)
 
     def check(self, program: Program) -> bool:
-        """False if the user was told that this cannot be, and the story ends."""
+        """Whether the story ends: the user was told that this cannot be, or what the next run finds is unsure."""
         document = program.notebook()
         put({name: text for name, text in program.files.items() if self.beside.get(name) != text}, self.here)
         self.beside = program.files
@@ -110,14 +113,12 @@ class _Checker:
         if truth is None:
             self.tally.skipped += 1
             return False
-        # A second Run All may find other files than the first.
-        is_settled = before == after
+        changes_files = before != after
         for attempt in ("first run", "second run"):
-            if attempt == "second run" and not is_settled:
+            if attempt == "second run" and changes_files:
                 truth, again = self._run_all(document, program)
-                is_settled = again == after
-                if truth is None or not is_settled:
-                    return False
+                if truth is None or again != after:
+                    return True  # every Run All goes on from what the one before has left
             run = self._run(document, program, attempt)
             if run is None:
                 self.tally.told += 1
@@ -133,14 +134,14 @@ class _Checker:
             not_reused = [step for step in run["steps"] if step["status"] != "reused"]
             self.tally.executed += len(not_reused)
             self.tally.reused += len(run["steps"]) - len(not_reused)
-            if attempt == "second run" and not_reused:
+            if attempt == "second run" and not_reused and not changes_files:
                 reasons = "\n".join(f"{step['name']}: {step['reasons']}" for step in not_reused)
                 raise ForgottenError(f"{attempt}: {reasons}")
         return False
 
     def _run_all(
         self, document: Notebook, program: Program, *, again: bool = False
-    ) -> tuple[list[CellText] | None, dict[str, bytes]]:
+    ) -> tuple[list[CellText] | None, Content]:
         """What every cell shows, None if one fails; and what is in the files then."""
         if again:
             self._put_back()
@@ -205,18 +206,20 @@ def _shown(executed: Notebook) -> list[CellText]:
 
 def _even(texts: list[CellText]) -> list[CellText]:
     """Without what differs from time to time, and without warnings, which name lines of files."""
-    return [replace(text, stdout=TIMES.sub("times", text.stdout), stderr="") for text in texts]
+    return [
+        replace(text, stdout=TIMES.sub("times", FOLDER.sub("…/", text.stdout)), stderr="") for text in texts
+    ]
 
 
-def _content(folder: Path) -> dict[str, bytes]:
+def _content(folder: Path) -> dict[str, bytes | None]:
+    """By path, what is in the files, and None for folders."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".pyc"
     }
 
 
-def _assert_same_files(left: dict[str, bytes], expected: dict[str, bytes]) -> None:
+def _assert_same_files(left: Content, expected: Content) -> None:
     for name in sorted(left.keys() | expected.keys()):
         assert left.get(name) == expected.get(name), (
             f"{name} holds {left.get(name)!r}, after Run All {expected.get(name)!r}"

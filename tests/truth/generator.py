@@ -258,38 +258,39 @@ def _program(
     written = writer.statements(setup)
     if written:
         program.cells.append(Lines(written, first))
-    step = number = 0
-    for head, plans in cells:
+    steps: list[str] = []
+    for number, (head, plans) in enumerate(cells):
         written = writer.statements(plans)
-        if not written:
-            continue
-        dice = _Dice(head)
-        number += 1
-        if dice.hits(65):
-            step = number
-        one = Lines(written, f"s{step}")
-        what = dice.below(64)
-        if what == 1 and step == number > 1:
-            one.tags = (f"after:s{max(1, number - 2)}",)
-        elif what == 2 and step != number:
-            one.step = ""
-        elif what == 3:
-            one.magic = "%%time"
-        elif what == 4:
-            one.magic = "%%capture out"
-            writer.write("from types import SimpleNamespace as out; out.stdout = ''")
-            program.cells.append(one)
-            one = Lines(["print(out.stdout)"], f"s{step}")
-        elif what == 5:
-            program.cells.append(Lines([f"{dice.choice(NAMES)} = 'skipped'"], None, tags=("skip",)))
-        elif what == 6 and number > 3:
-            one.step = "s1"
-        if any(other.step == f"s{step}" for other in program.cells) or one.step:
-            program.cells.append(one)
-        else:
-            program.cells.append(Lines(one.statements, f"s{step}", one.magic))
+        if written:
+            program.cells.extend(_cells(writer, _Dice(head), written, f"s{number}", steps))
     program.cells.append(Lines([f"show({name})" for name in writer.bound()] or ["pass"], "last"))
     return program
+
+
+def _cells(writer: _Writer, dice: _Dice, written: list[str], name: str, steps: list[str]) -> Iterator[Lines]:
+    """A cell with the statements, of the last of the `steps` or of a new one, and perhaps one beside it."""
+    is_new = dice.hits(65) or not steps
+    earlier = list(steps)
+    if is_new:
+        steps.append(name)
+    one = Lines(written, steps[-1])
+    what = dice.below(64)
+    if what == 1 and is_new and earlier:
+        one.tags = (f"after:{dice.choice(earlier)}",)
+    elif what == 2 and not is_new:
+        one.step = ""
+    elif what == 3:
+        one.magic = "%%time"
+    elif what == 4:
+        yield Lines([f"{dice.choice(NAMES)} = 'skipped'"], None, tags=("skip",))
+    elif what == 5 and earlier:
+        one.step = dice.choice(earlier)
+    elif what == 6:
+        one.magic = "%%capture out"
+        writer.write("from types import SimpleNamespace as out; out.stdout = ''")
+    yield one
+    if what == 6:
+        yield Lines(["print(out.stdout)"], dice.choice([one.step, f"{name}-shown"]))
 
 
 def edited(program: Program, dice: _Dice) -> Program:
