@@ -114,7 +114,7 @@ def execute_step(job: StepJob) -> StepOutcome:
         server=job.server,
         timeout_seconds=job.step.timeout_seconds,
         kernel=job.kernel,
-        keeps_kernel=lambda report: _may_go_on(job.step, report),
+        keeps_kernel=lambda report: may_go_on(job.step, report),
     )
     job.on_session(session)
     started = time.perf_counter()
@@ -160,7 +160,7 @@ def execute_step(job: StepJob) -> StepOutcome:
     return replace(outcome, kernel=kernel)
 
 
-def _may_go_on(step: Step, report: Mapping[str, Any]) -> bool:
+def may_go_on(step: Step, report: Mapping[str, Any]) -> bool:
     """Whether a later step may want to go on in the kernel of one that has ended."""
     wanted = any(
         record["kind"] == "uncarriable" and record["name"] in step.outputs for record in report["outputs"]

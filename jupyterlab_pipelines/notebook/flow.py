@@ -184,7 +184,7 @@ def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
     code: dict[str, tuple[tuple[str, ...], ...]] = {step.name: () for step in outline.steps}
     for cell in outline.cells:
         if cell.step is not None:
-            normal = _normal_form(cell)
+            normal = normal_form(cell)
             if normal:
                 code[cell.step] += (normal,)
     return code
@@ -192,10 +192,11 @@ def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
 
 def has_code(cell: Cell) -> bool:
     """Whether executing `cell` does anything: comments alone do not."""
-    return bool(_normal_form(cell))
+    return bool(normal_form(cell))
 
 
-def _normal_form(cell: Cell) -> tuple[str, ...]:
+def normal_form(cell: Cell) -> tuple[str, ...]:
+    """The code of `cell` without comments and formatting: equal where executing it does the same."""
     code = _analyse(cell)
     if not code.statements:
         return () if code.is_python or not cell.source.strip() else (cell.source.strip(),)

@@ -67,7 +67,8 @@ CASES: dict[str, Notebook] = {
         "print(open('log.txt').read())",
     ),
     "an object with a lock": steps(
-        "import threading\nclass Box:\n    def __init__(self):\n        self.lock = threading.Lock()\n        self.n = 0\n"
+        "import threading\nclass Box:\n    def __init__(self):\n        self.lock = threading.Lock()\n"
+        "        self.n = 0\n"
         "    def add(self):\n        with self.lock:\n            self.n += 1\nbox = Box()",
         "box.add()\nprint(box.n)",
         "box.add()\nprint(box.n, type(box) is Box)",

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references
 from jupyterlab_pipelines.kernel.runtime.watch import Watch
@@ -51,6 +52,7 @@ def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
     global _watch
     _watch = Watch(spec, _namespace(), store_folder(), _files)
+    tell_of_definitions(_watch.defined)
 
 
 def finish() -> dict[str, Any]:

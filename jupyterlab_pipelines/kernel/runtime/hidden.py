@@ -126,6 +126,34 @@ def _write_pandas(state: Any) -> None:
         pd.set_option(name, value)
 
 
+def _read_printing() -> Any:
+    numpy: Any = sys.modules.get("numpy")
+    options = {} if numpy is None else numpy.get_printoptions()
+    changes = {name: value for name, value in options.items() if PRINTING.get(name, value) != value}
+    return changes or None
+
+
+def _write_printing(state: Any) -> None:
+    import numpy as np
+
+    np.set_printoptions(**state)
+
+
+PRINTING: dict[str, Any] = {
+    "edgeitems": 3,
+    "threshold": 1000,
+    "floatmode": "maxprec",
+    "precision": 8,
+    "suppress": False,
+    "linewidth": 75,
+    "nanstr": "nan",
+    "infstr": "inf",
+    "sign": "-",
+    "formatter": None,
+}
+"""How NumPy shows arrays unless it is told otherwise."""
+
+
 def _read_matplotlib() -> Any:
     matplotlib: Any = sys.modules.get("matplotlib")
     if not hasattr(matplotlib, "rcParamsDefault"):
@@ -173,6 +201,7 @@ STATES = (
     HiddenState(f"{AMBIENT}working directory", _read_folder, _write_folder),
     HiddenState(f"{AMBIENT}sys.path", _read_path, _write_path),
     HiddenState(f"{AMBIENT}pandas options", _read_pandas, _write_pandas),
+    HiddenState(f"{AMBIENT}numpy printing", _read_printing, _write_printing),
     HiddenState(f"{AMBIENT}matplotlib options", _read_matplotlib, _write_matplotlib),
     HiddenState(f"{AMBIENT}warnings filters", _read_warnings, _write_warnings),
 )

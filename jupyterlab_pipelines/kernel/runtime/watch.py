@@ -7,7 +7,7 @@ import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,14 @@ class Watch:
         }
         self.snapshots = self._snapshots()
         self._known: dict[int, tuple[object, str]] = {}
-        self.definition_digests = self._definition_digests()
+        self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
+
+    def defined(self, name: str) -> None:
+        """The step has just executed a definition of `name`: it is as its source says."""
+        if name in self.spec["sources"]:
+            self.definition_digests |= self._definition_digests([name])
 
     def finish(self) -> dict[str, Any]:
         """Store what the step leaves.
@@ -98,14 +103,9 @@ class Watch:
         """
         started = time.perf_counter()
         files = NO_FILES if self.files is None else self.files.report()
-        after = self._definition_digests()
+        after = self._definition_digests(self.definition_digests)
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
-        }
-        redefined |= {
-            name
-            for name in self.spec["sources"]
-            if name not in self.definition_digests and _has_changing_defaults(self.namespace.get(name))
         }
         # Those that changed travel as values from here on, and what refers to them with them.
         self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
@@ -175,9 +175,9 @@ class Watch:
             }
         return {name: snapshot for name, snapshot in taken.items() if snapshot is not None}
 
-    def _definition_digests(self) -> dict[str, str]:
+    def _definition_digests(self, names: Iterable[str]) -> dict[str, str]:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
-        found = {name: self.namespace.get(name) for name in self.spec["sources"]}
+        found = {name: self.namespace.get(name) for name in names}
         with materializers.carried_definitions(frozenset()):
             return {
                 name: self._digest(value)
@@ -362,14 +362,6 @@ def _or_identity(value: object, digest: Callable[[], str]) -> str:
         return digest()
     except Exception:
         return f"object {id(value)}"
-
-
-def _has_changing_defaults(value: Any) -> bool:
-    """Whether a function of this step may have changed what its source says: `def f(x, seen=[])`."""
-    if not isinstance(value, types.FunctionType) or value.__module__ != "__main__":
-        return False
-    defaults = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
-    return any(isinstance(default, list | dict | set) for default in defaults)
 
 
 def _obstacle_in(name: str, error: NotCarriableError) -> str:
