@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jupyterlab_pipelines.artifact import Artifact, is_state
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
+from jupyterlab_pipelines.notebook.names import analyse
 from jupyterlab_pipelines.pipeline import Effects, FileEffects, Pipeline, Role, Step
 from jupyterlab_pipelines.planner import Resolved
 from jupyterlab_pipelines.store import Store
@@ -162,7 +163,11 @@ def outcome_of(
         duration_seconds=seconds,
         outputs=tuple(_artifact(record) for record in report["outputs"]),
         previews={record["digest"]: record["preview"] for record in report["outputs"]},
-        effects=replace(Effects.from_json(report["effects"]), files=_file_effects(report["files"])),
+        effects=replace(
+            Effects.from_json(report["effects"]),
+            binds=frozenset(report["effects"]["binds"]) - _bound_by_syntax(job),
+            files=_file_effects(report["files"]),
+        ),
         trace={
             "packages": report["packages"],
             "files": report["files"]["read"],
@@ -174,6 +179,15 @@ def outcome_of(
         log=log,
         stopped=stopped,
     )
+
+
+def _bound_by_syntax(job: StepJob) -> set[str]:
+    """Names that the step's own statements say they bind or delete."""
+    bound: set[str] = set()
+    for index in job.step.cells:
+        for statement in analyse(job.pipeline.cells[index].source).statements:
+            bound |= statement.binds | statement.may_bind | statement.deletes | statement.may_delete
+    return bound
 
 
 def _file_effects(seen: Mapping[str, Any]) -> FileEffects:
@@ -195,10 +209,14 @@ def _used(job: StepJob) -> dict[str, Any]:
 
 
 def _notebook(job: StepJob) -> dict[str, Any]:
-    references = {
-        name: reference(artifact.materializer, artifact.stored, artifact.member)
+    inputs = {
+        name: artifact
         for name, artifact in job.resolved.inputs.items()
         if artifact.kind == "value" and not is_state(name)
+    }
+    references = {
+        name: reference(inputs[name].materializer, inputs[name].stored, inputs[name].member)
+        for name in _in_loading_order(inputs)
     }
     return step_notebook(
         job.pipeline,
@@ -209,6 +227,24 @@ def _notebook(job: StepJob) -> dict[str, Any]:
         references=references,
         late=_late_inputs(job),
     )
+
+
+def _in_loading_order(inputs: Mapping[str, Artifact]) -> list[str]:
+    """A class that is stored as a value comes before the objects that refer to it by its name."""
+    order: dict[str, None] = {}
+
+    def put(name: str) -> None:
+        if name not in order and name not in waiting:
+            waiting.add(name)
+            for other in inputs[name].definitions:
+                if other in inputs:
+                    put(other)
+            order[name] = None
+
+    waiting: set[str] = set()
+    for name in sorted(inputs):
+        put(name)
+    return list(order)
 
 
 def _late_inputs(job: StepJob) -> set[str]:

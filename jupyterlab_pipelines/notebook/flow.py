@@ -27,7 +27,12 @@ from jupyterlab_pipelines.artifact import AMBIENT, FILE
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
 from jupyterlab_pipelines.notebook.ipython import parse_python
-from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse
+from jupyterlab_pipelines.notebook.names import (
+    Statement,
+    StatementKind,
+    analyse,
+    makes_annotations_lazy,
+)
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
 from jupyterlab_pipelines.notebook.tags import METRICS_STEP, age_seconds
 from jupyterlab_pipelines.pipeline import (
@@ -53,7 +58,7 @@ GIVEN = frozenset(dir(builtins)) | {
 
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
-    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|reset_\w+|init_\w+)\Z"
+    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|unregister_\w+|reset_\w+|restore_\w+|init_\w+)\Z"
 )
 """Functions of packages that set an option and do nothing else, by their names."""
 
@@ -112,6 +117,15 @@ class _Reader:
             dict(self.unresolved),
             set(self.imports),
         )
+
+
+@dataclass(slots=True)
+class _Called:
+    """What definitions may do when they are called: bind names, change objects in place, anything at all."""
+
+    binds: set[str] = field(default_factory=set)
+    mutates: set[str] = field(default_factory=set)
+    is_opaque: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +225,9 @@ def _is_quiet(source: str) -> bool:
     return False
 
 
-def _analyse(cell: Cell) -> Any:
+def _analyse(cell: Cell, *, lazy_annotations: bool = False) -> Any:
     try:
-        return analyse(cell.source)
+        return analyse(cell.source, lazy_annotations)
     except SyntaxError as error:
         line = error.lineno or 1
         lines = cell.source.splitlines()
@@ -254,6 +268,7 @@ class _Flow:
         self.opaque: str | None = None
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
+        self._annotations_are_lazy = False
         self._last_cell = {cell.step: cell.index for cell in outline.cells if cell.step is not None}
         cells = list(outline.cells)
         if hoist:
@@ -272,7 +287,8 @@ class _Flow:
         if cell.kind is CellKind.SKIP:
             self._note_skipped(cell)
             return
-        code = _analyse(cell)
+        code = _analyse(cell, lazy_annotations=self._annotations_are_lazy)
+        self._annotations_are_lazy |= makes_annotations_lazy(cell.source)
         if cell.step is None:
             self.preamble_cells.append(cell.index)
             for number, statement in enumerate(code.statements):
@@ -286,6 +302,7 @@ class _Flow:
             for name in self._seen:
                 if name.startswith(AMBIENT):
                     self._resolve(step, name, self._seen)
+            self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
         if self._last_cell[step] == cell.index:
@@ -355,13 +372,15 @@ class _Flow:
         reader.imports |= statement.imports
         if statement.kind is StatementKind.DEFINITION:
             self.defines[step] |= statement.binds
-        if statement.opaque:
+        called = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
+        binds, mutates = called.binds, called.mutates
+        is_opaque = statement.opaque or called.is_opaque
+        if is_opaque:
             for name in list(self._seen):
                 known = name in reader.inputs
                 self._resolve(step, name, self._seen)
                 if not known and name in reader.inputs:
                     reader.optional.add(name)
-        binds, mutates = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
         mutates |= statement.mutates | self._changed_arguments(statement)
         mutates = {name for name in mutates if not self._is_module(name)}
         if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
@@ -383,7 +402,7 @@ class _Flow:
             self.star_imports.append(self._binding(step, "*", position, statement))
         if statement.printed:
             self.printed.setdefault(step, []).extend(statement.printed)
-        if statement.opaque:
+        if is_opaque:
             self.opaque = step
             for name, binding in list(self._seen.items()):
                 if binding.owner is not None and not binding.is_definition:
@@ -525,14 +544,10 @@ class _Flow:
         seen: Mapping[str, _Binding],
         cell_index: int,
         mentions: frozenset[str] = frozenset(),
-    ) -> tuple[set[str], set[str]]:
-        """Resolve `names` and all that the definitions among them may read when they are called.
-
-        Returns the names that those definitions may bind, and may change in place, when called.
-        """
+    ) -> _Called:
+        """Resolve `names` and all that the definitions among them may read when they are called."""
         reader = self.readers[step]
-        binds: set[str] = set()
-        mutates: set[str] = set()
+        called = _Called()
         todo, done = list(names), set()
         while todo:
             name = todo.pop()
@@ -550,9 +565,10 @@ class _Flow:
                 mentions |= statement.mentions
                 if statement.kind is not StatementKind.OTHER and name not in reader.inputs:
                     todo.extend(statement.reads)
-                binds |= statement.deferred_binds
-                mutates |= statement.deferred_mutates
-        return binds, mutates
+                called.binds |= statement.deferred_binds
+                called.mutates |= statement.deferred_mutates
+                called.is_opaque |= statement.deferred_opaque
+        return called
 
     def _statements_behind(self, step: str, name: str, binding: _Binding) -> list[Statement]:
         if binding.statement is not None:
@@ -589,11 +605,9 @@ class _Flow:
             if name not in reader.setup_names:
                 reader.setup_names.add(name)
                 self._read_shared(step, name, binding)
-            self._configure(step, name, seen)
             return True
         if binding.is_definition and self._can_travel(binding, seen):
             self._carry(step, binding, seen)
-            self._configure(step, name, seen)
             return True
         self._need_value(step, name, binding)
         self._read_shared(step, name, binding)
@@ -633,7 +647,8 @@ class _Flow:
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
             if now.statement is not None and depth < MOST_DEFINITIONS:
-                if now.statement.deferred_binds or now.statement.deferred_mutates:
+                does = now.statement
+                if does.deferred_binds or does.deferred_mutates or does.deferred_opaque:
                     return False
                 if now.owner is not None and not self._can_travel(now, seen, depth + 1):
                     return False
@@ -662,12 +677,11 @@ class _Flow:
             elif then is not None and then.statement is not None:
                 todo.extend(then.statement.deferred)
 
-    def _configure(self, step: str, name: str, seen: Mapping[str, _Binding]) -> None:
-        """A step that uses a module gets what earlier steps have set in it."""
+    def _configure(self, step: str) -> None:
+        """A step gets what earlier steps have set in modules: it may use them by way of a value alone."""
         for configuration in self.configurations:
-            assert configuration.statement is not None
-            if name in configuration.statement.reads and self._can_travel(configuration, seen):
-                self._carry(step, configuration, seen)
+            if self._can_travel(configuration, self._seen):
+                self._carry(step, configuration, self._seen)
 
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(
@@ -968,21 +982,36 @@ def _only_calls_on_names(statement: Statement) -> bool:
 def _configures(statement: Statement, modules: set[str]) -> bool:
     """Whether a statement sets something in an imported module: `alt.renderers.enable("html")`.
 
-    Such a setting lives in the process. As it does nothing else, it is made again where the module is used.
+    Such a setting lives in the process. As it does nothing else, it is made again in every later step.
     """
-    if not modules or statement.kind is not StatementKind.OTHER or statement.binds or statement.may_bind:
+    if statement.imports == frozenset() and statement.normalised.startswith("from __future__ import "):
+        return True
+    if not modules or statement.may_bind:
         return False
     tree = _tree(statement.normalised)
-    if isinstance(tree, ast.Assign | ast.AugAssign):
-        targets = tree.targets if isinstance(tree, ast.Assign) else [tree.target]
+    if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return any(_registers(decorator, modules) for decorator in tree.decorator_list)
+    if statement.kind is not StatementKind.OTHER or statement.binds:
+        return False
+    if isinstance(tree, ast.Assign | ast.AugAssign | ast.Delete):
+        targets = [tree.target] if isinstance(tree, ast.AugAssign) else tree.targets
         return all(_root(target) in modules for target in targets)
-    if (
-        isinstance(tree, ast.Expr)
-        and isinstance(tree.value, ast.Call)
-        and isinstance(tree.value.func, ast.Attribute)
-    ):
-        return bool(SETTER.match(tree.value.func.attr)) and _root(tree.value.func) in modules
-    return False
+    if not isinstance(tree, ast.Expr) or not isinstance(tree.value, ast.Call):
+        return False
+    call = tree.value
+    if isinstance(call.func, ast.Name) and call.func.id in ("setattr", "delattr") and call.args:
+        return _root(call.args[0]) in modules
+    return isinstance(call.func, ast.Attribute) and _registers(call.func, modules)
+
+
+def _registers(function: ast.expr, modules: set[str]) -> bool:
+    """Whether a function of a module sets an option, or registers something, by its name."""
+    while isinstance(function, ast.Call):
+        function = function.func
+    name = function.attr if isinstance(function, ast.Attribute) else None
+    if isinstance(function, ast.Name):
+        name = function.id
+    return name is not None and bool(SETTER.match(name)) and _root(function) in modules
 
 
 def _root(tree: ast.expr) -> str | None:

@@ -95,6 +95,8 @@ class Statement:
         Root names of the modules imported anywhere in it; modules of ``from module import *``.
     opaque
         It may read and bind anything: ``exec``, ``globals()``, ``%run``, an unknown magic.
+    deferred_opaque
+        A function made here may, when it is called.
     printed
         Names printed on their own: ``print(name)``, or ``name`` as the last line of the cell.
     """
@@ -120,6 +122,7 @@ class Statement:
     imports: frozenset[str] = frozenset()
     star_imports: frozenset[str] = frozenset()
     opaque: bool = False
+    deferred_opaque: bool = False
     printed: tuple[str, ...] = ()
 
     @property
@@ -149,8 +152,13 @@ class CellCode:
 
 
 @lru_cache(maxsize=4096)
-def analyse(source: str) -> CellCode:
+def analyse(source: str, lazy_annotations: bool = False) -> CellCode:
     """The facts about one code cell.
+
+    Parameters
+    ----------
+    lazy_annotations
+        Whether a cell above it says ``from __future__ import annotations``: IPython keeps that.
 
     Raises
     ------
@@ -164,7 +172,7 @@ def analyse(source: str) -> CellCode:
     if body is not None:
         tree, python = ipython.parse_cell(body)
         text = _Text(python)
-        lazy = _annotations_are_lazy(tree)
+        lazy = lazy_annotations or _annotations_are_lazy(tree)
         for node in tree.body:
             statements.append(_statement(node, text, lazy, magics, last=node is tree.body[-1]))
     for magic in reversed(cell_magics):
@@ -230,6 +238,16 @@ def _normalised(source: str) -> str:
         return ast.unparse(ipython.parse_cell(source)[0])
     except (RecursionError, ValueError):  # too deep, or an f-string that older Pythons cannot write down
         return source
+
+
+def makes_annotations_lazy(source: str) -> bool:
+    """Whether a cell, and every cell below it, evaluates annotations only when they are asked for."""
+    if "__future__" not in source:
+        return False
+    try:
+        return _annotations_are_lazy(ipython.parse_cell(ipython.split_cell_magics(source)[1] or "")[0])
+    except SyntaxError:
+        return False
 
 
 def _annotations_are_lazy(tree: ast.Module) -> bool:
@@ -498,6 +516,7 @@ class _Walk:
 
         self.magics: list[str] = []
         self.opaque = False
+        self._opaque_later = False
         self._reads: set[str] = set()
         self._late_reads: set[str] = (
             set()
@@ -581,6 +600,7 @@ class _Walk:
             imports=frozenset(self._imports),
             star_imports=frozenset(self._star_imports),
             opaque=self.opaque,
+            deferred_opaque=self._opaque_later,
             printed=printed,
         )
 
@@ -794,6 +814,10 @@ class _Walk:
         self._deleted |= deleted
         return stored, deleted
 
+    def _touch_anything(self) -> None:
+        self._opaque_later |= self._deferring
+        self.opaque |= not self._deferring or self._called_now
+
     # names and what they are part of
 
     def _Name(self, node: ast.Name) -> None:
@@ -808,11 +832,12 @@ class _Walk:
     def _Attribute(self, node: ast.Attribute) -> None:
         if _is_shell(node.value):
             self._read("get_ipython")
-            self.opaque |= node.attr not in _SHELL_ATTRIBUTES
+            if node.attr not in _SHELL_ATTRIBUTES:
+                self._touch_anything()
             return
         self.visit(node.value)
         if node.attr in _NAMESPACE_ATTRIBUTES:
-            self.opaque = True
+            self._touch_anything()
         if type(node.ctx) is not ast.Load:
             self._mutate(node.value)
 
@@ -833,7 +858,7 @@ class _Walk:
                 self._unbind(name)
             return
         if isinstance(node.slice, ast.Constant) and node.slice.value == "__main__":
-            self.opaque = True  # sys.modules["__main__"]
+            self._touch_anything()  # sys.modules["__main__"]
         self.visit(node.value)
         self.visit(node.slice)
         if context is not ast.Load:
@@ -1015,13 +1040,13 @@ class _Walk:
                 self._execute(code)
                 return True
             case (("exec" | "eval"), [_]):
-                self.opaque = True
+                self._touch_anything()
             case (("exec" | "eval"), [_, namespace, *_]):
                 self._mutate(namespace)
             case (("globals" | "locals" | "vars" | "dir"), []) if self._is_namespace(node):
-                self.opaque = True
+                self._touch_anything()
             case "get_ipython", []:
-                self.opaque = True  # it may go anywhere from here
+                self._touch_anything()  # it may go anywhere from here
             case (("str" | "repr" | "type"), [argument]) if _is_shell(argument):
                 self._read("get_ipython")
                 return True
@@ -1067,7 +1092,8 @@ class _Walk:
         return True
 
     def _magic(self, effect: ipython.MagicEffect) -> None:
-        self.opaque |= effect.opaque
+        if effect.opaque:
+            self._touch_anything()
         if effect.code.strip():
             self._execute(effect.code, in_function=effect.in_function)
         for text in ipython.interpolated(effect.text):
@@ -1099,7 +1125,7 @@ class _Walk:
             else:
                 self._visit_all(tree.body)
         except SyntaxError:  # it fails when it is executed, if it is
-            self.opaque = True
+            self._touch_anything()
         self._walrus, self._loops = before
 
     # functions and classes
@@ -1206,11 +1232,16 @@ class _Walk:
             self._lazily(node)
         elif node is not None:
             self.visit(node)
+        for text in [] if node is None else _strings(ast.walk(node)):
+            # ``"Node"``: read when somebody asks for the types, as dataclasses and pydantic may do.
+            self._lazily(ipython.parse_expression(text), mentioning=True)
 
-    def _lazily(self, node: ast.expr | None) -> None:
+    def _lazily(self, node: ast.expr | None, *, mentioning: bool = False) -> None:
         """Walk what is evaluated only when somebody asks for it."""
+        before, self._mentioning = self._mentioning, self._mentioning or mentioning
         if node is not None:
             self._body([node], (), called_now=False)
+        self._mentioning = before
 
     # simple statements
 
@@ -1257,7 +1288,7 @@ class _Walk:
     def _import(self, module: str) -> None:
         root = module.partition(".")[0]
         if root == "__main__":
-            self.opaque = True
+            self._touch_anything()
         elif root != "__future__":
             self._imports.add(root)
 
@@ -1539,7 +1570,7 @@ def _always_matches(pattern: ast.pattern) -> bool:
     return isinstance(pattern, ast.MatchOr) and any(map(_always_matches, pattern.patterns))
 
 
-def _strings(nodes: Iterable[ast.expr]) -> Iterator[str]:
+def _strings(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """All text in string literals, also in parts of f-strings."""
     for node in nodes:
         if isinstance(node, ast.Constant):

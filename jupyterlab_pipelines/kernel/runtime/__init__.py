@@ -7,6 +7,7 @@ called by the papermill engine around the step's own cells.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def load(**references: str) -> None:
     references
         By variable, ``materializer:stored`` or ``materializer:stored#member``.
     """
-    _namespace().update(load_references(store_folder(), references))
+    load_references(store_folder(), references, into=_namespace())
 
 
 def begin(spec: dict[str, Any]) -> None:
@@ -57,6 +58,11 @@ def finish() -> dict[str, Any]:
     """Store what the step leaves; what was stored and seen, as JSON (see `Watch.finish`)."""
     assert _watch is not None, "begin() comes first"
     return _watch.finish()
+
+
+def answer(path: str, document: dict[str, Any]) -> None:
+    """Leave a report where the engine asked for it."""
+    Path(path).write_text(json.dumps(document), encoding="utf-8")
 
 
 def store_folder() -> Path:

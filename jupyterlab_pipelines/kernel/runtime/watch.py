@@ -125,7 +125,7 @@ class Watch:
         return {
             "outputs": list(outputs.values()),
             "effects": {
-                "binds": sorted(bound - set(self.spec["leaves"])),
+                "binds": sorted(bound),
                 "mutates": sorted(changed),
                 "shared": [sorted(group) for group in groups],
             },
