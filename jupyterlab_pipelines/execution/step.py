@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.artifact import Artifact, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
 from jupyterlab_pipelines.notebook.names import analyse
@@ -269,8 +269,10 @@ def _spec(job: StepJob) -> dict[str, Any]:
         },
         "hidden": {
             name: reference(artifact.materializer, artifact.stored, artifact.member)
+            if artifact.stored
+            else ""
             for name, artifact in job.resolved.inputs.items()
-            if is_state(name) and artifact.stored
+            if name.startswith((HIDDEN, AMBIENT))
         },
         "wanted": sorted(job.wanted),
         "leaves": list(step.leaves),

@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references
-from jupyterlab_pipelines.kernel.runtime.watch import Watch
+from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 
 _watch: Watch | None = None
 _files: FileRecorder | None = None
@@ -46,6 +46,14 @@ def load(**references: str) -> None:
         By variable, ``materializer:stored`` or ``materializer:stored#member``.
     """
     load_references(store_folder(), references, into=_namespace())
+
+
+def prepare(references: dict[str, str]) -> None:
+    """Bring the process into the state that earlier steps left, before definitions import what lies on a path.
+
+    `references`: as in ``hidden`` of the spec, see `Watch`.
+    """
+    set_state(store_folder(), references, ambient_only=True)
 
 
 def begin(spec: dict[str, Any]) -> None:
