@@ -240,6 +240,10 @@ class Step:
         Names whose numbers are metrics because the notebook prints them in a metrics cell.
     files
         Files that are as this step leaves them when the whole notebook has run.
+    reads_files, writes_files
+        Whether its code looks as if it did, in a way that cannot be seen while it runs perhaps.
+    paths
+        Text in its code that may be the path of a file.
     """
 
     name: str
@@ -259,6 +263,9 @@ class Step:
     defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    reads_files: bool = False
+    writes_files: bool = False
+    paths: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
 from jupyterlab_pipelines.notebook.ipython import parse_python
 from jupyterlab_pipelines.notebook.names import (
+    FileUse,
     Statement,
     StatementKind,
     analyse,
@@ -126,6 +127,7 @@ class _Called:
     binds: set[str] = field(default_factory=set)
     mutates: set[str] = field(default_factory=set)
     is_opaque: bool = False
+    files: FileUse = FileUse.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,8 @@ class _Flow:
         self.parameters: dict[str, Parameter] = {}
         self.read_by: dict[tuple[str, str], set[str]] = {}
         self.printed: dict[str, list[str]] = {}
+        self.file_use: dict[str, FileUse] = dict.fromkeys(self.tags, FileUse.NONE)
+        self.paths: dict[str, set[str]] = {name: set() for name in self.tags}
         self.star_imports: list[_Binding] = []
         self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
@@ -375,6 +379,12 @@ class _Flow:
         called = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
         binds, mutates = called.binds, called.mutates
         is_opaque = statement.opaque or called.is_opaque
+        self.file_use[step] |= statement.files | called.files
+        self.paths[step] |= statement.paths
+        if FileUse.UNPICKLE in statement.files | called.files:
+            for name, binding in list(self._seen.items()):
+                if binding.statement is not None and binding.statement.kind is StatementKind.DEFINITION:
+                    self._resolve(step, name, self._seen)
         if is_opaque:
             for name in list(self._seen):
                 known = name in reader.inputs
@@ -568,6 +578,8 @@ class _Flow:
                 called.binds |= statement.deferred_binds
                 called.mutates |= statement.deferred_mutates
                 called.is_opaque |= statement.deferred_opaque
+                called.files |= statement.deferred_files
+                self.paths[step] |= statement.paths
         return called
 
     def _statements_behind(self, step: str, name: str, binding: _Binding) -> list[Statement]:
@@ -816,6 +828,9 @@ class _Flow:
                 defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
                 files=tuple(files.finals.get(name, ())),
+                reads_files=FileUse.READ in self.file_use[name],
+                writes_files=FileUse.WRITE in self.file_use[name],
+                paths=tuple(sorted(self.paths[name])),
             )
         parents = {name: step.parents for name, step in steps.items()}
         self._refuse_cycle(parents)
@@ -845,7 +860,7 @@ class _Flow:
             known = [*owners, *tagged.tags.after, *tagged.tags.previous]
             parents[name] = tuple(dict.fromkeys(owner for owner in known if owner in self.tags))
         effects = {name: self.learned[name].files for name in self.tags if name in self.learned}
-        links = link_files(cells, effects, parents)
+        links = link_files(cells, effects, parents, self.file_use)
         for name, writers in links.inputs.items():
             for path, writer in writers.items():
                 self.readers[name].inputs[f"{FILE}{path}"] = _Binding(writer, (cells[writer][-1], END))

@@ -39,6 +39,16 @@ class StatementKind(enum.Enum):
     """Everything else: executed once, in its step."""
 
 
+class FileUse(enum.Flag):
+    """What a statement very likely does to files, by the names of what it calls."""
+
+    NONE = 0
+    READ = enum.auto()
+    WRITE = enum.auto()
+    UNPICKLE = enum.auto()
+    """It may make objects of any class of the notebook."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call of a function by its plain name.
@@ -97,6 +107,10 @@ class Statement:
         It may read and bind anything: ``exec``, ``globals()``, ``%run``, an unknown magic.
     deferred_opaque
         A function made here may, when it is called.
+    files, deferred_files
+        What it does to files, and what functions made here do when they are called.
+    paths
+        Text in it that may be the path of a file.
     printed
         Names printed on their own: ``print(name)``, or ``name`` as the last line of the cell.
     """
@@ -123,6 +137,9 @@ class Statement:
     star_imports: frozenset[str] = frozenset()
     opaque: bool = False
     deferred_opaque: bool = False
+    files: FileUse = FileUse.NONE
+    deferred_files: FileUse = FileUse.NONE
+    paths: frozenset[str] = frozenset()
     printed: tuple[str, ...] = ()
 
     @property
@@ -347,6 +364,30 @@ _PASSING_FUNCTIONS = frozenset(
     {"enumerate", "zip", "reversed", "sorted", "iter", "list", "tuple", "next", "filter"}
 )
 
+# Functions and methods that change files or folders, and those that only look at them, by their names.
+_WRITING_FUNCTIONS = words(
+    "to_csv to_parquet to_excel to_json to_pickle to_feather to_hdf to_sql to_stata to_orc to_zarr to_file "
+    "to_netcdf write write_text write_bytes writelines write_csv write_parquet write_json write_ipc write_excel "
+    "write_image write_html write_table write_feather sink_parquet sink_csv savefig save savez "
+    "savez_compressed savetxt save_model save_pretrained dump tofile imsave imwrite mkdir makedirs mkdtemp "
+    "mkstemp TemporaryDirectory NamedTemporaryFile remove unlink rename renames rmdir removedirs rmtree move "
+    "touch symlink symlink_to hardlink_to link chmod utime truncate copyfile copytree copy2 extract "
+    "extractall make_archive unpack_archive urlretrieve system popen Popen check_call check_output "
+    "create_subprocess_exec create_subprocess_shell getoutput connect ZipFile TarFile memmap open_file "
+    "File HDFStore SqliteDict FileHandler RotatingFileHandler COPY"
+)
+_READING_FUNCTIONS = words(
+    "open load loadtxt genfromtxt fromfile imread imopen exists lexists isfile isdir listdir scandir walk "
+    "glob iglob rglob iterdir stat lstat getsize getmtime read_text read_bytes readlink is_file is_dir chdir "
+    "ParquetFile ParquetDataset dataset memory_map open_dataset from_file loads_file getline"
+)
+_READING_PREFIXES = ("read_", "scan_")
+_FILE_MODULES = frozenset({"os", "shutil", "subprocess"})
+"""Modules of whose functions more common names, such as `copy`, `replace` and `run`, are meant as well."""
+_FILE_FUNCTIONS = frozenset({"copy", "replace", "run", "call"})
+_UNPICKLING_MODULES = frozenset({"pickle", "joblib", "cloudpickle", "dill", "torch", "shelve"})
+_LONGEST_PATH = 1000
+
 # Decorators that do not call what they decorate while it is being defined.
 _QUIET_DECORATORS = words(
     "abstractmethod asynccontextmanager attr attrs cache cached_property classmethod contextlib "
@@ -517,6 +558,8 @@ class _Walk:
         self.magics: list[str] = []
         self.opaque = False
         self._opaque_later = False
+        self._files = self._files_later = FileUse.NONE
+        self._paths: set[str] = set()
         self._reads: set[str] = set()
         self._late_reads: set[str] = (
             set()
@@ -601,6 +644,9 @@ class _Walk:
             star_imports=frozenset(self._star_imports),
             opaque=self.opaque,
             deferred_opaque=self._opaque_later,
+            files=self._files,
+            deferred_files=self._files_later,
+            paths=frozenset(self._paths),
             printed=printed,
         )
 
@@ -795,7 +841,11 @@ class _Walk:
     def _nothing(self, node: ast.AST) -> None:
         pass
 
-    _Constant = _Load = _Store = _Del = _Pass = _Global = _Nonlocal = _nothing
+    _Load = _Store = _Del = _Pass = _Global = _Nonlocal = _nothing
+
+    def _Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            self._paths.update([node.value] if _may_be_path(node.value) else _words_of(node.value))
 
     def _visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
         for node in nodes:
@@ -813,6 +863,12 @@ class _Walk:
         self._stored |= stored
         self._deleted |= deleted
         return stored, deleted
+
+    def _use_files(self, use: FileUse) -> None:
+        if self._deferring:
+            self._files_later |= use
+        if not self._deferring or self._called_now:
+            self._files |= use
 
     def _touch_anything(self) -> None:
         self._opaque_later |= self._deferring
@@ -994,6 +1050,7 @@ class _Walk:
     def _called(self, node: ast.Call, name: str) -> None:
         """A call of a function or method of this name."""
         self._arguments(node)
+        self._use_files(_file_use(node, name))
         method = node.func if isinstance(node.func, ast.Attribute) else None
         if method is not None:
             if name in _MUTATING_METHODS or (
@@ -1084,7 +1141,7 @@ class _Walk:
                 self._magic(ipython.cell_magic_effect(name, line, body))
             case (("system" | "getoutput"), [str(command)]):
                 self.magics.append("!")
-                self._magic(ipython.MagicEffect(text=command))
+                self._magic(ipython.MagicEffect(text=command, runs_programs=True))
             case "show_usage", _:
                 pass
             case _:
@@ -1094,6 +1151,9 @@ class _Walk:
     def _magic(self, effect: ipython.MagicEffect) -> None:
         if effect.opaque:
             self._touch_anything()
+        if effect.runs_programs:
+            self._use_files(FileUse.READ | FileUse.WRITE)
+            self._paths.update(_words_of(effect.text))
         if effect.code.strip():
             self._execute(effect.code, in_function=effect.in_function)
         for text in ipython.interpolated(effect.text):
@@ -1548,6 +1608,39 @@ def _last_name(node: ast.expr) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
+
+
+def _file_use(node: ast.Call, name: str) -> FileUse:
+    """What a call of a function or method of this name very likely does to files."""
+    module = ""
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+        module = node.func.value.id
+    if name == "open":
+        modes = [*node.args[:2], *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+        said = [mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)]
+        # `open(path)` and `path.open()` read; a mode that is not said here may be any.
+        is_read = all(not set(mode) <= set("rwxabt+U") or set(mode) <= set("rbtU") for mode in said)
+        only_path = len(node.args) <= 1 and len(modes) == len(node.args)
+        return FileUse.READ if is_read and (said or only_path) else FileUse.READ | FileUse.WRITE
+    use = FileUse.NONE
+    if name in _WRITING_FUNCTIONS or (module in _FILE_MODULES and name in _FILE_FUNCTIONS):
+        use |= FileUse.READ | FileUse.WRITE
+    if name in _READING_FUNCTIONS or name.startswith(_READING_PREFIXES):
+        use |= FileUse.READ
+    if name == "read_pickle" or (name in ("load", "loads", "open") and module in _UNPICKLING_MODULES):
+        use |= FileUse.UNPICKLE
+    return use
+
+
+def _may_be_path(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_PATH and "\n" not in text
+
+
+def _words_of(text: str) -> Iterator[str]:
+    """Words of a command or a query that may be paths."""
+    for word in re.split(r"[\s'\"=(),;<>|&]+", text[: _LONGEST_PATH * 10]):
+        if "." in word or "/" in word:
+            yield word
 
 
 def _is_quiet(decorator: ast.expr) -> bool:
