@@ -271,6 +271,10 @@ class Step:
         Files that are as this step leaves them when the whole notebook has run.
     unit
         Those with which it shares a kernel; None for a step with a kernel of its own.
+    reads_files, writes_files
+        Whether its code looks as if it did, in a way that cannot be seen while it runs perhaps.
+    paths
+        Text in its code that may be the path of a file.
     """
 
     name: str
@@ -290,6 +294,9 @@ class Step:
     defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    reads_files: bool = False
+    writes_files: bool = False
+    paths: tuple[str, ...] = ()
     unit: Unit | None = None
 
     @property

@@ -32,7 +32,7 @@ from jupyterlab_pipelines.execution.kernels import (
     StepKernelManager,
     own_sockets,
 )
-from jupyterlab_pipelines.notebook.assemble import is_step_cell
+from jupyterlab_pipelines.notebook.assemble import cell_index_of, is_step_cell
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 JSON_TYPE = re.compile(r"application/(.+\+)?json$")
@@ -253,13 +253,14 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         session.begin()
         cells = self.nb.cells
         own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
+        first = next(index for index, cell in enumerate(cells) if index in own or cell_index_of(cell) is None)
         self._tell(_bootstrap())
         done = 0
         for index, cell in enumerate(cells):
+            if index == first and session.spec["hidden"]:
+                self._tell(f"__pipelines__.prepare({session.spec['hidden']!r})")
             if index == own[0]:
-                self._tell(
-                    f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j"
-                )
+                self._tell(f"__pipelines__.begin(__pipelines__.json.loads({json.dumps(session.spec)!r}))")
                 session.on_cell(0, len(own))
             session.require_wanted()
             try:
@@ -294,10 +295,8 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         """The value of an expression in the kernel, which JSON can say."""
         assert self.session is not None
         path = self.session.report_path
-        self._tell(
-            "import json as _j; from pathlib import Path as _p;"
-            f"_p({str(path)!r}).write_text(_j.dumps({expression}), encoding='utf-8'); del _j, _p"
-        )
+        # No name is bound meanwhile: what the step has bound is being looked at.
+        self._tell(f"__pipelines__.answer({str(path)!r}, {expression})")
         answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return answer
 

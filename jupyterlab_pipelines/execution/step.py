@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.artifact import Artifact, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
+from jupyterlab_pipelines.notebook.names import analyse
 from jupyterlab_pipelines.pipeline import Definition, Effects, FileEffects, Pipeline, Role, Step
 from jupyterlab_pipelines.planner import Resolved
 from jupyterlab_pipelines.store import Store
@@ -197,6 +198,7 @@ def outcome_of(
         previews={record["digest"]: record["preview"] for record in report["outputs"]},
         effects=replace(
             Effects.from_json(report["effects"]),
+            binds=frozenset(report["effects"]["binds"]) - _bound_by_syntax(job),
             files=_file_effects(report["files"]),
             uncarriable=frozenset(r["name"] for r in report["outputs"] if r["kind"] == "uncarriable"),
         ),
@@ -211,6 +213,15 @@ def outcome_of(
         log=log,
         stopped=stopped,
     )
+
+
+def _bound_by_syntax(job: StepJob) -> set[str]:
+    """Names that the step's own statements say they bind or delete."""
+    bound: set[str] = set()
+    for index in job.step.cells:
+        for statement in analyse(job.pipeline.cells[index].source).statements:
+            bound |= statement.binds | statement.may_bind | statement.deletes | statement.may_delete
+    return bound
 
 
 def _file_effects(seen: Mapping[str, Any]) -> FileEffects:
@@ -235,10 +246,14 @@ def used_parameters(job: StepJob) -> dict[str, Any]:
 
 def _notebook(job: StepJob) -> dict[str, Any]:
     needs = job.resolved.needs
-    references = {
-        name: reference(artifact.materializer, artifact.stored, artifact.member)
+    inputs = {
+        name: artifact
         for name, artifact in _to_load(job).items()
         if artifact.kind == "value" and not is_state(name)
+    }
+    references = {
+        name: reference(inputs[name].materializer, inputs[name].stored, inputs[name].member)
+        for name in _in_loading_order(inputs)
     }
     return step_notebook(
         job.pipeline,
@@ -274,6 +289,24 @@ def _new_definitions(job: StepJob, definitions: tuple[Definition, ...]) -> tuple
     )
 
 
+def _in_loading_order(inputs: Mapping[str, Artifact]) -> list[str]:
+    """A class that is stored as a value comes before the objects that refer to it by its name."""
+    order: dict[str, None] = {}
+
+    def put(name: str) -> None:
+        if name not in order and name not in waiting:
+            waiting.add(name)
+            for other in inputs[name].definitions:
+                if other in inputs:
+                    put(other)
+            order[name] = None
+
+    waiting: set[str] = set()
+    for name in sorted(inputs):
+        put(name)
+    return list(order)
+
+
 def _late_inputs(job: StepJob) -> set[str]:
     """Inputs that can be loaded only when late definitions have been made."""
     late = {name for definition in job.resolved.needs.late_definitions for name in definition.names}
@@ -299,8 +332,10 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "absent": [name for name, artifact in job.resolved.inputs.items() if artifact.kind == "absent"],
         "hidden": {
             name: reference(artifact.materializer, artifact.stored, artifact.member)
+            if artifact.stored
+            else ""
             for name, artifact in _to_load(job).items()
-            if is_state(name) and artifact.stored
+            if name.startswith((HIDDEN, AMBIENT))
         },
         "wanted": sorted(job.wanted),
         "leaves": list(step.leaves),

@@ -36,7 +36,7 @@ def step_notebook(
     content
         The source notebook; its metadata is kept.
     references
-        By name of an input, how the runtime finds its stored value.
+        By name of an input, how the runtime finds its stored value, in the order in which they are loaded.
     late
         Inputs that refer to late definitions.
     without_cells
@@ -75,7 +75,7 @@ def _kept(content: Mapping[str, Any], index: int) -> list[str]:
 def _inputs(cell_id: str, references: Mapping[str, str]) -> list[dict[str, Any]]:
     if not references:
         return []
-    arguments = "".join(f"    {name}={said!r},\n" for name, said in sorted(references.items()))
+    arguments = "".join(f"    {name}={said!r},\n" for name, said in references.items())
     source = (
         "import jupyterlab_pipelines.kernel.runtime as _pipelines\n\n"
         f"_pipelines.load(\n{arguments})\ndel _pipelines"
@@ -86,7 +86,9 @@ def _inputs(cell_id: str, references: Mapping[str, str]) -> list[dict[str, Any]]
 def _definitions(cell_id: str, definitions: tuple[Definition, ...]) -> list[dict[str, Any]]:
     if not definitions:
         return []
-    source = "\n\n".join(definition.source for definition in definitions)
+    first = [one.source for one in definitions if one.source.startswith("from __future__ ")]
+    others = [one.source for one in definitions if one.source not in first]
+    source = "\n\n".join([*first, *others])
     return [_code(cell_id, source, ["injected-definitions"])]
 
 

@@ -28,7 +28,13 @@ from jupyterlab_pipelines.artifact import AMBIENT, FILE, KERNEL, is_state
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
 from jupyterlab_pipelines.notebook.ipython import parse_python
-from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse
+from jupyterlab_pipelines.notebook.names import (
+    FileUse,
+    Statement,
+    StatementKind,
+    analyse,
+    makes_annotations_lazy,
+)
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
 from jupyterlab_pipelines.notebook.tags import METRICS_STEP, age_seconds
 from jupyterlab_pipelines.notebook.units import find_units
@@ -56,7 +62,7 @@ GIVEN = frozenset(dir(builtins)) | {
 
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
-    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|reset_\w+|init_\w+)\Z"
+    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|unregister_\w+|reset_\w+|restore_\w+|init_\w+)\Z"
 )
 """Functions of packages that set an option and do nothing else, by their names."""
 
@@ -115,6 +121,16 @@ class _Reader:
             dict(self.unresolved),
             set(self.imports),
         )
+
+
+@dataclass(slots=True)
+class _Called:
+    """What definitions may do when they are called: bind names, change objects in place, anything at all."""
+
+    binds: set[str] = field(default_factory=set)
+    mutates: set[str] = field(default_factory=set)
+    is_opaque: bool = False
+    files: FileUse = FileUse.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +231,9 @@ def _is_quiet(source: str) -> bool:
     return False
 
 
-def _analyse(cell: Cell) -> Any:
+def _analyse(cell: Cell, *, lazy_annotations: bool = False) -> Any:
     try:
-        return analyse(cell.source)
+        return analyse(cell.source, lazy_annotations)
     except SyntaxError as error:
         line = error.lineno or 1
         lines = cell.source.splitlines()
@@ -251,6 +267,8 @@ class _Flow:
         self.parameters: dict[str, Parameter] = {}
         self.read_by: dict[tuple[str, str], set[str]] = {}
         self.printed: dict[str, list[str]] = {}
+        self.file_use: dict[str, FileUse] = dict.fromkeys(self.tags, FileUse.NONE)
+        self.paths: dict[str, set[str]] = {name: set() for name in self.tags}
         self.star_imports: list[_Binding] = []
         self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
@@ -259,6 +277,7 @@ class _Flow:
         self.opaque: str | None = None
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
+        self._annotations_are_lazy = False
         self._last_cell = {cell.step: cell.index for cell in outline.cells if cell.step is not None}
         cells = list(outline.cells)
         if hoist:
@@ -277,7 +296,8 @@ class _Flow:
         if cell.kind is CellKind.SKIP:
             self._note_skipped(cell)
             return
-        code = _analyse(cell)
+        code = _analyse(cell, lazy_annotations=self._annotations_are_lazy)
+        self._annotations_are_lazy |= makes_annotations_lazy(cell.source)
         if cell.step is None:
             self.preamble_cells.append(cell.index)
             for number, statement in enumerate(code.statements):
@@ -291,6 +311,7 @@ class _Flow:
             for name in self._seen:
                 if name.startswith(AMBIENT):
                     self._resolve(step, name, self._seen)
+            self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
         if self._last_cell[step] == cell.index:
@@ -360,13 +381,21 @@ class _Flow:
         reader.imports |= statement.imports
         if statement.kind is StatementKind.DEFINITION:
             self.defines[step] |= statement.binds
-        if statement.opaque:
+        called = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
+        binds, mutates = called.binds, called.mutates
+        is_opaque = statement.opaque or called.is_opaque
+        self.file_use[step] |= statement.files | called.files
+        self.paths[step] |= statement.paths
+        if FileUse.UNPICKLE in statement.files | called.files:
+            for name, binding in list(self._seen.items()):
+                if binding.statement is not None and binding.statement.kind is StatementKind.DEFINITION:
+                    self._resolve(step, name, self._seen)
+        if is_opaque:
             for name in list(self._seen):
                 known = name in reader.inputs
                 self._resolve(step, name, self._seen)
                 if not known and name in reader.inputs:
                     reader.optional.add(name)
-        binds, mutates = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
         mutates |= statement.mutates | self._changed_arguments(statement)
         # A weak reference sees that the object is gone.
         deleted = [self._sharing_with(name) for name in statement.deletes if name in self._seen]
@@ -391,7 +420,7 @@ class _Flow:
             self.star_imports.append(self._binding(step, "*", position, statement))
         if statement.printed:
             self.printed.setdefault(step, []).extend(statement.printed)
-        if statement.opaque:
+        if is_opaque:
             self.opaque = step
             for name, binding in list(self._seen.items()):
                 if binding.owner is not None and not binding.is_definition:
@@ -401,8 +430,8 @@ class _Flow:
         effects = self.learned.get(step)
         if not effects:
             return
-        _, changed = self._read(step, sorted(effects.reads), self.views[step], position[0])
-        for name in sorted(effects.mutates | changed):
+        called = self._read(step, sorted(effects.reads), self.views[step], position[0])
+        for name in sorted(effects.mutates | called.mutates):
             if name not in self.readers[step].own:
                 self._resolve(step, name, self._seen)
             self._write_shared(step, name, position, self._as_read(step, name))
@@ -534,14 +563,10 @@ class _Flow:
         seen: Mapping[str, _Binding],
         cell_index: int,
         mentions: frozenset[str] = frozenset(),
-    ) -> tuple[set[str], set[str]]:
-        """Resolve `names` and all that the definitions among them may read when they are called.
-
-        Returns the names that those definitions may bind, and may change in place, when called.
-        """
+    ) -> _Called:
+        """Resolve `names` and all that the definitions among them may read when they are called."""
         reader = self.readers[step]
-        binds: set[str] = set()
-        mutates: set[str] = set()
+        called = _Called()
         todo, done = list(names), set()
         while todo:
             name = todo.pop()
@@ -556,16 +581,19 @@ class _Flow:
                 continue
             if binding.owner != step and self._is_uncarriable(name, binding):
                 # To read a generator or a connection is to change it, and it stays what it is.
-                mutates.add(name)
+                called.mutates.add(name)
                 self.passes_uncarriable.add((step, name))
             for statement in self._statements_behind(step, name, binding):
                 todo.extend(statement.deferred)
                 mentions |= statement.mentions
                 if statement.kind is not StatementKind.OTHER and name not in reader.inputs:
                     todo.extend(statement.reads)
-                binds |= statement.deferred_binds
-                mutates |= statement.deferred_mutates
-        return binds, mutates
+                called.binds |= statement.deferred_binds
+                called.mutates |= statement.deferred_mutates
+                called.is_opaque |= statement.deferred_opaque
+                called.files |= statement.deferred_files
+                self.paths[step] |= statement.paths
+        return called
 
     def _is_seen_uncarriable(self, name: str) -> bool:
         binding = self._seen.get(name)
@@ -615,7 +643,6 @@ class _Flow:
             if name not in reader.setup_names:
                 reader.setup_names.add(name)
                 self._read_shared(step, name, binding)
-            self._configure(step, name, seen)
             return True
         if (
             binding.is_definition
@@ -623,7 +650,6 @@ class _Flow:
             and self._can_travel(binding, seen)
         ):
             self._carry(step, binding, seen)
-            self._configure(step, name, seen)
             return True
         self._need_value(step, name, binding)
         self._read_shared(step, name, binding)
@@ -663,7 +689,8 @@ class _Flow:
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
             if now.statement is not None and depth < MOST_DEFINITIONS:
-                if now.statement.deferred_binds or now.statement.deferred_mutates:
+                does = now.statement
+                if does.deferred_binds or does.deferred_mutates or does.deferred_opaque:
                     return False
                 if now.owner is not None and not self._can_travel(now, seen, depth + 1):
                     return False
@@ -692,12 +719,11 @@ class _Flow:
             elif then is not None and then.statement is not None:
                 todo.extend(then.statement.deferred)
 
-    def _configure(self, step: str, name: str, seen: Mapping[str, _Binding]) -> None:
-        """A step that uses a module gets what earlier steps have set in it."""
+    def _configure(self, step: str) -> None:
+        """A step gets what earlier steps have set in modules: it may use them by way of a value alone."""
         for configuration in self.configurations:
-            assert configuration.statement is not None
-            if name in configuration.statement.reads and self._can_travel(configuration, seen):
-                self._carry(step, configuration, seen)
+            if self._can_travel(configuration, self._seen):
+                self._carry(step, configuration, self._seen)
 
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(
@@ -834,6 +860,9 @@ class _Flow:
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
                 files=tuple(files.finals.get(name, ())),
                 unit=units.get(name),
+                reads_files=FileUse.READ in self.file_use[name],
+                writes_files=FileUse.WRITE in self.file_use[name],
+                paths=tuple(sorted(self.paths[name])),
             )
         parents = {name: step.parents for name, step in steps.items()}
         self._refuse_cycle(parents)
@@ -861,7 +890,7 @@ class _Flow:
             known = [*owners, *tagged.tags.after, *tagged.tags.previous]
             parents[name] = tuple(dict.fromkeys(owner for owner in known if owner in self.tags))
         effects = {name: self.learned[name].files for name in self.tags if name in self.learned}
-        links = link_files(cells, effects, parents)
+        links = link_files(cells, effects, parents, self.file_use)
         for name, writers in links.inputs.items():
             for path, writer in writers.items():
                 self.readers[name].inputs[f"{FILE}{path}"] = _Binding(writer, (cells[writer][-1], END))
@@ -1021,21 +1050,36 @@ def _only_calls_on_names(statement: Statement) -> bool:
 def _configures(statement: Statement, modules: set[str]) -> bool:
     """Whether a statement sets something in an imported module: `alt.renderers.enable("html")`.
 
-    Such a setting lives in the process. As it does nothing else, it is made again where the module is used.
+    Such a setting lives in the process. As it does nothing else, it is made again in every later step.
     """
-    if not modules or statement.kind is not StatementKind.OTHER or statement.binds or statement.may_bind:
+    if statement.imports == frozenset() and statement.normalised.startswith("from __future__ import "):
+        return True
+    if not modules or statement.may_bind:
         return False
     tree = _tree(statement.normalised)
-    if isinstance(tree, ast.Assign | ast.AugAssign):
-        targets = tree.targets if isinstance(tree, ast.Assign) else [tree.target]
+    if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return any(_registers(decorator, modules) for decorator in tree.decorator_list)
+    if statement.kind is not StatementKind.OTHER or statement.binds:
+        return False
+    if isinstance(tree, ast.Assign | ast.AugAssign | ast.Delete):
+        targets = [tree.target] if isinstance(tree, ast.AugAssign) else tree.targets
         return all(_root(target) in modules for target in targets)
-    if (
-        isinstance(tree, ast.Expr)
-        and isinstance(tree.value, ast.Call)
-        and isinstance(tree.value.func, ast.Attribute)
-    ):
-        return bool(SETTER.match(tree.value.func.attr)) and _root(tree.value.func) in modules
-    return False
+    if not isinstance(tree, ast.Expr) or not isinstance(tree.value, ast.Call):
+        return False
+    call = tree.value
+    if isinstance(call.func, ast.Name) and call.func.id in ("setattr", "delattr") and call.args:
+        return _root(call.args[0]) in modules
+    return isinstance(call.func, ast.Attribute) and _registers(call.func, modules)
+
+
+def _registers(function: ast.expr, modules: set[str]) -> bool:
+    """Whether a function of a module sets an option, or registers something, by its name."""
+    while isinstance(function, ast.Call):
+        function = function.func
+    name = function.attr if isinstance(function, ast.Attribute) else None
+    if isinstance(function, ast.Name):
+        name = function.id
+    return name is not None and bool(SETTER.match(name)) and _root(function) in modules
 
 
 def _root(tree: ast.expr) -> str | None:

@@ -20,7 +20,7 @@ def tell_of_definitions(listener: Callable[[str], None]) -> None:
     from IPython import get_ipython
 
     shell: Any = get_ipython()
-    if shell is not None:
+    if shell is not None and not any(isinstance(each, _Telling) for each in shell.ast_transformers):
         shell.ast_transformers.append(_Telling())
 
 

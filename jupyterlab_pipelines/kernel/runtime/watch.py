@@ -45,9 +45,9 @@ class Watch:
     Parameters
     ----------
     spec
-        ``inputs``: digest by name of what was loaded; ``absent``: names that stand for nothing;
-        ``hidden``: references by name of hidden state
-        to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
+        ``inputs``: digest by name of what was loaded; ``absent``: names that stand for nothing; ``hidden``:
+        references by name of hidden state to set now, empty for how it was when the kernel started;
+        ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
         though the notebook defines it; ``imports``: root modules that the step imports;
@@ -68,8 +68,7 @@ class Watch:
         self.artifacts = ArtifactStore(store / "artifacts")
         for name in spec["absent"]:
             namespace.pop(name, None)
-        for name, value in load_references(store, spec["hidden"]).items():
-            next(state for state in hidden.STATES if state.name == name).write(value)
+        set_state(store, spec["hidden"])
         self.before = {name: id(value) for name, value in namespace.items()}
         with self._definitions():
             self.setup_digests = {
@@ -134,7 +133,7 @@ class Watch:
         return {
             "outputs": list(outputs.values()),
             "effects": {
-                "binds": sorted(bound - set(self.spec["leaves"])),
+                "binds": sorted(bound),
                 "mutates": sorted(changed),
                 "shared": [sorted(group) for group in groups],
             },
@@ -315,7 +314,11 @@ class Watch:
             return _nothing(state.name, ABSENT, "") if after is None else self._store_one(state.name, after)
         if after is None:
             return _nothing(state.name, ABSENT, "") | {"kind": "hidden"}
-        if state.name.startswith(HIDDEN) and not self.spec["is_seeded"]:
+        if (
+            state.name.startswith(HIDDEN)
+            and not self.spec["is_seeded"]
+            and not hidden.is_repeatable(state.name)
+        ):
             return None  # nobody could repeat these draws, under Run All neither
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
@@ -346,6 +349,13 @@ class Watch:
 
     def _definitions(self) -> Any:
         return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+
+
+def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool = False) -> None:
+    """Bring the process into the state that earlier steps left; without a reference, that of its start."""
+    stored = {name: said for name, said in references.items() if said}
+    values = dict.fromkeys(references) | load_references(store, stored)
+    hidden.restore(values, ambient_only=ambient_only)
 
 
 def _reference(value: Any) -> Callable[[], Any]:
