@@ -23,6 +23,7 @@ is_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks
 
 NOTHING: dict[str, Any] = {
     "inputs": {},
+    "absent": [],
     "hidden": {},
     "wanted": [],
     "leaves": [],

@@ -14,6 +14,7 @@ of a run, and written whole: what another step has set back is set back.
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import importlib
 import locale
@@ -412,7 +413,7 @@ def _of_shell(shell: Any) -> dict[tuple[str, str], Any]:
             with contextlib.suppress(Exception):  # one that cannot say its default
                 value: Any = getattr(configurable, name)
                 if isinstance(value, _PLAIN):
-                    options[kind, name] = value.copy() if hasattr(value, "copy") else value
+                    options[kind, name] = copy.copy(value)
     return options
 
 
