@@ -60,6 +60,9 @@ GIVEN = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has before the first cell."""
 
+HISTORY = re.compile(r"(_|__|___|_\d+|_i+|_i\d+|_ih|_oh|In|Out)\Z")
+"""Names under which IPython keeps what the cells before have shown, and their code."""
+
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
     r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|unregister_\w+|reset_\w+|restore_\w+|init_\w+)\Z"
@@ -273,6 +276,7 @@ class _Flow:
         self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
         self.passed_on: dict[str, _PassedOn] = {}
+        self.history: dict[str, tuple[str, list[str]]] = {}
         self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
         self._seen: dict[str, _Binding] = {}
@@ -627,6 +631,9 @@ class _Flow:
             return True
         binding = seen.get(name)
         if binding is None:
+            if HISTORY.match(name) and name not in reader.own:
+                self.history.setdefault(step, (name, [other for other in self.views if other != step]))
+                return True
             if self.opaque is not None and self.opaque != step and name not in GIVEN:
                 self._need_value(step, name, _Binding(self.opaque, (0, 0)))
                 return True
@@ -905,6 +912,8 @@ class _Flow:
             for name, binding in reader.inputs.items()
             if binding.owner is not None and self._is_uncarriable(name, binding)
         ]
+        # Such a step wants to be in the very kernel of the cells before it.
+        joined += [(other, step, name) for step, (name, others) in self.history.items() for other in others]
         units = find_units(
             list(self.tags),
             joined,
