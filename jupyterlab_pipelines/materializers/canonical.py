@@ -31,6 +31,7 @@ from typing import Any, cast
 
 from jupyterlab_pipelines.materializers.definitions import is_of_notebook, is_reference
 from jupyterlab_pipelines.materializers.memory import Region, find_region, region_of
+from jupyterlab_pipelines.materializers.reductions import VIEWS, behind, is_dispatching, remembered
 
 DIGEST_BYTES = 16
 
@@ -196,6 +197,8 @@ def _set_form(encoder: Encoder, elements: set[object] | frozenset[object]) -> tu
 def _function_form(encoder: Encoder, function: types.FunctionType) -> tuple[object, ...] | None:
     if is_reference(function):
         return ("definition", function.__module__, function.__qualname__)
+    if is_dispatching(function):
+        return _dispatching_form(encoder, function)
     return encoder.meet(function) or (
         "function",
         function.__module__,
@@ -294,14 +297,27 @@ def _cell_form(encoder: Encoder, cell: types.CellType) -> tuple[object, ...] | N
 
 
 def _cached_form(encoder: Encoder, function: Any) -> tuple[object, ...] | None:
-    """A function under `functools.lru_cache`; what is in the cache is not part of the value."""
+    """A function under `functools.lru_cache`, with what it remembers."""
     if is_reference(function):
         return ("definition", function.__module__, function.__qualname__)
     return encoder.meet(function) or (
         "lru_cache",
         tuple(function.cache_parameters().items()),
         function.__wrapped__,
+        tuple(function.cache_info()),
+        tuple(
+            (arguments, tuple(keywords.items()), result)
+            for arguments, keywords, result in remembered(function)
+        ),
     )
+
+
+def _dispatching_form(encoder: Encoder, function: Any) -> tuple[object, ...]:
+    return encoder.meet(function) or ("singledispatch", tuple(function.registry.items()))
+
+
+def _match_form(encoder: Encoder, match: re.Match[Any]) -> tuple[object, ...]:
+    return ("re.Match", match.re, match.string, match.pos, match.endpos, match.regs)
 
 
 _PYTHON_FORMS: dict[type, Form | None] = {
@@ -314,14 +330,13 @@ _PYTHON_FORMS: dict[type, Form | None] = {
     types.CodeType: _code_form,
     types.CellType: _cell_form,
     types.ModuleType: lambda encoder, module: ("module", module.__name__),
-    types.MappingProxyType: lambda encoder, proxy: ("mappingproxy", proxy.copy()),
+    types.MappingProxyType: lambda encoder, proxy: ("mappingproxy", behind(proxy)),
+    re.Match: _match_form,
     property: lambda encoder, p: ("property", p.fget, p.fset, p.fdel, p.__doc__),
     classmethod: lambda encoder, method: ("classmethod", method.__func__),
     staticmethod: lambda encoder, method: ("staticmethod", method.__func__),
     type(functools.lru_cache(lambda: None)): _cached_form,
-    type({}.keys()): lambda encoder, keys: ("dict_keys", tuple(keys)),
-    type({}.values()): lambda encoder, values: ("dict_values", tuple(values)),
-    type({}.items()): lambda encoder, items: ("dict_items", tuple(items)),
+    **dict.fromkeys(VIEWS, lambda encoder, view: (type(view).__name__, behind(view))),
     weakref.WeakSet: once(lambda encoder, elements: ("WeakSet", set(elements))),
     memoryview: _refuse,
 }

@@ -74,11 +74,19 @@ def form_of(kind: type) -> Any:
         return canonical.once(_array_form)
     if kind is np.ma.MaskedArray:
         return canonical.once(_masked_form)
+    if issubclass(kind, np.ndarray) and kind.__reduce__ is np.ndarray.__reduce__ and kind.__dictoffset__:
+        return canonical.once(_subclass_form)
     if issubclass(kind, np.generic) and kind.__module__ == "numpy" and kind is not np.void:
         return _scalar_form
     if issubclass(kind, (np.dtype, np.ufunc)):
         return None
     return ...
+
+
+def _subclass_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...]:
+    import numpy as np
+
+    return ("numpy.ndarray", type(array), array.view(np.ndarray), vars(array))
 
 
 def _scalar_form(encoder: canonical.Encoder, scalar: Any) -> tuple[object, ...]:

@@ -20,6 +20,7 @@ from jupyterlab_pipelines.materializers.memory import (
     noticed_overlaps,
     shared_regions,
 )
+from jupyterlab_pipelines.materializers.reductions import VIEWS
 
 LOOKED_AT = 200_000
 """Objects per value. What lies beyond is taken to be shared with nobody."""
@@ -101,7 +102,7 @@ def shared_memory(value: object) -> list[Region]:
 _ATOMS = frozenset(
     {type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType}
 )
-_PASSED_THROUGH = (tuple, frozenset, types.MappingProxyType, types.MethodType)
+_PASSED_THROUGH = (tuple, frozenset, types.MappingProxyType, types.MethodType, *VIEWS)
 """Immutable themselves, but what they hold may not be."""
 
 

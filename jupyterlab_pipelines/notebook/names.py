@@ -284,7 +284,7 @@ def _kind(node: ast.stmt) -> StatementKind:
         or type(node).__name__ == "TypeAlias"
     ):
         return StatementKind.DEFINITION
-    if _named_lambda(node):
+    if _named_lambda(node) or _makes_type_variable(node):
         return StatementKind.DEFINITION
     return StatementKind.OTHER
 
@@ -307,6 +307,16 @@ def _only_imports(node: ast.stmt) -> bool:
         or (isinstance(inner, ast.Assign) and isinstance(inner.value, ast.Constant))
         for block in blocks
         for inner in block
+    )
+
+
+def _makes_type_variable(node: ast.AST) -> bool:
+    """``T = TypeVar("T")``"""
+    return (
+        isinstance(node, ast.Assign)
+        and all(isinstance(target, ast.Name) for target in node.targets)
+        and isinstance(node.value, ast.Call)
+        and _last_name(node.value) in ("TypeVar", "ParamSpec", "TypeVarTuple", "NewType")
     )
 
 
@@ -1617,7 +1627,9 @@ def _file_use(node: ast.Call, name: str) -> FileUse:
         module = node.func.value.id
     if name == "open":
         modes = [*node.args[:2], *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
-        said = [mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)]
+        said = [
+            mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)
+        ]
         # `open(path)` and `path.open()` read; a mode that is not said here may be any.
         is_read = all(not set(mode) <= set("rwxabt+U") or set(mode) <= set("rbtU") for mode in said)
         only_path = len(node.args) <= 1 and len(modes) == len(node.args)

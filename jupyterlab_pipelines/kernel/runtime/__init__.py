@@ -29,6 +29,7 @@ def record_files() -> None:
     folder = Path(os.getcwd())
     _files = FileRecorder(folder, find_root(folder), store_folder())
     sys.addaudithook(_files.hook)
+    _files.watch_looks()
 
 
 def files() -> dict[str, Any]:

@@ -14,6 +14,7 @@ of a run, and written whole: what another step has set back is set back.
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import importlib
 import locale
@@ -387,7 +388,7 @@ def _write_logging(state: Any) -> None:
             logger.addHandler(made)
 
 
-_UNSET = (0, True, False, [])
+_UNSET: tuple[Any, ...] = (0, True, False, [])
 _loggers: dict[str, tuple[Any, ...]] = {}
 if "logging" in sys.modules:
     _loggers = dict(_of_loggers(sys.modules["logging"]))
@@ -410,9 +411,9 @@ def _of_shell(shell: Any) -> dict[tuple[str, str], Any]:
         kind = type(configurable).__name__
         for name in configurable.trait_names(config=True):
             with contextlib.suppress(Exception):  # one that cannot say its default
-                value = getattr(configurable, name)
+                value: Any = getattr(configurable, name)
                 if isinstance(value, _PLAIN):
-                    options[kind, name] = value.copy() if hasattr(value, "copy") else value
+                    options[kind, name] = copy.copy(value)
     return options
 
 

@@ -6,8 +6,8 @@ import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 from jupyterlab_pipelines import materializers
@@ -44,11 +44,14 @@ class Watch:
     ----------
     spec
         ``inputs``: digest by name of what was loaded; ``hidden``: references by name of hidden state
-        to set now, empty for how it was when the kernel started; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
+        to set now, empty for how it was when the kernel started; ``wanted``: names that later steps read;
+        ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
         though the notebook defines it; ``imports``: root modules that the step imports;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
+        ``reads_files``, ``writes_files``: whether the code looks as if it did; ``paths``: text in it that
+        may be the path of a file;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -76,6 +79,9 @@ class Watch:
         }
         self.definition_digests = self._definition_digests()
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
+        if files is not None:
+            names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
+            files.expect(names if spec["reads_files"] else (), writes=spec["writes_files"])
 
     def finish(self) -> dict[str, Any]:
         """Store what the step leaves.
@@ -88,7 +94,7 @@ class Watch:
             `FileRecorder.report`; ``packages``; ``metrics``; ``seconds`` that this took.
         """
         started = time.perf_counter()
-        files = NO_FILES if self.files is None else self.files.report()
+        files = NO_FILES if self.files is None else self.files.report(self._texts())
         after = self._definition_digests()
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
@@ -150,15 +156,19 @@ class Watch:
                 changed.add(name)
         return changed
 
+    def _texts(self, names: Collection[str] | None = None) -> set[str]:
+        """Texts and paths among the variables: of files that they may name."""
+        values = [self.namespace.get(name) for name in (self.namespace if names is None else names)]
+        values += [getattr(value, "name", None) for value in values if type(value).__module__ == "tempfile"]
+        return {
+            str(value) for value in values if isinstance(value, (str, PurePath)) and len(str(value)) < 1000
+        }
+
     def _definition_digests(self) -> dict[str, str]:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
         found = {name: self.namespace.get(name) for name in self.spec["sources"]}
         with materializers.carried_definitions(frozenset()):
-            return {
-                name: self._digest(value)
-                for name, value in found.items()
-                if isinstance(value, type | types.FunctionType) and value.__module__ == "__main__"
-            }
+            return {name: self._digest(value) for name, value in found.items() if _is_definition(value)}
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
@@ -337,6 +347,13 @@ def _reference(value: Any) -> Callable[[], Any]:
         return weakref.ref(value)
     except TypeError:
         return lambda: value
+
+
+def _is_definition(value: Any) -> bool:
+    """A function or class of the notebook, or what a decorator made of one."""
+    if isinstance(value, type | types.FunctionType):
+        return value.__module__ == "__main__"
+    return type(value).__module__ in ("__main__", "functools")
 
 
 def _has_changing_defaults(value: Any) -> bool:
