@@ -240,6 +240,9 @@ class Step:
         Names whose numbers are metrics because the notebook prints them in a metrics cell.
     files
         Files that are as this step leaves them when the whole notebook has run.
+    rebound
+        Names of the notebook's definitions that are bound to something else further down. What refers to
+        such a definition must go on doing so: they travel as values.
     reads_files, writes_files
         Whether its code looks as if it did, in a way that cannot be seen while it runs perhaps.
     paths
@@ -263,6 +266,7 @@ class Step:
     defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    rebound: tuple[str, ...] = ()
     reads_files: bool = False
     writes_files: bool = False
     paths: tuple[str, ...] = ()

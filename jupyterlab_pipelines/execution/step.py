@@ -278,8 +278,9 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "leaves": list(step.leaves),
         "setup_values": list(needs.setup_values),
         # What is wanted as a value cannot travel as source: it is stored whole.
-        "definitions": sorted((defined | set(step.defines)) - job.wanted),
+        "definitions": sorted((defined | set(step.defines)) - job.wanted - set(step.rebound)),
         "sources": sorted(defined | set(step.defines)),
+        "rebound": list(step.rebound),
         "imports": list(needs.imports),
         "reads_files": step.reads_files,
         "writes_files": step.writes_files,

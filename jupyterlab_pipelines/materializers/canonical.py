@@ -15,6 +15,7 @@ process is replaced by a *form*: a tuple that begins with what it is a form of.
 
 from __future__ import annotations
 
+import builtins
 import dis
 import functools
 import importlib
@@ -31,7 +32,7 @@ from typing import Any, cast
 
 from jupyterlab_pipelines.materializers.definitions import is_of_notebook, is_reference
 from jupyterlab_pipelines.materializers.memory import Region, find_region, region_of
-from jupyterlab_pipelines.materializers.reductions import VIEWS, behind, is_dispatching, remembered
+from jupyterlab_pipelines.materializers.reductions import VIEWS, behind, is_dispatching, memory_of
 
 DIGEST_BYTES = 16
 
@@ -270,7 +271,7 @@ def _class_form(encoder: Encoder, cls: type) -> tuple[object, ...] | None:
     if is_reference(cls):
         return ("definition", cls.__module__, cls.__qualname__)
     if cls.__module__ == "builtins":
-        return None
+        return None if hasattr(builtins, cls.__name__) else ("type", cls.__name__)
     again = encoder.meet(cls)
     if again is not None:
         return again
@@ -300,15 +301,13 @@ def _cached_form(encoder: Encoder, function: Any) -> tuple[object, ...] | None:
     """A function under `functools.lru_cache`, with what it remembers."""
     if is_reference(function):
         return ("definition", function.__module__, function.__qualname__)
+    parameters = function.cache_parameters()
     return encoder.meet(function) or (
         "lru_cache",
-        tuple(function.cache_parameters().items()),
+        tuple(parameters.items()),
         function.__wrapped__,
         tuple(function.cache_info()),
-        tuple(
-            (arguments, tuple(keywords.items()), result)
-            for arguments, keywords, result in remembered(function)
-        ),
+        tuple(memory_of(function).items() if parameters["maxsize"] is None else memory_of(function)),
     )
 
 

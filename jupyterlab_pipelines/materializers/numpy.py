@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.materializers import canonical
+from jupyterlab_pipelines.materializers.reductions import has_attributes
 
 MAPPED_FROM_BYTES = 1 << 24
 """From this size on a file is mapped, so that loading costs nothing; a smaller one is read, and
@@ -74,7 +75,7 @@ def form_of(kind: type) -> Any:
         return canonical.once(_array_form)
     if kind is np.ma.MaskedArray:
         return canonical.once(_masked_form)
-    if issubclass(kind, np.ndarray) and kind.__reduce__ is np.ndarray.__reduce__ and kind.__dictoffset__:
+    if issubclass(kind, np.ndarray) and has_attributes(kind):
         return canonical.once(_subclass_form)
     if issubclass(kind, np.generic) and kind.__module__ == "numpy" and kind is not np.void:
         return _scalar_form

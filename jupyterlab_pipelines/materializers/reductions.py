@@ -40,7 +40,7 @@ def reduction_of(thing: Any) -> tuple[Any, ...] | None:
     if "__getattr__" in vars(kind) or hasattr(kind, "__getattr__"):
         return _object_parts(thing)
     np = sys.modules.get("numpy")
-    if np is not None and isinstance(thing, np.ndarray) and kind.__reduce__ is np.ndarray.__reduce__:
+    if np is not None and isinstance(thing, np.ndarray) and has_attributes(kind):
         return _array_parts(thing)
     return None
 
@@ -108,6 +108,14 @@ def _complete_object(thing: Any, state: Any) -> None:
         object.__getattribute__(thing, "__dict__").update(attributes)
     for name, value in slots.items():
         object.__setattr__(thing, name, value)
+
+
+def has_attributes(kind: type) -> bool:
+    """Whether arrays of a subclass have attributes, which NumPy's own reduction forgets."""
+    import numpy as np
+
+    is_numpys = kind.__module__.partition(".")[0] == "numpy"
+    return not is_numpys and kind.__reduce__ is np.ndarray.__reduce__ and bool(kind.__dictoffset__)
 
 
 def _array_parts(array: Any) -> tuple[Any, ...] | None:
@@ -179,19 +187,20 @@ def _complete_dispatching(function: Any, state: Any) -> None:
         function.register(kind, implementation)
 
 
-def remembered(function: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], Any]]:
+def memory_of(function: Any) -> dict[Any, Any]:
+    """The dict in which a function under `lru_cache` remembers results; without a limit, by its key."""
+    dicts = [part for part in gc.get_referents(function) if type(part) is dict and part is not vars(function)]
+    return dicts[0] if dicts and function.cache_info().currsize else {}
+
+
+def _remembered(function: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], Any]]:
     """Arguments and result of each call that a function under `lru_cache` remembers."""
-    caches = [
-        part for part in gc.get_referents(function) if type(part) is dict and part is not vars(function)
-    ]
     parameters = function.cache_parameters()
-    entries = {} if not caches or not function.cache_info().currsize else dict(caches[0])
-    for key in entries:
+    for key, result in list(memory_of(function).items()):
         arguments, keywords = _arguments_of(key, parameters["typed"])
-        if parameters["maxsize"] is None:
-            yield arguments, keywords, entries[key]
-        else:
-            yield arguments, keywords, function(*arguments, **keywords)  # it is at hand: no call
+        if parameters["maxsize"] is not None:
+            result = function(*arguments, **keywords)  # it is at hand: nothing is called
+        yield arguments, keywords, result
 
 
 def _arguments_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -209,9 +218,8 @@ def _arguments_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any
 
 
 def cached_parts(function: Any) -> tuple[Any, ...]:
-    calls = list(remembered(function))
-    information = function.cache_info()
-    state = (calls, information.hits)
+    hits = function.cache_info().hits
+    state = (list(_remembered(function)), hits)
     made_of = (function.__wrapped__, function.cache_parameters())
     return _cached, made_of, state, None, None, _complete_cached
 

@@ -270,6 +270,7 @@ class _Flow:
         self.links: list[_Link] = []
         self.passed_on: dict[str, _PassedOn] = {}
         self.opaque: str | None = None
+        self.rebound = _rebound(outline)
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
         self._annotations_are_lazy = False
@@ -650,7 +651,7 @@ class _Flow:
         none of the notebook's functions among that (a decorator that registers) changes anything.
         """
         assert binding.statement is not None
-        if binding.statement.opaque:
+        if binding.statement.opaque or not self.rebound.isdisjoint(binding.statement.binds):
             return False
         for name, then in binding.reads.items():
             now = seen.get(name)
@@ -828,6 +829,7 @@ class _Flow:
                 defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
                 files=tuple(files.finals.get(name, ())),
+                rebound=tuple(sorted(self.rebound)),
                 reads_files=FileUse.READ in self.file_use[name],
                 writes_files=FileUse.WRITE in self.file_use[name],
                 paths=tuple(sorted(self.paths[name])),
@@ -943,6 +945,21 @@ class _Flow:
                 else:
                     why = "is defined by no cell"
                 yield Warning("undefined_name", f"{where} {why}.", step, cell_index)
+
+
+def _rebound(outline: Outline) -> frozenset[str]:
+    """Names of functions and classes of steps that another statement of a step binds as well."""
+    sources: dict[str, set[str]] = {}
+    defined: set[str] = set()
+    for cell in outline.cells:
+        if cell.step is None:
+            continue
+        for statement in _analyse(cell).statements:
+            for name in statement.binds | statement.may_bind:
+                sources.setdefault(name, set()).add(statement.normalised)
+            if statement.kind is StatementKind.DEFINITION:
+                defined |= statement.binds
+    return frozenset(name for name in defined if len(sources[name]) > 1)
 
 
 def _reached(name: str, binding: _Binding, links: Iterable[_Link]) -> dict[str, set[int]]:

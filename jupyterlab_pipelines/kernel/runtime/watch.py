@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import types
@@ -48,7 +49,7 @@ class Watch:
         ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
-        though the notebook defines it; ``imports``: root modules that the step imports;
+        though the notebook defines it; ``rebound``: names of definitions that stand for several things; ``imports``: root modules that the step imports;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``reads_files``, ``writes_files``: whether the code looks as if it did; ``paths``: text in it that
         may be the path of a file;
@@ -68,6 +69,11 @@ class Watch:
         self.artifacts = ArtifactStore(store / "artifacts")
         set_state(store, spec["hidden"])
         self.before = {name: id(value) for name, value in namespace.items()}
+        self.classes = frozenset(
+            name
+            for name in {*spec["inputs"]}.difference(spec["rebound"])
+            if isinstance(namespace.get(name), type) and namespace[name].__module__ == "__main__"
+        )
         with self._definitions():
             self.setup_digests = {
                 name: self._digest(namespace[name]) for name in spec["setup_values"] if name in namespace
@@ -109,6 +115,12 @@ class Watch:
         with self._definitions():
             changed = self._changed_in_place() | redefined
             bound = self._bound()
+            values = self._to_store(bound, changed)
+            held = self._definitions_sharing_with(values)
+        if held:
+            changed |= held
+            self.spec["definitions"] = [n for n in self.spec["definitions"] if n not in held]
+        with self._definitions():
             values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
@@ -152,7 +164,7 @@ class Watch:
                 continue
             value = self.loaded[name]()
             # What is gone by now nobody else can see, changed or not.
-            if value is not None and self._digest(value) != before.partition(WITH)[0]:
+            if value is not None and self._digest(value, name) != before.partition(WITH)[0]:
                 changed.add(name)
         return changed
 
@@ -214,6 +226,22 @@ class Watch:
                 candidates[AS_READ + name if name in leaves else name] = value
         return [group for group in materializers.shared_groups(candidates) if group & values.keys()]
 
+    def _definitions_sharing_with(self, values: Mapping[str, Any]) -> set[str]:
+        """Functions and classes with objects of their own that are in `values`: `S.EMPTY is s.value`."""
+        owners: dict[int, set[str]] = {}
+        for name in self.spec["definitions"]:
+            for own in materializers.own_objects(self.namespace.get(name)):
+                owners.setdefault(id(own), set()).add(name)
+        if not owners:
+            return set()
+        reached = (
+            thing
+            for name, value in values.items()
+            if name not in self.spec["definitions"]
+            for thing in materializers.mutable_objects(value)
+        )
+        return {name for thing in reached for name in owners.get(id(thing), ())}
+
     # -- storing --------------------------------------------------------------------------------
 
     def _store(self, values: Mapping[str, Any], groups: list[frozenset[str]]) -> dict[str, dict[str, Any]]:
@@ -238,8 +266,11 @@ class Watch:
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
-            digest = materializer.digest(value)
-            size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
+            with self._definitions({name}):
+                digest = materializer.digest(value)
+                size = self.artifacts.add(
+                    digest, lambda path: referred.extend(materializer.write(value, path))
+                )
             if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
                 materializer.read(self.artifacts.path(digest))
         except NotCarriableError as error:
@@ -264,10 +295,11 @@ class Watch:
     def _store_group(self, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         referred: list[str] = []
         try:
-            digest = materializers.group_digest(members)
-            size = self.artifacts.add(
-                digest, lambda path: referred.extend(materializers.write_group(members, path))
-            )
+            with self._definitions(members):
+                digest = materializers.group_digest(members)
+                size = self.artifacts.add(
+                    digest, lambda path: referred.extend(materializers.write_group(members, path))
+                )
         except OSError:
             raise
         except Exception:  # one of them cannot be stored: each for itself, then
@@ -324,14 +356,20 @@ class Watch:
             if name in self.namespace and (number := _number(self.namespace[name])) is not None
         }
 
-    def _digest(self, value: Any) -> str:
+    def _digest(self, value: Any, name: str = "") -> str:
         try:
-            return materializers.digest_of(value)
+            with self._definitions({name}) if name in self.classes else contextlib.nullcontext():
+                return materializers.digest_of(value)
         except Exception:  # what has no digest is told by its identity: rebound is changed
             return f"object {id(value)}"
 
-    def _definitions(self) -> Any:
-        return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+    def _definitions(self, without: Collection[str] = ()) -> Any:
+        """Within it, values refer by name to the definitions, and to classes that came as values.
+
+        `without`: names whose own values are looked at.
+        """
+        named = self.classes.union(self.spec["definitions"])
+        return materializers.carried_definitions(named.difference(without))
 
 
 def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool = False) -> None:
