@@ -20,6 +20,7 @@ import dis
 import functools
 import importlib
 import io
+import itertools
 import pickle
 import re
 import types
@@ -285,6 +286,10 @@ def _class_form(encoder: Encoder, cls: type) -> tuple[object, ...] | None:
         values = tuple((name, member.value) for name, member in cls.__members__.items())
         methods = ((name, member) for name, member in members if isinstance(member, types.FunctionType))
         members = iter([("members", values), *((n, m) for n, m in methods if not n.startswith("_"))])
+    if type(cls).__module__ == "abc" or hasattr(cls, "_abc_impl"):
+        references, *_ = importlib.import_module("_abc")._get_dump(cls)
+        others = {other.__qualname__: other for reference in references if (other := reference()) is not None}
+        members = itertools.chain(members, sorted(others.items()))
     # A class that travels by value loses the outer classes' part of its qualified name.
     return ("class", cls.__module__, cls.__name__, type(cls), cls.__bases__, tuple(members))
 

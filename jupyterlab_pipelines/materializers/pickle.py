@@ -9,6 +9,7 @@ import io
 import pickle
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -79,7 +80,7 @@ def _pickler_class() -> Any:
                 if isinstance(thing, type):
                     self._note_names(thing)
                     parts = reductions.type_parts(thing)
-                    return super().reducer_override(thing) if parts is None else parts
+                    return _made_once(super().reducer_override(thing), thing) if parts is None else parts
                 if isinstance(thing, reductions.CACHED) and not is_reference(thing):
                     return reductions.cached_parts(thing)
                 if reductions.is_dispatching(thing) and not is_reference(thing):
@@ -112,6 +113,29 @@ def _pickler_class() -> Any:
             return self.cells.setdefault(id(cell), (cell, _Cell()))[1]
 
     return Pickler
+
+
+_complete: weakref.WeakSet[type] = weakref.WeakSet()
+"""Classes that came by value, or went: what is loaded later must not set them back."""
+
+
+def _made_once(parts: Any, cls: type) -> Any:
+    """The reduction of a class by value, whose content counts only where the class is not there yet.
+
+    Several stored values bring their class with them; cloudpickle makes one class of them.
+    """
+    if not isinstance(parts, tuple) or len(parts) != 6:
+        return parts
+    _complete.add(cls)
+    make, arguments, state, items, pairs, setter = parts
+    return make, arguments, (setter, state), items, pairs, _complete_class
+
+
+def _complete_class(cls: type, state: Any) -> None:
+    if cls not in _complete:
+        _complete.add(cls)
+        setter, content = state
+        setter(cls, content)
 
 
 def _is_made_in_notebook(thing: Any) -> TypeGuard[types.FunctionType]:

@@ -115,7 +115,8 @@ def has_attributes(kind: type) -> bool:
     import numpy as np
 
     is_numpys = kind.__module__.partition(".")[0] == "numpy"
-    return not is_numpys and kind.__reduce__ is np.ndarray.__reduce__ and bool(kind.__dictoffset__)
+    reduce: Any = kind.__reduce__
+    return not is_numpys and reduce is np.ndarray.__reduce__ and bool(kind.__dictoffset__)
 
 
 def _array_parts(array: Any) -> tuple[Any, ...] | None:
