@@ -44,10 +44,12 @@ if TYPE_CHECKING:
         shared_groups,
         write_group,
     )
+    from jupyterlab_pipelines.materializers.unchanged import Snapshot, snapshot
 
 __all__ = [
     "Materializer",
     "NotCarriableError",
+    "Snapshot",
     "carried_definitions",
     "describe",
     "digest_of",
@@ -59,6 +61,7 @@ __all__ = [
     "preview",
     "read_group",
     "shared_groups",
+    "snapshot",
     "write_group",
 ]
 
@@ -72,6 +75,8 @@ _HOMES = {
     "read_group": "sharing",
     "shared_groups": "sharing",
     "write_group": "sharing",
+    "Snapshot": "unchanged",
+    "snapshot": "unchanged",
 }
 
 

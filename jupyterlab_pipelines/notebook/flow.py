@@ -17,13 +17,14 @@ from __future__ import annotations
 import ast
 import builtins
 import graphlib
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyterlab_pipelines import dag
-from jupyterlab_pipelines.artifact import AMBIENT, FILE
+from jupyterlab_pipelines.artifact import AMBIENT, FILE, KERNEL, is_state
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
 from jupyterlab_pipelines.notebook.ipython import parse_python
@@ -36,6 +37,7 @@ from jupyterlab_pipelines.notebook.names import (
 )
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
 from jupyterlab_pipelines.notebook.tags import METRICS_STEP, age_seconds
+from jupyterlab_pipelines.notebook.units import find_units
 from jupyterlab_pipelines.pipeline import (
     AS_READ,
     Cell,
@@ -48,6 +50,7 @@ from jupyterlab_pipelines.pipeline import (
     Parameter,
     Pipeline,
     Step,
+    Unit,
     Warning,
 )
 
@@ -197,7 +200,7 @@ def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
     code: dict[str, tuple[tuple[str, ...], ...]] = {step.name: () for step in outline.steps}
     for cell in outline.cells:
         if cell.step is not None:
-            normal = _normal_form(cell)
+            normal = normal_form(cell)
             if normal:
                 code[cell.step] += (normal,)
     return code
@@ -205,10 +208,11 @@ def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
 
 def has_code(cell: Cell) -> bool:
     """Whether executing `cell` does anything: comments alone do not."""
-    return bool(_normal_form(cell))
+    return bool(normal_form(cell))
 
 
-def _normal_form(cell: Cell) -> tuple[str, ...]:
+def normal_form(cell: Cell) -> tuple[str, ...]:
+    """The code of `cell` without comments and formatting: equal where executing it does the same."""
     code = _analyse(cell)
     if not code.statements:
         return () if code.is_python or not cell.source.strip() else (cell.source.strip(),)
@@ -269,6 +273,7 @@ class _Flow:
         self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
         self.passed_on: dict[str, _PassedOn] = {}
+        self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
         self.rebound = _rebound(outline)
         self._seen: dict[str, _Binding] = {}
@@ -393,6 +398,9 @@ class _Flow:
                 if not known and name in reader.inputs:
                     reader.optional.add(name)
         mutates |= statement.mutates | self._changed_arguments(statement)
+        # A weak reference sees that the object is gone.
+        deleted = [self._sharing_with(name) for name in statement.deletes if name in self._seen]
+        mutates |= {name for together in deleted for name in together if self._is_seen_uncarriable(name)}
         mutates = {name for name in mutates if not self._is_module(name)}
         if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
             self.configurations.append(self._binding(step, "*", position, statement))
@@ -423,7 +431,8 @@ class _Flow:
         effects = self.learned.get(step)
         if not effects:
             return
-        for name in sorted(effects.mutates):
+        called = self._read(step, sorted(effects.reads), self.views[step], position[0])
+        for name in sorted(effects.mutates | called.mutates):
             if name not in self.readers[step].own:
                 self._resolve(step, name, self._seen)
             self._write_shared(step, name, position, self._as_read(step, name))
@@ -571,6 +580,10 @@ class _Flow:
                 reader.unresolved.setdefault(name, cell_index)
             if binding is None:
                 continue
+            if binding.owner != step and self._is_uncarriable(name, binding):
+                # To read a generator or a connection is to change it, and it stays what it is.
+                called.mutates.add(name)
+                self.passes_uncarriable.add((step, name))
             for statement in self._statements_behind(step, name, binding):
                 todo.extend(statement.deferred)
                 mentions |= statement.mentions
@@ -582,6 +595,19 @@ class _Flow:
                 called.files |= statement.deferred_files
                 self.paths[step] |= statement.paths
         return called
+
+    def _is_seen_uncarriable(self, name: str) -> bool:
+        binding = self._seen.get(name)
+        return binding is not None and self._is_uncarriable(name, binding)
+
+    def _is_uncarriable(self, name: str, binding: _Binding) -> bool:
+        """Whether what `name` is bound to was seen to be nothing that can be stored."""
+        owner = binding.owner
+        if owner is None:
+            return False
+        if owner not in self.learned:  # not executed yet as it stands now
+            return (owner, name) in self.passes_uncarriable
+        return name in self.learned[owner].uncarriable
 
     def _statements_behind(self, step: str, name: str, binding: _Binding) -> list[Statement]:
         if binding.statement is not None:
@@ -619,7 +645,11 @@ class _Flow:
                 reader.setup_names.add(name)
                 self._read_shared(step, name, binding)
             return True
-        if binding.is_definition and self._can_travel(binding, seen):
+        if (
+            binding.is_definition
+            and not self._is_uncarriable(name, binding)
+            and self._can_travel(binding, seen)
+        ):
             self._carry(step, binding, seen)
             return True
         self._need_value(step, name, binding)
@@ -798,16 +828,17 @@ class _Flow:
         """The finished pipeline."""
         code = step_code(self.outline)
         files = self._link_files()
+        units = self._units()
         warnings = list(self._warnings())
         outputs: dict[str, set[str]] = {name: set() for name in self.tags}
         for reader in self.readers.values():
             for name, binding in reader.inputs.items():
-                if binding.owner is not None and not name.startswith(FILE):
+                if binding.owner is not None and not name.startswith((FILE, KERNEL)):
                     outputs[binding.owner].add(name)
         steps = {}
         for name, tagged in self.tags.items():
             tags = tagged.tags
-            cells = tuple(cell.index for cell in self.outline.cells if cell.step == name)
+            cells = self._cells_of(name)
             after, unknown = self._order(name, tags.after, tags.previous, cells[0])
             after = tuple(dict.fromkeys([*after, *files.after[name]]))
             warnings.extend(unknown)
@@ -830,6 +861,7 @@ class _Flow:
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
                 files=tuple(files.finals.get(name, ())),
                 rebound=tuple(sorted(self.rebound)),
+                unit=units.get(name),
                 reads_files=FileUse.READ in self.file_use[name],
                 writes_files=FileUse.WRITE in self.file_use[name],
                 paths=tuple(sorted(self.paths[name])),
@@ -853,9 +885,7 @@ class _Flow:
 
     def _link_files(self) -> FileLinks:
         """Let steps that read files wait for those that write them."""
-        cells: dict[str, tuple[int, ...]] = {
-            name: tuple(cell.index for cell in self.outline.cells if cell.step == name) for name in self.tags
-        }
+        cells = {name: self._cells_of(name) for name in self.tags}
         parents = {}
         for name, tagged in self.tags.items():
             owners = [binding.owner for binding in self.readers[name].inputs.values()]
@@ -868,6 +898,28 @@ class _Flow:
                 self.readers[name].inputs[f"{FILE}{path}"] = _Binding(writer, (cells[writer][-1], END))
                 self.readers[name].optional.add(f"{FILE}{path}")
         return links
+
+    def _units(self) -> dict[str, Unit]:
+        """Let steps that share what cannot be stored go on in one kernel, each where the one before it ended."""
+        joined = [
+            (binding.owner, step, name)
+            for step, reader in self.readers.items()
+            for name, binding in reader.inputs.items()
+            if binding.owner is not None and self._is_uncarriable(name, binding)
+        ]
+        units = find_units(
+            list(self.tags),
+            joined,
+            {name: self._cells_of(name) for name in self.tags},
+            {name: tagged.tags.kernel for name, tagged in self.tags.items()},
+        )
+        for unit in set(units.values()):
+            for first, second in itertools.pairwise(unit.steps):
+                self.readers[second].inputs[KERNEL] = _Binding(first, (self._last_cell[first], END))
+        return units
+
+    def _cells_of(self, step: str) -> tuple[int, ...]:
+        return tuple(cell.index for cell in self.outline.cells if cell.step == step)
 
     def _order(
         self, step: str, after: tuple[str, ...], previous: tuple[str, ...], cell_index: int
@@ -900,7 +952,8 @@ class _Flow:
         first = self.tags[cycle[0]].name
         because = []
         for step, waits_for in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
-            names = sorted(n for n, b in self.readers[step].inputs.items() if b.owner == waits_for)
+            reads = self.readers[step].inputs
+            names = sorted(name for name, b in reads.items() if b.owner == waits_for and not is_state(name))
             because.append(
                 f"`{step}` waits for `{waits_for}` "
                 + (f"(reads {', '.join(f'`{name}`' for name in names)})" if names else "(says its tag)")
@@ -925,7 +978,7 @@ class _Flow:
                     names,
                     explicit=not names and parent not in files.after[step.name],
                     learned=all(
-                        name.startswith(FILE) or name in seen_running.mutates | seen_running.binds
+                        name.startswith((FILE, KERNEL)) or name in seen_running.mutates | seen_running.binds
                         for name in names
                     )
                     if names

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
@@ -22,12 +23,12 @@ _files: FileRecorder | None = None
 
 
 def record_files() -> None:
-    """Note from now on which files are read and written; before the first cell, setup included."""
+    """Note from now on which files are read and written; before a step's first cell, setup included."""
     global _files
     from jupyterlab_pipelines.store import find_root
 
     folder = Path(os.getcwd())
-    _files = FileRecorder(folder, find_root(folder), store_folder())
+    _files = FileRecorder(folder, find_root(folder), store_folder(), _files)
     sys.addaudithook(_files.hook)
     _files.watch_looks()
 
@@ -61,6 +62,7 @@ def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
     global _watch
     _watch = Watch(spec, _namespace(), store_folder(), _files)
+    tell_of_definitions(_watch.defined)
 
 
 def finish() -> dict[str, Any]:

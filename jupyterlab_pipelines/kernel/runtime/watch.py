@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -17,12 +17,13 @@ from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
-from jupyterlab_pipelines.materializers import NotCarriableError
+from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
 UNCARRIABLE = "uncarriable"
+UNKEPT = "unkept"
 KEPT_ANYWAY_BYTES = 1 << 26
 KEPT_ANYWAY_ITEMS = 100_000
 """Up to this size, a value is kept though no step reads it (yet)."""
@@ -44,12 +45,13 @@ class Watch:
     Parameters
     ----------
     spec
-        ``inputs``: digest by name of what was loaded; ``hidden``: references by name of hidden state
-        to set now, empty for how it was when the kernel started; ``wanted``: names that later steps read;
-        ``leaves``: names that the step may leave;
+        ``inputs``: digest by name of what was loaded; ``absent``: names that stand for nothing; ``hidden``:
+        references by name of hidden state to set now, empty for how it was when the kernel started;
+        ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
-        though the notebook defines it; ``rebound``: names of definitions that stand for several things; ``imports``: root modules that the step imports;
+        though the notebook defines it; ``rebound``: names of definitions that stand for several things;
+        ``imports``: root modules that the step imports;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``reads_files``, ``writes_files``: whether the code looks as if it did; ``paths``: text in it that
         may be the path of a file;
@@ -67,6 +69,8 @@ class Watch:
         self.files = files
         self.namespace = namespace
         self.artifacts = ArtifactStore(store / "artifacts")
+        for name in spec["absent"]:
+            namespace.pop(name, None)
         set_state(store, spec["hidden"])
         self.before = {name: id(value) for name, value in namespace.items()}
         self.classes = frozenset(
@@ -83,11 +87,19 @@ class Watch:
             for name in (*spec["inputs"], *self.setup_digests)
             if name in namespace
         }
-        self.definition_digests = self._definition_digests()
+        self.snapshots = self._snapshots()
+        self._known: dict[int, tuple[object, str]] = {}
+        self.definition_digests = self._definition_digests(spec["sources"])
+        self.unkept: dict[str, Any] = {}
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
         if files is not None:
             names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
             files.expect(names if spec["reads_files"] else (), writes=spec["writes_files"])
+
+    def defined(self, name: str) -> None:
+        """The step has just executed a definition of `name`: it is as its source says."""
+        if name in self.spec["sources"]:
+            self.definition_digests |= self._definition_digests([name])
 
     def finish(self) -> dict[str, Any]:
         """Store what the step leaves.
@@ -101,14 +113,9 @@ class Watch:
         """
         started = time.perf_counter()
         files = NO_FILES if self.files is None else self.files.report(self._texts())
-        after = self._definition_digests()
+        after = self._definition_digests(self.definition_digests)
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
-        }
-        redefined |= {
-            name
-            for name in self.spec["sources"]
-            if name not in self.definition_digests and _has_changing_defaults(self.namespace.get(name))
         }
         # Those that changed travel as values from here on, and what refers to them with them.
         self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
@@ -119,11 +126,13 @@ class Watch:
             held = self._definitions_sharing_with(values)
         if held:
             changed |= held
+            self._known.clear()  # what refers to them is another value now
             self.spec["definitions"] = [n for n in self.spec["definitions"] if n not in held]
         with self._definitions():
             values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
+            outputs |= {name: _unkept(name, value) for name, value in self.unkept.items()}
         for name in self.spec["wanted"]:
             if name not in self.namespace and not is_state(name):
                 outputs[name] = _nothing(name, ABSENT, "")
@@ -163,8 +172,13 @@ class Watch:
                 changed.add(name)
                 continue
             value = self.loaded[name]()
-            # What is gone by now nobody else can see, changed or not.
-            if value is not None and self._digest(value, name) != before.partition(WITH)[0]:
+            if value is None:  # what is gone by now nobody else can see, changed or not
+                continue
+            digest = before.partition(WITH)[0]
+            snapshot = self.snapshots.get(name)
+            if snapshot is not None and snapshot.proves(value):
+                self._known[id(value)] = (value, digest)
+            elif self._final_digest(value, name) != digest:
                 changed.add(name)
         return changed
 
@@ -176,9 +190,19 @@ class Watch:
             str(value) for value in values if isinstance(value, (str, PurePath)) and len(str(value)) < 1000
         }
 
-    def _definition_digests(self) -> dict[str, str]:
+    def _snapshots(self) -> dict[str, materializers.Snapshot]:
+        """Of the inputs for which there is something cheaper than their digest."""
+        with self._definitions():
+            taken = {
+                name: materializers.snapshot(self.namespace[name])
+                for name in self.spec["inputs"]
+                if name in self.namespace
+            }
+        return {name: snapshot for name, snapshot in taken.items() if snapshot is not None}
+
+    def _definition_digests(self, names: Iterable[str]) -> dict[str, str]:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
-        found = {name: self.namespace.get(name) for name in self.spec["sources"]}
+        found = {name: self.namespace.get(name) for name in names}
         with materializers.carried_definitions(frozenset()):
             return {name: self._digest(value) for name, value in found.items() if _is_definition(value)}
 
@@ -212,8 +236,10 @@ class Watch:
                 or (name in own and isinstance(value, type | types.FunctionType))
             ):
                 continue
-            elif _size(value) <= KEPT_ANYWAY_BYTES:
+            elif _size(value) <= KEPT_ANYWAY_BYTES and not _is_long(value):
                 chosen[name] = value
+            else:
+                self.unkept[name] = value
         return chosen
 
     def _shared(self, values: Mapping[str, Any]) -> list[frozenset[str]]:
@@ -256,18 +282,16 @@ class Watch:
                 records |= self._store_group(members)
         for name, value in values.items():
             if name not in records:
-                record = self._store_one(name, value)
-                if record is not None:
-                    records[name] = record
+                records[name] = self._store_one(name, value)
         return records
 
-    def _store_one(self, name: str, value: Any) -> dict[str, Any] | None:
-        """The record of one stored value; None if it cannot be stored and nobody wants it."""
+    def _store_one(self, name: str, value: Any) -> dict[str, Any]:
+        """The record of one value: stored, or told why it cannot be."""
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
             with self._definitions({name}):
-                digest = materializer.digest(value)
+                digest = self._digest_once(value, materializer)
                 size = self.artifacts.add(
                     digest, lambda path: referred.extend(materializer.write(value, path))
                 )
@@ -286,8 +310,8 @@ class Watch:
         """Several names for one object: one file, and one object again when it is loaded."""
         first, value = next(iter(members.items()))
         record = self._store_one(first, value)
-        if record is None:
-            return {}
+        if record["kind"] == UNCARRIABLE:
+            return {name: record | {"name": name} for name in members}
         names = "=".join(members)
         together = f"{record['digest']}{WITH}{names}"
         return {name: record | {"name": name, "digest": together, "member": names} for name in members}
@@ -303,11 +327,10 @@ class Watch:
         except OSError:
             raise
         except Exception:  # one of them cannot be stored: each for itself, then
-            records = {name: self._store_one(name, value) for name, value in members.items()}
-            return {name: record for name, record in records.items() if record is not None}
+            return {name: self._store_one(name, value) for name, value in members.items()}
         definitions = self._referred(digest, referred)
         return {
-            name: _record(name, value, f"{self._digest(value)}{WITH}{digest}", GROUP, size)
+            name: _record(name, value, f"{self._final_digest(value)}{WITH}{digest}", GROUP, size)
             | {"stored": digest, "member": name, "definitions": definitions}
             for name, value in members.items()
         }
@@ -321,9 +344,7 @@ class Watch:
         noted = self.artifacts.read_bytes(note)
         return [] if noted is None else noted.decode().split("\n")
 
-    def _uncarriable(self, name: str, value: Any, why: str) -> dict[str, Any] | None:
-        if name not in self.spec["wanted"] and name not in self.spec["inputs"]:
-            return None
+    def _uncarriable(self, name: str, value: Any, why: str) -> dict[str, Any]:
         return _nothing(name, UNCARRIABLE, why) | {"type": materializers.describe(value)[0]}
 
     def _hidden_output(self, state: hidden.HiddenState) -> dict[str, Any] | None:
@@ -344,7 +365,7 @@ class Watch:
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
         record = self._store_one(state.name, after)
-        return None if record is None else record | {"kind": "hidden"}
+        return None if record["kind"] == UNCARRIABLE else record | {"kind": "hidden"}
 
     def _metrics(self, bound: set[str]) -> dict[str, Any]:
         names = set(self.spec["metrics"])
@@ -356,12 +377,18 @@ class Watch:
             if name in self.namespace and (number := _number(self.namespace[name])) is not None
         }
 
-    def _digest(self, value: Any, name: str = "") -> str:
-        try:
-            with self._definitions({name}) if name in self.classes else contextlib.nullcontext():
-                return materializers.digest_of(value)
-        except Exception:  # what has no digest is told by its identity: rebound is changed
-            return f"object {id(value)}"
+    def _digest_once(self, value: object, materializer: Materializer) -> str:
+        """The digest of a value after the step's last cell, when nothing changes any more."""
+        if id(value) not in self._known:
+            self._known[id(value)] = (value, materializer.digest(value))
+        return self._known[id(value)][1]
+
+    def _final_digest(self, value: object, name: str = "") -> str:
+        with self._definitions({name}):
+            return _or_identity(value, lambda: self._digest_once(value, materializers.materializer_of(value)))
+
+    def _digest(self, value: object) -> str:
+        return _or_identity(value, lambda: materializers.digest_of(value))
 
     def _definitions(self, without: Collection[str] = ()) -> Any:
         """Within it, values refer by name to the definitions, and to classes that came as values.
@@ -394,12 +421,12 @@ def _is_definition(value: Any) -> bool:
     return type(value).__module__ in ("__main__", "functools")
 
 
-def _has_changing_defaults(value: Any) -> bool:
-    """Whether a function of this step may have changed what its source says: `def f(x, seen=[])`."""
-    if not isinstance(value, types.FunctionType) or value.__module__ != "__main__":
-        return False
-    defaults = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
-    return any(isinstance(default, list | dict | set) for default in defaults)
+def _or_identity(value: object, digest: Callable[[], str]) -> str:
+    """The digest; what has none is told by its identity: rebound is changed."""
+    try:
+        return digest()
+    except Exception:
+        return f"object {id(value)}"
 
 
 def _obstacle_in(name: str, error: NotCarriableError) -> str:
@@ -438,6 +465,16 @@ def _nothing(name: str, kind: str, why: str) -> dict[str, Any]:
         "definitions": [],
         "kind": kind,
         "preview": None,
+    }
+
+
+def _unkept(name: str, value: Any) -> dict[str, Any]:
+    """The record of a large value that no step reads: how it would be stored."""
+    type_name, summary = materializers.describe(value)
+    return _nothing(name, UNKEPT, f"{summary}, not stored: no step reads it".lstrip(", ")) | {
+        "type": type_name,
+        "materializer": materializers.materializer_of(value).name,
+        "size_bytes": _size(value),
     }
 
 
@@ -480,6 +517,13 @@ def _size(value: Any) -> int:
                 return int(size)
         except Exception:  # somebody's own attribute of that name
             continue
-    if isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS:
-        return KEPT_ANYWAY_BYTES + 1  # its items may be of any size
-    return sys.getsizeof(value, 0)
+    guess: int = sys.getsizeof(value, 0)
+    if isinstance(value, list | dict | set | tuple):
+        some = list(itertools.islice(value, 100))
+        guess += sum(sys.getsizeof(item, 0) for item in some) * len(value) // max(1, len(some))
+    return guess
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a container has so many items that it may be of any size."""
+    return isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS
