@@ -17,8 +17,10 @@ from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
+from jupyterlab_pipelines.kernel.runtime.residue import left, residue
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
+from jupyterlab_pipelines.store import find_root
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
@@ -92,6 +94,7 @@ class Watch:
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
+        self.residue = residue(find_root(Path.cwd()))
         if files is not None:
             names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
             files.expect(names if spec["reads_files"] else (), writes=spec["writes_files"])
@@ -145,6 +148,9 @@ class Watch:
                 outputs[state.name] = record
                 if record["kind"] == "hidden":
                     changed.add(state.name)
+        for name, why in left(self.residue, residue(find_root(Path.cwd()))).items():
+            outputs[name] = _nothing(name, UNCARRIABLE, why)
+            changed.add(name)
         for path, digest in files["written"].items():
             name = f"{FILE}{path}"
             outputs[name] = _nothing(name, "hidden", "") | {"digest": digest}
