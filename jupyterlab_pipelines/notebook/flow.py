@@ -60,8 +60,8 @@ GIVEN = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has before the first cell."""
 
-HISTORY = re.compile(r"(_|__|___|_\d+|_i+|_i\d+|_ih|_oh|In|Out)\Z")
-"""Names under which IPython keeps what the cells before have shown, and their code."""
+HISTORY = re.compile(r"(_{1,3}|_i{0,3}\d*|_?In|_?Out|_[io]h)\Z")
+"""Names of what cells have shown, and of their text, unless the notebook binds them."""
 
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
@@ -276,9 +276,11 @@ class _Flow:
         self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
         self.passed_on: dict[str, _PassedOn] = {}
-        self.history: dict[str, tuple[str, list[str]]] = {}
         self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
+        self.rebound = _rebound(outline)
+        # Steps that read what other cells have shown.
+        self.looks_back: set[str] = set()
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
         self._annotations_are_lazy = False
@@ -318,6 +320,8 @@ class _Flow:
             self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
+            if self._looks_back(step, cell.index, number, statement):
+                self.looks_back.add(step)
         if self._last_cell[step] == cell.index:
             self._apply_learned(step, (cell.index, END))
 
@@ -452,6 +456,14 @@ class _Flow:
         binding = self._seen.get(name)
         statement = None if binding is None else binding.statement
         return statement is not None and statement.kind is StatementKind.IMPORT
+
+    def _looks_back(self, step: str, cell_index: int, number: int, statement: Statement) -> bool:
+        """Whether a statement reads what a cell of another step has shown: `_`, `Out[3]`."""
+        names = {name for name in statement.reads - self._seen.keys() if HISTORY.match(name)}
+        before = [cell for cell in self.outline.cells[:cell_index] if cell.kind is not CellKind.TEXT]
+        if names <= {"_"} and before and before[-1].step == step:
+            names = set()
+        return bool(names)
 
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""
@@ -631,9 +643,6 @@ class _Flow:
             return True
         binding = seen.get(name)
         if binding is None:
-            if HISTORY.match(name) and name not in reader.own:
-                self.history.setdefault(step, (name, [other for other in self.views if other != step]))
-                return True
             if self.opaque is not None and self.opaque != step and name not in GIVEN:
                 self._need_value(step, name, _Binding(self.opaque, (0, 0)))
                 return True
@@ -687,7 +696,7 @@ class _Flow:
         none of the notebook's functions among that (a decorator that registers) changes anything.
         """
         assert binding.statement is not None
-        if binding.statement.opaque:
+        if binding.statement.opaque or not self.rebound.isdisjoint(binding.statement.binds):
             return False
         for name, then in binding.reads.items():
             now = seen.get(name)
@@ -866,6 +875,7 @@ class _Flow:
                 defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
                 files=tuple(files.finals.get(name, ())),
+                rebound=tuple(sorted(self.rebound)),
                 unit=units.get(name),
                 reads_files=FileUse.READ in self.file_use[name],
                 writes_files=FileUse.WRITE in self.file_use[name],
@@ -912,8 +922,12 @@ class _Flow:
             for name, binding in reader.inputs.items()
             if binding.owner is not None and self._is_uncarriable(name, binding)
         ]
-        # Such a step wants to be in the very kernel of the cells before it.
-        joined += [(other, step, name) for step, (name, others) in self.history.items() for other in others]
+        joined += [
+            (other, step, "_")
+            for step in self.looks_back
+            for other in self.tags
+            if self._cells_of(other)[-1] < self._cells_of(step)[0]
+        ]
         units = find_units(
             list(self.tags),
             joined,
@@ -1005,6 +1019,21 @@ class _Flow:
                 else:
                     why = "is defined by no cell"
                 yield Warning("undefined_name", f"{where} {why}.", step, cell_index)
+
+
+def _rebound(outline: Outline) -> frozenset[str]:
+    """Names of functions and classes of steps that another statement of a step binds as well."""
+    sources: dict[str, set[str]] = {}
+    defined: set[str] = set()
+    for cell in outline.cells:
+        if cell.step is None:
+            continue
+        for statement in _analyse(cell).statements:
+            for name in statement.binds | statement.may_bind:
+                sources.setdefault(name, set()).add(statement.normalised)
+            if statement.kind is StatementKind.DEFINITION:
+                defined |= statement.binds
+    return frozenset(name for name in defined if len(sources[name]) > 1)
 
 
 def _reached(name: str, binding: _Binding, links: Iterable[_Link]) -> dict[str, set[int]]:

@@ -32,6 +32,7 @@ def record_files() -> None:
     folder = Path(os.getcwd())
     _files = FileRecorder(folder, find_root(folder), store_folder(), _files)
     sys.addaudithook(_files.hook)
+    _files.watch_looks()
     if _local_modules is None:
         _local_modules = LocalModules(_files.is_projects)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import importlib
 import importlib.machinery
 import signal
 import sys
@@ -83,6 +84,8 @@ def _of_module(module: types.ModuleType) -> dict[str, str]:
             continue
         if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
             found[name] = f"function {id(value)}"
+            held = (getattr(value, part, None) for part in ("__defaults__", "__kwdefaults__", "__dict__"))
+            found[f"{name}()"] = _digest(tuple(held))
         elif isinstance(value, type):
             if value.__module__ == module.__name__:
                 own = {k: v for k, v in vars(value).items() if not k.startswith("__") and not callable(v)}
@@ -163,7 +166,14 @@ def _children() -> Iterator[int]:
 
 def _figures() -> tuple[int, ...]:
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
-    return tuple(pyplot.get_fignums()) if hasattr(pyplot, "get_fignums") else ()
+    if not hasattr(pyplot, "get_fignums"):
+        return ()
+    if str(dict.get(pyplot.rcParams, "backend")).endswith("inline"):
+        # It shows and closes them after each cell, unless it is told otherwise.
+        inline: Any = importlib.import_module("matplotlib_inline.config").InlineBackend.instance()
+        if inline.close_figures:
+            return ()
+    return tuple(pyplot.get_fignums())
 
 
 def _shell_hooks(is_users: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import _abc  # type: ignore[import-not-found]
-import abc
-import functools
 import itertools
 import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 from jupyterlab_pipelines import materializers
@@ -55,8 +52,11 @@ class Watch:
         ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
-        though the notebook defines it; ``imports``: root modules that the step imports;
+        though the notebook defines it; ``rebound``: names of definitions that stand for several things;
+        ``imports``: root modules that the step imports;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
+        ``reads_files``, ``writes_files``: whether the code looks as if it did; ``paths``: text in it that
+        may be the path of a file;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -76,6 +76,11 @@ class Watch:
             namespace.pop(name, None)
         set_state(store, spec["hidden"])
         self.before = {name: id(value) for name, value in namespace.items()}
+        self.classes = frozenset(
+            name
+            for name in {*spec["inputs"]}.difference(spec["rebound"])
+            if isinstance(namespace.get(name), type) and namespace[name].__module__ == "__main__"
+        )
         with self._definitions():
             self.setup_digests = {
                 name: self._digest(namespace[name]) for name in spec["setup_values"] if name in namespace
@@ -88,17 +93,18 @@ class Watch:
         self.snapshots = self._snapshots()
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
-        self.memories = self._memories(spec["sources"])
         self.unkept: dict[str, Any] = {}
         self.process_before = ProcessState(local_modules)
         self.local_modules = local_modules
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
+        if files is not None:
+            names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
+            files.expect(names if spec["reads_files"] else (), writes=spec["writes_files"])
 
     def defined(self, name: str) -> None:
         """The step has just executed a definition of `name`: it is as its source says."""
         if name in self.spec["sources"]:
             self.definition_digests |= self._definition_digests([name])
-            self.memories |= self._memories([name])
 
     def finish(self) -> dict[str, Any]:
         """Store what the step leaves.
@@ -111,7 +117,7 @@ class Watch:
             `FileRecorder.report`; ``packages``; ``metrics``; ``seconds`` that this took.
         """
         started = time.perf_counter()
-        files = NO_FILES if self.files is None else self.files.report()
+        files = NO_FILES if self.files is None else self.files.report(self._texts())
         after = self._definition_digests(self.definition_digests)
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
@@ -122,6 +128,13 @@ class Watch:
             changed = self._changed_in_place() | redefined
             bound = self._bound()
             values = self._to_store(bound, changed)
+            held = self._definitions_sharing_with(values)
+        if held:
+            changed |= held
+            self._known.clear()  # what refers to them is another value now
+            self.spec["definitions"] = [n for n in self.spec["definitions"] if n not in held]
+        with self._definitions():
+            values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
             outputs |= {name: _unkept(name, value) for name, value in self.unkept.items()}
@@ -131,9 +144,9 @@ class Watch:
         for name in changed:
             if name not in self.namespace:
                 outputs[name] = _nothing(name, ABSENT, "")
-        for name, why in self._not_to_be_copied().items():
+        for name in ProcessState(self.local_modules).changes(self.process_before):
             changed.add(name)
-            outputs[name] = _nothing(name, UNCARRIABLE, why)
+            outputs[name] = _nothing(name, UNCARRIABLE, NOT_MADE_ANEW)
         for name in self.spec["wanted"]:
             # Asked for by a later step, and found in this kernel by this one.
             if name.startswith(AMBIENT) and name not in outputs and not hidden.is_known(name):
@@ -177,9 +190,17 @@ class Watch:
             snapshot = self.snapshots.get(name)
             if snapshot is not None and snapshot.proves(value):
                 self._known[id(value)] = (value, digest)
-            elif self._final_digest(value) != digest:
+            elif self._final_digest(value, name) != digest:
                 changed.add(name)
         return changed
+
+    def _texts(self, names: Collection[str] | None = None) -> set[str]:
+        """Texts and paths among the variables: of files that they may name."""
+        values = [self.namespace.get(name) for name in (self.namespace if names is None else names)]
+        values += [getattr(value, "name", None) for value in values if type(value).__module__ == "tempfile"]
+        return {
+            str(value) for value in values if isinstance(value, (str, PurePath)) and len(str(value)) < 1000
+        }
 
     def _snapshots(self) -> dict[str, materializers.Snapshot]:
         """Of the inputs for which there is something cheaper than their digest."""
@@ -195,24 +216,7 @@ class Watch:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
         found = {name: self.namespace.get(name) for name in names}
         with materializers.carried_definitions(frozenset()):
-            return {
-                name: self._digest(value)
-                for name, value in found.items()
-                if isinstance(value, type | types.FunctionType) and value.__module__ == "__main__"
-            }
-
-    def _memories(self, names: Iterable[str]) -> dict[str, Any]:
-        """What the notebook's functions and classes remember, and no copy of them would."""
-        found = {name: _memory_of(self.namespace.get(name)) for name in names}
-        return {name: memory for name, memory in found.items() if memory is not None}
-
-    def _not_to_be_copied(self) -> dict[str, str]:
-        """What only this process has, with the reason: definitions that remember something, its own state."""
-        now = self._memories(self.memories)
-        names = [name for name, memory in self.memories.items() if now.get(name, memory) != memory]
-        told = {name: f"`{name}` remembers what a copy would not." for name in names}
-        changes = ProcessState(self.local_modules).changes(self.process_before)
-        return told | dict.fromkeys(changes, NOT_MADE_ANEW)
+            return {name: self._digest(value) for name, value in found.items() if _is_definition(value)}
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
@@ -260,6 +264,22 @@ class Watch:
                 candidates[AS_READ + name if name in leaves else name] = value
         return [group for group in materializers.shared_groups(candidates) if group & values.keys()]
 
+    def _definitions_sharing_with(self, values: Mapping[str, Any]) -> set[str]:
+        """Functions and classes with objects of their own that are in `values`: `S.EMPTY is s.value`."""
+        owners: dict[int, set[str]] = {}
+        for name in self.spec["definitions"]:
+            for own in materializers.own_objects(self.namespace.get(name)):
+                owners.setdefault(id(own), set()).add(name)
+        if not owners:
+            return set()
+        reached = (
+            thing
+            for name, value in values.items()
+            if name not in self.spec["definitions"]
+            for thing in materializers.mutable_objects(value)
+        )
+        return {name for thing in reached for name in owners.get(id(thing), ())}
+
     # -- storing --------------------------------------------------------------------------------
 
     def _store(self, values: Mapping[str, Any], groups: list[frozenset[str]]) -> dict[str, dict[str, Any]]:
@@ -282,8 +302,11 @@ class Watch:
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
-            digest = self._digest_once(value, materializer)
-            size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
+            with self._definitions({name}):
+                digest = self._digest_once(value, materializer)
+                size = self.artifacts.add(
+                    digest, lambda path: referred.extend(materializer.write(value, path))
+                )
             if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
                 materializer.read(self.artifacts.path(digest))
         except NotCarriableError as error:
@@ -308,10 +331,11 @@ class Watch:
     def _store_group(self, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         referred: list[str] = []
         try:
-            digest = materializers.group_digest(members)
-            size = self.artifacts.add(
-                digest, lambda path: referred.extend(materializers.write_group(members, path))
-            )
+            with self._definitions(members):
+                digest = materializers.group_digest(members)
+                size = self.artifacts.add(
+                    digest, lambda path: referred.extend(materializers.write_group(members, path))
+                )
         except OSError:
             raise
         except Exception:  # one of them cannot be stored: each for itself, then
@@ -371,14 +395,20 @@ class Watch:
             self._known[id(value)] = (value, materializer.digest(value))
         return self._known[id(value)][1]
 
-    def _final_digest(self, value: object) -> str:
-        return _or_identity(value, lambda: self._digest_once(value, materializers.materializer_of(value)))
+    def _final_digest(self, value: object, name: str = "") -> str:
+        with self._definitions({name}):
+            return _or_identity(value, lambda: self._digest_once(value, materializers.materializer_of(value)))
 
     def _digest(self, value: object) -> str:
         return _or_identity(value, lambda: materializers.digest_of(value))
 
-    def _definitions(self) -> Any:
-        return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+    def _definitions(self, without: Collection[str] = ()) -> Any:
+        """Within it, values refer by name to the definitions, and to classes that came as values.
+
+        `without`: names whose own values are looked at.
+        """
+        named = self.classes.union(self.spec["definitions"])
+        return materializers.carried_definitions(named.difference(without))
 
 
 def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool = False) -> None:
@@ -388,21 +418,19 @@ def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool 
     hidden.restore(values, ambient_only=ambient_only)
 
 
-def _memory_of(value: Any) -> Any:
-    """What a function with a cache, or an abstract class, was told since it was defined; None for others."""
-    if isinstance(value, functools._lru_cache_wrapper) and value.__module__ == "__main__":
-        return value.cache_info()
-    if isinstance(value, abc.ABCMeta) and value.__module__ == "__main__":
-        return list(_abc._get_dump(value)[0])
-    return None
-
-
 def _reference(value: Any) -> Callable[[], Any]:
     """The value, as long as the notebook keeps it: a large frame that a step drops must not stay."""
     try:
         return weakref.ref(value)
     except TypeError:
         return lambda: value
+
+
+def _is_definition(value: Any) -> bool:
+    """A function or class of the notebook, or what a decorator made of one."""
+    if isinstance(value, type | types.FunctionType):
+        return value.__module__ == "__main__"
+    return type(value).__module__ in ("__main__", "functools")
 
 
 def _or_identity(value: object, digest: Callable[[], str]) -> str:
