@@ -34,7 +34,12 @@ def record_files() -> None:
     sys.addaudithook(_files.hook)
     _files.watch_looks()
     if _local_modules is None:
-        _local_modules = LocalModules(_files.is_projects)
+        _local_modules = LocalModules(_files.is_projects, _look)
+
+
+def _look(name: str) -> None:
+    assert _files is not None
+    _files.look(name)
 
 
 def files() -> dict[str, Any]:

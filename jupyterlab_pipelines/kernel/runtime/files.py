@@ -314,6 +314,12 @@ class FileRecorder:
             return importlib.util.source_from_cache(path) if path.endswith(".pyc") else None
         return path
 
+    def look(self, name: str) -> None:
+        """Note that somebody looked for a file."""
+        path = self._path(name)
+        if path is not None:
+            self._read(path)
+
     def is_projects(self, name: str) -> bool:
         """Whether a file is one of the project's own, not of an installed package."""
         path = self._path(name)
