@@ -188,15 +188,21 @@ class Effects:
         object that it stood for when the step began.
     files
         Files that it touched.
+    reads
+        Names that it reads because a stored function, which it got, reads them when it is called.
+    uncarriable
+        Names whose values cannot be stored: steps that read them join the step's unit.
     """
 
     binds: frozenset[str] = frozenset()
     mutates: frozenset[str] = frozenset()
     shared: frozenset[frozenset[str]] = frozenset()
     files: FileEffects = FileEffects()
+    reads: frozenset[str] = frozenset()
+    uncarriable: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.binds or self.mutates or self.shared or self.files)
+        return self != Effects()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -204,6 +210,8 @@ class Effects:
             "mutates": sorted(self.mutates),
             "shared": sorted(sorted(group) for group in self.shared),
             "files": self.files.to_json(),
+            "reads": sorted(self.reads),
+            "uncarriable": sorted(self.uncarriable),
         }
 
     @classmethod
@@ -213,7 +221,28 @@ class Effects:
             mutates=frozenset(document["mutates"]),
             shared=frozenset(frozenset(group) for group in document["shared"]),
             files=FileEffects.from_json(document.get("files", {})),
+            reads=frozenset(document.get("reads", ())),
+            uncarriable=frozenset(document.get("uncarriable", ())),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Steps that are executed in one kernel, one after another, because they share what cannot be stored.
+
+    Attributes
+    ----------
+    steps
+        Two or more, in notebook order.
+    names
+        What cannot be stored and is read by several of them.
+    """
+
+    steps: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {"steps": list(self.steps), "names": list(self.names)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +269,12 @@ class Step:
         Names whose numbers are metrics because the notebook prints them in a metrics cell.
     files
         Files that are as this step leaves them when the whole notebook has run.
+    unit
+        Those with which it shares a kernel; None for a step with a kernel of its own.
+    reads_files, writes_files
+        Whether its code looks as if it did, in a way that cannot be seen while it runs perhaps.
+    paths
+        Text in its code that may be the path of a file.
     """
 
     name: str
@@ -259,6 +294,20 @@ class Step:
     defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    reads_files: bool = False
+    writes_files: bool = False
+    paths: tuple[str, ...] = ()
+    unit: Unit | None = None
+
+    @property
+    def before_in_unit(self) -> tuple[str, ...]:
+        """Steps that must have been executed in the kernel in which this one is."""
+        return self.unit.steps[: self.unit.steps.index(self.name)] if self.unit else ()
+
+    @property
+    def after_in_unit(self) -> tuple[str, ...]:
+        """Steps that are executed in this one's kernel when it has ended."""
+        return self.unit.steps[self.unit.steps.index(self.name) + 1 :] if self.unit else ()
 
     @property
     def parents(self) -> tuple[str, ...]:

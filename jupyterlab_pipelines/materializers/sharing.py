@@ -6,6 +6,7 @@ import gc
 import itertools
 import sys
 import types
+import weakref
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -130,6 +131,8 @@ def _is_nobodys(thing: object) -> bool:
     """Immutable, or found by name where it is loaded."""
     if isinstance(thing, (type, types.ModuleType, Enum)):
         return True
+    if type(thing) is dict and "__builtins__" in thing:  # the global names of a frame or of code
+        return True
     if isinstance(thing, types.BuiltinFunctionType):  # `len`, but not `xs.append`
         return isinstance(thing.__self__, (type, types.ModuleType, type(None)))
     if isinstance(thing, types.FunctionType):
@@ -154,6 +157,8 @@ def _parts(thing: Any) -> list[Any]:
         return [*itertools.chain(*items), thing.attrs, *own]
     if type(thing).__module__.partition(".")[0] in ("polars", "pyarrow"):
         return []
+    if isinstance(thing, weakref.ref):
+        return [thing()]
     return gc.get_referents(thing)
 
 

@@ -23,6 +23,8 @@ is_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks
 
 NOTHING: dict[str, Any] = {
     "inputs": {},
+    "absent": [],
+    "absent": [],
     "hidden": {},
     "wanted": [],
     "leaves": [],
