@@ -132,9 +132,12 @@ class _Walk:
     def _may_meet(uses: Mapping[str, FileUse], unseen: Mapping[str, FileUse], other: str, step: str) -> bool:
         """Whether two steps may touch the same file, one of them at least writing, and it was not seen."""
         for one, two in ((other, step), (step, other)):
-            if FileUse.WRITE in uses[one] and uses[two] & (FileUse.READ | FileUse.WRITE):
-                if FileUse.WRITE in unseen[one] or unseen[two] & (FileUse.READ | FileUse.WRITE):
-                    return True
+            if (
+                FileUse.WRITE in uses[one]
+                and uses[two] & (FileUse.READ | FileUse.WRITE)
+                and (FileUse.WRITE in unseen[one] or unseen[two] & (FileUse.READ | FileUse.WRITE))
+            ):
+                return True
         return False
 
     def _get(self, step: str, path: str, file: _File) -> None:

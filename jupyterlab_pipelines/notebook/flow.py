@@ -900,7 +900,7 @@ class _Flow:
     def _units(self) -> dict[str, Unit]:
         """Let steps that share what cannot be stored go on in one kernel, each where the one before it ended."""
         joined = [
-            (binding.owner, step, name)
+            (binding.owner, step, name.removeprefix(AMBIENT))
             for step, reader in self.readers.items()
             for name, binding in reader.inputs.items()
             if binding.owner is not None and self._is_uncarriable(name, binding)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _abc  # type: ignore[import-not-found]
+import abc
+import functools
 import itertools
 import sys
 import time
@@ -12,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import FILE, HIDDEN, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references, snapshots_of
+from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -35,6 +39,7 @@ PROVED_BYTES = 1 << 20
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
+NOT_MADE_ANEW = "It cannot be made anew in another process."
 MISSING = object()
 NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
 
@@ -61,6 +66,7 @@ class Watch:
         namespace: dict[str, Any],
         store: Path,
         files: FileRecorder | None = None,
+        local_modules: LocalModules | None = None,
     ) -> None:
         self.spec = spec
         self.files = files
@@ -82,13 +88,17 @@ class Watch:
         self.snapshots = snapshots_of(spec["inputs"])
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
+        self.memories = self._memories(spec["sources"])
         self.unkept: dict[str, Any] = {}
+        self.process_before = ProcessState(local_modules)
+        self.local_modules = local_modules
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
 
     def defined(self, name: str) -> None:
         """The step has just executed a definition of `name`: it is as its source says."""
         if name in self.spec["sources"]:
             self.definition_digests |= self._definition_digests([name])
+            self.memories |= self._memories([name])
 
     def finish(self) -> dict[str, Any]:
         """Store what the step leaves.
@@ -121,6 +131,13 @@ class Watch:
         for name in changed:
             if name not in self.namespace:
                 outputs[name] = _nothing(name, ABSENT, "")
+        for name, why in self._not_to_be_copied().items():
+            changed.add(name)
+            outputs[name] = _nothing(name, UNCARRIABLE, why)
+        for name in self.spec["wanted"]:
+            # Asked for by a later step, and found in this kernel by this one.
+            if name.startswith(AMBIENT) and name not in outputs and not hidden.is_known(name):
+                outputs[name] = _nothing(name, UNCARRIABLE, NOT_MADE_ANEW)
         for state in hidden.STATES:
             record = self._hidden_output(state)
             if record is not None:
@@ -173,6 +190,19 @@ class Watch:
                 for name, value in found.items()
                 if isinstance(value, type | types.FunctionType) and value.__module__ == "__main__"
             }
+
+    def _memories(self, names: Iterable[str]) -> dict[str, Any]:
+        """What the notebook's functions and classes remember, and no copy of them would."""
+        found = {name: _memory_of(self.namespace.get(name)) for name in names}
+        return {name: memory for name, memory in found.items() if memory is not None}
+
+    def _not_to_be_copied(self) -> dict[str, str]:
+        """What only this process has, with the reason: definitions that remember something, its own state."""
+        now = self._memories(self.memories)
+        names = [name for name, memory in self.memories.items() if now.get(name, memory) != memory]
+        told = {name: f"`{name}` remembers what a copy would not." for name in names}
+        changes = ProcessState(self.local_modules).changes(self.process_before)
+        return told | dict.fromkeys(changes, NOT_MADE_ANEW)
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
@@ -346,6 +376,15 @@ def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool 
     stored = {name: said for name, said in references.items() if said}
     values = dict.fromkeys(references) | load_references(store, stored)
     hidden.restore(values, ambient_only=ambient_only)
+
+
+def _memory_of(value: Any) -> Any:
+    """What a function with a cache, or an abstract class, was told since it was defined; None for others."""
+    if isinstance(value, functools._lru_cache_wrapper) and value.__module__ == "__main__":
+        return value.cache_info()
+    if isinstance(value, abc.ABCMeta) and value.__module__ == "__main__":
+        return list(_abc._get_dump(value)[0])
+    return None
 
 
 def _reference(value: Any) -> Callable[[], Any]:
