@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
-from jupyterlab_pipelines.kernel.runtime.inputs import load_references
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 
@@ -56,7 +56,7 @@ def load(**references: str) -> None:
     references
         By variable, ``materializer:stored`` or ``materializer:stored#member``.
     """
-    load_references(store_folder(), references, into=_namespace())
+    take_snapshots(load_references(store_folder(), references, into=_namespace()), references)
 
 
 def prepare(references: dict[str, str]) -> None:
