@@ -192,7 +192,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         for index, cell in enumerate(cells):
             if index == own[0]:
                 self._tell(
-                    f"import json as _j; __pipelines__.begin(_j.loads({json.dumps(session.spec)!r})); del _j"
+                    f"__pipelines__.begin(__import__('json').loads({json.dumps(session.spec)!r}))"
                 )
                 session.on_cell(0, len(own))
             session.require_wanted()
@@ -228,9 +228,10 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         """The value of an expression in the kernel, which JSON can say."""
         assert self.session is not None
         path = self.session.report_path
+        # An expression binds no name: the namespace is the notebook's, and looked at while this runs.
         self._tell(
-            "import json as _j; from pathlib import Path as _p;"
-            f"_p({str(path)!r}).write_text(_j.dumps({expression}), encoding='utf-8'); del _j, _p"
+            f"__import__('pathlib').Path({str(path)!r}).write_text("
+            f"__import__('json').dumps({expression}), encoding='utf-8')"
         )
         answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return answer
