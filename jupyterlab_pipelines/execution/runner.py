@@ -249,7 +249,10 @@ class Runner:
             wanted = self._wanted(step)
             result = self._result(resolved)
             if result is not None and result.cache_key == resolved.cache_key and _covers(result, wanted):
-                if result.execution is None:
+                if result.execution is None and self._want_files(resolved):
+                    # It failed while another step overwrote or removed a file that it reads.
+                    del self.results[step.name]
+                elif result.execution is None:
                     blocked.add(step.name)
                 else:
                     done[step.name] = result.execution.outputs
