@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from jupyterlab_pipelines.materializers.base import materializer_named
-from jupyterlab_pipelines.materializers.definitions import is_reference
+from jupyterlab_pipelines.materializers.definitions import is_reference, package_of
 from jupyterlab_pipelines.materializers.memory import (
     Extent,
     Region,
@@ -151,6 +151,6 @@ def _parts(thing: Any) -> list[Any]:
         objects = [column.tolist() for column in columns_of(thing) if column.dtype == object]
         own = [getattr(thing, name, None) for name in type(thing)._metadata]  # of subclasses
         return [*(item for column in objects for item in column), thing.attrs, *own]
-    if type(thing).__module__.partition(".")[0] in ("polars", "pyarrow"):
+    if package_of(type(thing)) in ("polars", "pyarrow"):
         return []
     return gc.get_referents(thing)
