@@ -188,15 +188,19 @@ class Effects:
         object that it stood for when the step began.
     files
         Files that it touched.
+    reads
+        Names of the notebook that it looked for and missed, though its syntax does not say that it reads
+        them: they stand in a formula, or a library looks into its caller's variables.
     """
 
     binds: frozenset[str] = frozenset()
     mutates: frozenset[str] = frozenset()
     shared: frozenset[frozenset[str]] = frozenset()
     files: FileEffects = FileEffects()
+    reads: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.binds or self.mutates or self.shared or self.files)
+        return bool(self.binds or self.mutates or self.shared or self.files or self.reads)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -204,6 +208,7 @@ class Effects:
             "mutates": sorted(self.mutates),
             "shared": sorted(sorted(group) for group in self.shared),
             "files": self.files.to_json(),
+            "reads": sorted(self.reads),
         }
 
     @classmethod
@@ -213,6 +218,7 @@ class Effects:
             mutates=frozenset(document["mutates"]),
             shared=frozenset(frozenset(group) for group in document["shared"]),
             files=FileEffects.from_json(document.get("files", {})),
+            reads=frozenset(document.get("reads", ())),
         )
 
 

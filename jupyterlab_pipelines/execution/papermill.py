@@ -191,9 +191,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         done = 0
         for index, cell in enumerate(cells):
             if index == own[0]:
-                self._tell(
-                    f"__pipelines__.begin(__import__('json').loads({json.dumps(session.spec)!r}))"
-                )
+                self._tell(f"__pipelines__.begin(__import__('json').loads({json.dumps(session.spec)!r}))")
                 session.on_cell(0, len(own))
             session.require_wanted()
             try:

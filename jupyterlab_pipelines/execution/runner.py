@@ -457,6 +457,9 @@ class Runner:
                     self._progress(step.name, {"retry": attempt + 1})
             execution = None
             if outcome.error is None:
+                # What it was given because it had missed it, no watching finds out again.
+                reads = self.learned.get(step.name, Effects()).reads
+                outcome = replace(outcome, effects=replace(outcome.effects, reads=reads))
                 execution = self._record(resolved, outcome)
             return _Ended(step.name, resolved, outcome, execution)
         finally:
@@ -562,13 +565,15 @@ class Runner:
         )
         if execution is not None:
             self._learn(ended.step, outcome.effects)
-        elif outcome.effects.files:
-            # It may have come too early: before the step that writes what it reads.
-            known, seen = self.learned.get(ended.step, Effects()), outcome.effects.files
+        elif outcome.effects:
+            # It may have come too early: before the step that writes what it reads, or makes what it missed.
+            known, seen = self.learned.get(ended.step, Effects()), outcome.effects
             files = replace(
-                known.files, reads=known.files.reads | seen.reads, lists=known.files.lists | seen.lists
+                known.files,
+                reads=known.files.reads | seen.files.reads,
+                lists=known.files.lists | seen.files.lists,
             )
-            self._learn(ended.step, replace(known, files=files))
+            self._learn(ended.step, replace(known, files=files, reads=known.reads | seen.reads))
 
     def _learn(self, step: str, effects: Effects) -> None:
         """What a step was seen to do may join steps that the syntax does not join."""

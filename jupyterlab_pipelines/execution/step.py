@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.papermill import StepSession
 
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+MISSED = re.compile(r"NameError: name '(\w+)' is not defined")
 ERROR_MARKER = "papermill-error-cell-tag"
 
 
@@ -54,7 +55,7 @@ class StepOutcome:
     """What one execution of a step came to. `error` is None when it succeeded.
 
     `executed` and `log` are digests of stored objects. Of a step that failed, `effects` are what it had
-    done to files.
+    done to files, and the names that it missed.
     """
 
     duration_seconds: float
@@ -141,7 +142,10 @@ def execute_step(job: StepJob) -> StepOutcome:
     report = session.report
     if report is None:
         told = _error(job, session, executed, failure, seconds)
-        seen = Effects(files=_file_effects(session.files)) if session.files else Effects()
+        seen = Effects(
+            files=_file_effects(session.files) if session.files else FileEffects(),
+            reads=frozenset(MISSED.findall(f"{told['message']}\n{told['traceback']}")),
+        )
         return StepOutcome(
             seconds, effects=seen, executed=notebook, log=log, error=told, stopped=session.stopped
         )

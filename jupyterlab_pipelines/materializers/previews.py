@@ -78,7 +78,7 @@ def _is(value: object, *names: str) -> bool:
     for path in names:
         module, _, name = path.rpartition(".")
         kind = vars(sys.modules[module]).get(name) if module in sys.modules else None
-        if isinstance(kind, type) and isinstance(value, kind):
+        if isinstance(kind, type) and issubclass(type(value), kind):
             return True
     return False
 

@@ -142,15 +142,16 @@ def _is_nobodys(thing: object) -> bool:
 
 
 def _parts(thing: Any) -> list[Any]:
+    kind = type(thing)  # not what a proxy says of itself
     np, pd = sys.modules.get("numpy"), sys.modules.get("pandas")
     if isinstance(thing, types.FunctionType):
         return [*(thing.__closure__ or ()), thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
-    if np is not None and isinstance(thing, np.ndarray):
+    if np is not None and issubclass(kind, np.ndarray):
         return cast("list[Any]", thing.ravel().tolist()) if thing.dtype == object else []
-    if pd is not None and isinstance(thing, (pd.DataFrame, pd.Series)):
+    if pd is not None and issubclass(kind, (pd.DataFrame, pd.Series)):
         objects = [column.tolist() for column in columns_of(thing) if column.dtype == object]
         own = [getattr(thing, name, None) for name in type(thing)._metadata]  # of subclasses
         return [*(item for column in objects for item in column), thing.attrs, *own]
-    if package_of(type(thing)) in ("polars", "pyarrow"):
+    if package_of(kind) in ("polars", "pyarrow"):
         return []
     return gc.get_referents(thing)

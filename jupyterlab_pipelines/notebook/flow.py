@@ -286,6 +286,8 @@ class _Flow:
             for name in self._seen:
                 if name.startswith(AMBIENT):
                     self._resolve(step, name, self._seen)
+            missed = self.learned.get(step, Effects()).reads
+            self._read(step, sorted(missed), self._seen, cell.index, missed)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
         if self._last_cell[step] == cell.index:
