@@ -18,9 +18,13 @@ FILE = "file "
 """Begins the name of a file that one step writes and another reads; its path follows."""
 
 
+KERNEL = "kernel state"
+"""The name of all that a step's kernel holds, for the next step of its unit, which goes on in that kernel."""
+
+
 def is_state(name: str) -> bool:
     """Whether `name` is that of process state or of a file, not of a variable."""
-    return name.startswith((HIDDEN, AMBIENT, FILE))
+    return name.startswith((HIDDEN, AMBIENT, FILE, KERNEL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class Artifact:
         defined before it can be loaded, and what functions in it read when they are called.
     kind
         ``value``; ``absent`` when the step ended with the name undefined; ``hidden`` for process
-        state that has no name in Python (e.g. the global random generator).
+        state that has no name in Python (e.g. the global random generator); ``uncarriable`` for a value
+        that cannot leave its process, with the reason as `summary`; ``unkept`` for a large one that no
+        step reads.
     """
 
     name: str
@@ -74,6 +80,19 @@ class Artifact:
             "digest": self.digest,
             "size_bytes": self.size_bytes,
             "summary": self.summary,
+        }
+
+    def verdict(self) -> dict[str, Any]:
+        """Whether the value can be handed on, how, and how large it is, as JSON."""
+        carriable = self.kind != "uncarriable"
+        return {
+            "name": self.name,
+            "type": self.type,
+            "carriable": carriable,
+            "kept": self.kind == "value",
+            "materializer": self.materializer if carriable else None,
+            "size_bytes": self.size_bytes if carriable else None,
+            "message": "" if self.kind == "value" else self.summary,
         }
 
 

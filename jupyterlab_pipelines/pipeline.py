@@ -189,8 +189,12 @@ class Effects:
     files
         Files that it touched.
     reads
-        Names of the notebook that it looked for and missed, though its syntax does not say that it reads
-        them: they stand in a formula, or a library looks into its caller's variables.
+        Names that it reads because a stored function, which it got, reads them when it is called.
+    missed
+        Names of the notebook that it looked for in vain, though its syntax does not say that it reads them:
+        they stand in a formula, or a library looks into its caller's variables.
+    uncarriable
+        Names whose values cannot be stored: steps that read them join the step's unit.
     """
 
     binds: frozenset[str] = frozenset()
@@ -198,9 +202,11 @@ class Effects:
     shared: frozenset[frozenset[str]] = frozenset()
     files: FileEffects = FileEffects()
     reads: frozenset[str] = frozenset()
+    missed: frozenset[str] = frozenset()
+    uncarriable: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.binds or self.mutates or self.shared or self.files or self.reads)
+        return self != Effects()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -209,6 +215,8 @@ class Effects:
             "shared": sorted(sorted(group) for group in self.shared),
             "files": self.files.to_json(),
             "reads": sorted(self.reads),
+            "missed": sorted(self.missed),
+            "uncarriable": sorted(self.uncarriable),
         }
 
     @classmethod
@@ -219,7 +227,28 @@ class Effects:
             shared=frozenset(frozenset(group) for group in document["shared"]),
             files=FileEffects.from_json(document.get("files", {})),
             reads=frozenset(document.get("reads", ())),
+            missed=frozenset(document.get("missed", ())),
+            uncarriable=frozenset(document.get("uncarriable", ())),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Steps that are executed in one kernel, one after another, because they share what cannot be stored.
+
+    Attributes
+    ----------
+    steps
+        Two or more, in notebook order.
+    names
+        What cannot be stored and is read by several of them.
+    """
+
+    steps: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {"steps": list(self.steps), "names": list(self.names)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +275,12 @@ class Step:
         Names whose numbers are metrics because the notebook prints them in a metrics cell.
     files
         Files that are as this step leaves them when the whole notebook has run.
+    unit
+        Those with which it shares a kernel; None for a step with a kernel of its own.
+    reads_files, writes_files
+        Whether its code looks as if it did, in a way that cannot be seen while it runs perhaps.
+    paths
+        Text in its code that may be the path of a file.
     """
 
     name: str
@@ -265,6 +300,20 @@ class Step:
     defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    reads_files: bool = False
+    writes_files: bool = False
+    paths: tuple[str, ...] = ()
+    unit: Unit | None = None
+
+    @property
+    def before_in_unit(self) -> tuple[str, ...]:
+        """Steps that must have been executed in the kernel in which this one is."""
+        return self.unit.steps[: self.unit.steps.index(self.name)] if self.unit else ()
+
+    @property
+    def after_in_unit(self) -> tuple[str, ...]:
+        """Steps that are executed in this one's kernel when it has ended."""
+        return self.unit.steps[self.unit.steps.index(self.name) + 1 :] if self.unit else ()
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -13,17 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.artifact import FILE, Artifact
+from jupyterlab_pipelines.artifact import FILE, KERNEL, Artifact
 from jupyterlab_pipelines.environment import environment_of, find_kernelspec, still_installed
 from jupyterlab_pipelines.errors import ParameterError
 from jupyterlab_pipelines.files import changed_files, changed_folders, file_digest, saw
-from jupyterlab_pipelines.fingerprint import cache_key, key_parts
+from jupyterlab_pipelines.fingerprint import cache_key, fingerprint, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
-
-Outputs = Mapping[str, Artifact]
 
 UNFINISHED = {
     Status.FAILED: "failed last time",
@@ -41,7 +39,7 @@ class Resolved:
     missing
         Inputs that the step before did not keep; it must run again, and keep them.
     uncarriable
-        Inputs whose value cannot be stored: the step cannot run apart from the one that makes them.
+        Inputs whose value cannot be stored, from steps that are not of the step's unit.
     """
 
     step: Step
@@ -97,8 +95,8 @@ class Planner:
             self._environments[name] = environment_of(find_kernelspec(name))
         return self._environments[name]
 
-    def resolve(self, pipeline: Pipeline, step: Step, done: Mapping[str, Outputs]) -> Resolved | Waiting:
-        """What `step` would start with, given the outputs of the steps that are `done`."""
+    def resolve(self, pipeline: Pipeline, step: Step, done: Mapping[str, Execution]) -> Resolved | Waiting:
+        """What `step` would start with, given how the steps that are `done` were executed."""
         needs = step.needs
         known: frozenset[str] = frozenset()
         while True:
@@ -109,12 +107,15 @@ class Planner:
             inputs: dict[str, Artifact] = {}
             missing, uncarriable = [], []
             for given in needs.inputs:
-                artifact = done[given.step].get(given.name)
+                if given.name == KERNEL:
+                    inputs[KERNEL] = _kernel_state(done[given.step])
+                    continue
+                artifact = done[given.step].outputs.get(given.name)
                 if artifact is None:
                     if not given.optional:
                         missing.append(given)
                 elif artifact.kind == "uncarriable":
-                    if not given.optional:
+                    if given.step not in step.before_in_unit:
                         uncarriable.append(given)
                 else:
                     inputs[given.name] = artifact
@@ -138,14 +139,25 @@ class Planner:
         *,
         wanted: Collection[str],
         forced: bool = False,
+        goes_on: str | None = None,
     ) -> Decided:
-        """Reuse an execution, or run, and why. `wanted`: names, and files, that it must have kept."""
+        """Reuse an execution, or run, and why.
+
+        Parameters
+        ----------
+        wanted
+            Names, and files, that it must have kept.
+        goes_on
+            A later step of its unit, which is to be executed in its kernel.
+        """
         step = resolved.step
         wanted = {*wanted, *(f"{FILE}{path}" for path in step.files)}
         if forced:
             return Decided(Decision.RUN, (Reason("forced", "asked to run again", step.name),))
         if step.cache == "off":
             return Decided(Decision.RUN, (Reason("cache", "never reused (`cache:off`)", step.name),))
+        if goes_on is not None:
+            return Decided(Decision.RUN, (_shares_kernel(step, goes_on),))
         problems: list[Reason] = []
         for execution in self.store.executions.with_key(resolved.cache_key):
             reasons = self._why_not(execution, wanted)
@@ -298,7 +310,7 @@ def _plan_once(
     extra: Mapping[str, set[str]],
 ) -> tuple[list[tuple[Step, Decided, str | None]], dict[str, set[str]]]:
     """One pass; also the names that a later step turned out to want of an earlier one."""
-    done: dict[str, Outputs] = {}
+    done: dict[str, Execution] = {}
     planned: list[tuple[Step, Decided, str | None]] = []
     wants: dict[str, set[str]] = {}
     for step in steps:
@@ -311,17 +323,50 @@ def _plan_once(
             )
             planned.append((step, decided, None))
             continue
-        if resolved.missing:
-            for given in resolved.missing:
-                wants.setdefault(given.step, set()).add(given.name)
+        for given in resolved.missing:
+            wants.setdefault(given.step, set()).add(given.name)
         decided = planner.decide(resolved, wanted={*step.outputs, *extra.get(step.name, ())}, forced=forced)
         if decided.execution is not None:
-            done[step.name] = decided.execution.outputs
+            done[step.name] = decided.execution
         else:
             for given in planner.overwritten(resolved):
                 wants.setdefault(given.step, set()).add(given.name)
         planned.append((step, decided, resolved.cache_key))
-    return planned, wants
+    return _with_units(planned), wants
+
+
+def _with_units(planned: list[tuple[Step, Decided, str | None]]) -> list[tuple[Step, Decided, str | None]]:
+    """A step runs again, though nothing changed, if a later one of its unit is to go on in its kernel.
+
+    It is taken to leave what it left before: the steps below it stay as they were decided.
+    """
+    decisions = {step.name: decided.decision for step, decided, _ in planned}
+    result = []
+    for step, decided, key in planned:
+        if decided.decision is Decision.REUSE:
+            waiting = [
+                name for name in step.after_in_unit if decisions.get(name) not in (None, Decision.REUSE)
+            ]
+            if waiting:
+                later = next((name for name in waiting if decisions[name] is Decision.RUN), waiting[0])
+                decided = Decided(decisions[later], (_shares_kernel(step, later),))
+        result.append((step, decided, key))
+    return result
+
+
+def _shares_kernel(step: Step, later: str) -> Reason:
+    names = step.unit.names if step.unit else ()
+    what = ", ".join(f"`{name}`" for name in names) or "what they share"
+    return Reason("unit", f"`{later}` goes on in its kernel: {what} cannot be stored", later)
+
+
+def _kernel_state(execution: Execution) -> Artifact:
+    """What a step's kernel holds when it has ended, named by all that the step has read."""
+    trace = execution.trace
+    # Not the times and sizes of files: a touched file is the same file.
+    files = {path: seen and seen[-1] for path, seen in trace.get("files", {}).items()}
+    seen = [execution.cache_key, trace.get("packages"), files, trace.get("folders")]
+    return Artifact(KERNEL, fingerprint(KERNEL, seen), "", "", 0, kind="hidden")
 
 
 def _without_files(inputs: Mapping[str, str]) -> dict[str, str]:
@@ -433,6 +478,18 @@ def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
     for name in sorted(parts["inputs"].keys() | before["inputs"].keys()):
         old, new = before["inputs"].get(name), parts["inputs"].get(name)
         if old == new:
+            continue
+        if name == KERNEL:
+            message = (
+                f"it shares a kernel with `{makers[name]}`, which changed"
+                if old and new
+                else (
+                    f"it shares a kernel with `{makers[name]}` now"
+                    if new
+                    else "it has a kernel of its own now"
+                )
+            )
+            reasons.append(Reason("unit", message, makers.get(name)))
             continue
         source = f" (from `{makers[name]}`)" if name in makers else ""
         verb = (

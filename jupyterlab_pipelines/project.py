@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from jupyterlab_pipelines.artifact import is_state
+from jupyterlab_pipelines.artifact import KERNEL, is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
@@ -142,6 +142,7 @@ class Project:
                     "names": [name for name in edge.names if not is_state(name)],
                     "explicit": edge.explicit,
                     "learned": edge.learned,
+                    "kernel": KERNEL in edge.names,
                 }
                 for edge in pipeline.edges
             ],
@@ -169,9 +170,21 @@ class Project:
         return {
             "notebook": self._key(notebook),
             "parameters": plan.parameters,
-            "steps": [_step_document(planned) for planned in plan.steps],
+            "steps": [
+                _step_document(planned) | {"verdicts": self._verdicts(notebook, planned)}
+                for planned in plan.steps
+            ],
             "warnings": [warning.to_json() for warning in pipeline.warnings],
         }
+
+    def _verdicts(self, notebook: Path, planned: PlannedStep) -> list[Document]:
+        """What is known of the step's outputs: whether and how they can be handed on."""
+        executions = self.store.executions
+        execution = None
+        if planned.execution_id is not None:
+            execution = executions.get(planned.execution_id)
+        execution = execution or executions.last_of(self._key(notebook), planned.step.name)
+        return execution.verdicts() if execution else []
 
     def _plan(
         self,
@@ -415,6 +428,7 @@ class Project:
             "duration_seconds": row["duration_seconds"],
             "inputs": json.loads(row["inputs"]),
             "outputs": _outputs(execution),
+            "verdicts": execution.verdicts() if execution else [],
             "metrics": execution.metrics if execution else {},
             "anomalies": [],
             "error": json.loads(row["error"]) if row["error"] else None,
@@ -589,6 +603,7 @@ def _step_document(planned: PlannedStep) -> Document:
         "timeout_seconds": step.timeout_seconds,
         "inputs": [{"name": i.name, "step": i.step} for i in step.needs.inputs if not is_state(i.name)],
         "outputs": [name for name in step.outputs if not is_state(name)],
+        "unit": step.unit.to_json() if step.unit else None,
         "parameters": list(step.needs.parameters),
         "decision": planned.decision,
         "reasons": [reason.to_json() for reason in planned.reasons],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -39,6 +39,8 @@ class Execution:
         What the step was seen to read while it ran; reuse is allowed only while it still holds.
     notebook, log
         Digests of the executed step notebook and of its log in the artifact store.
+    outputs, unkept
+        What it left, by name; large values which no step read were not stored.
     """
 
     id: int
@@ -53,6 +55,13 @@ class Execution:
     log: str | None
     outputs: dict[str, Artifact]
     metrics: dict[str, Any]
+    unkept: dict[str, Artifact] = field(default_factory=dict)
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """Of each variable that the step left, whether and how it can be handed on."""
+        left = {**self.outputs, **self.unkept}
+        told = ("value", "uncarriable", "unkept")
+        return [artifact.verdict() for _, artifact in sorted(left.items()) if artifact.kind in told]
 
     @property
     def age_seconds(self) -> float:

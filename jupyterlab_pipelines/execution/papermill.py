@@ -24,15 +24,55 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager
 from papermill.utils import merge_kwargs, remove_args
 
 import jupyterlab_pipelines
+from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.errors import StepError
-from jupyterlab_pipelines.execution.kernels import ForkServer, StepKernelManager, own_sockets
-from jupyterlab_pipelines.notebook.assemble import is_step_cell
+from jupyterlab_pipelines.execution.kernels import (
+    ForkServer,
+    StepKernelClient,
+    StepKernelManager,
+    own_sockets,
+)
+from jupyterlab_pipelines.notebook.assemble import cell_index_of, is_step_cell
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
 SECONDS_FOR_OUTPUT = 30
+
+
+class LiveKernel:
+    """A kernel that goes on living when a step has ended, for the next step of its unit.
+
+    Attributes
+    ----------
+    cells
+        Indexes of the setup and parameters cells that were executed in it.
+    definitions
+        Positions of the definitions that were executed in it.
+    artifacts
+        By name, what its variables and its process state stand for, as far as they could be stored.
+    parameters
+        The replaced parameters that it was given.
+    """
+
+    def __init__(self, manager: StepKernelManager, parameters: Mapping[str, Any]) -> None:
+        self.manager = manager
+        self.parameters = parameters
+        self.cells: set[int] = set()
+        self.definitions: set[tuple[int, int]] = set()
+        self.artifacts: dict[str, Artifact] = {}
+
+    def close(self) -> None:
+        """End the kernel as Jupyter does, so that what runs at exit does so."""
+        run_sync(self._close)()
+
+    async def _close(self) -> None:
+        try:
+            if await self.manager.is_alive():
+                await self.manager.shutdown_kernel()
+        finally:
+            await self.manager.cleanup_resources()
 
 
 class StepSession:
@@ -56,6 +96,10 @@ class StepSession:
         What the kernel is forked from, if it can be.
     timeout_seconds
         After which the step is ended.
+    kernel
+        The one in which the step goes on, where the step before it in its unit ended.
+    keeps_kernel
+        Whether the report says that the kernel must go on living.
     """
 
     def __init__(
@@ -69,8 +113,12 @@ class StepSession:
         on_cell: Callable[[int, int], None],
         server: ForkServer | None = None,
         timeout_seconds: float | None = None,
+        kernel: LiveKernel | None = None,
+        keeps_kernel: Callable[[Mapping[str, Any]], bool] = lambda report: False,
     ) -> None:
         self.spec = spec
+        self.kernel = kernel
+        self.keeps_kernel = keeps_kernel
         self.store = store
         self.folder = folder
         self.log = log
@@ -128,12 +176,15 @@ class StepSession:
         """End the step's kernel now."""
         self._signal(signal.SIGKILL)
 
+    @property
+    def manager(self) -> StepKernelManager | None:
+        """What runs the kernel, if that is to go on living."""
+        return self._manager if self.report is not None and self.keeps_kernel(self.report) else None
+
     def close(self) -> None:
-        """The kernel is gone."""
+        """The step is done with its kernel."""
         for timer in self._timers:
             timer.cancel()
-        with self._lock:
-            self._manager = None
 
     def write_log(self, text: str) -> None:
         with self.log.open("a", encoding="utf-8", errors="replace") as file:
@@ -168,6 +219,10 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
     def create_kernel_manager(self) -> Any:
         if self.session is None:
             return super().create_kernel_manager()
+        if self.session.kernel is not None:
+            self.km = self.session.kernel.manager
+            self.session.attach(self.km)
+            return self.km
         self.km = StepKernelManager(
             kernel_name=self.kernel_name,
             **own_sockets(),
@@ -179,6 +234,17 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         self.session.attach(self.km)
         return self.km
 
+    def leave_kernel(self) -> None:
+        """Shut the kernel down, or let go of it if a later step goes on in it."""
+        assert self.session is not None
+        client: StepKernelClient | None = getattr(self, "kc", None)
+        if self.session.manager is None:
+            if self.km is not None:
+                self._cleanup_kernel()
+        elif client is not None:
+            client.stop_channels()
+            self.kc = None
+
     def papermill_execute_cells(self) -> None:
         session = self.session
         if session is None:
@@ -187,11 +253,14 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         session.begin()
         cells = self.nb.cells
         own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
+        first = next(index for index, cell in enumerate(cells) if index in own or cell_index_of(cell) is None)
         self._tell(_bootstrap())
         done = 0
         for index, cell in enumerate(cells):
+            if index == first and session.spec["hidden"]:
+                self._tell(f"__pipelines__.prepare({session.spec['hidden']!r})")
             if index == own[0]:
-                self._tell(f"__pipelines__.begin(__import__('json').loads({json.dumps(session.spec)!r}))")
+                self._tell(f"__pipelines__.begin(__pipelines__.json.loads({json.dumps(session.spec)!r}))")
                 session.on_cell(0, len(own))
             session.require_wanted()
             try:
@@ -226,11 +295,8 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         """The value of an expression in the kernel, which JSON can say."""
         assert self.session is not None
         path = self.session.report_path
-        # An expression binds no name: the namespace is the notebook's, and looked at while this runs.
-        self._tell(
-            f"__import__('pathlib').Path({str(path)!r}).write_text("
-            f"__import__('json').dumps({expression}), encoding='utf-8')"
-        )
+        # No name is bound meanwhile: what the step has bound is being looked at.
+        self._tell(f"__pipelines__.answer({str(path)!r}, {expression})")
         answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return answer
 
@@ -340,6 +406,7 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
             client.execute()
             return
         try:
-            client.execute(env=environment, cwd=str(session.folder))
+            client.execute(env=environment, cwd=str(session.folder), cleanup_kc=False)
         finally:
+            client.leave_kernel()
             session.close()

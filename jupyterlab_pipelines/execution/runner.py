@@ -28,16 +28,17 @@ from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_st
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
+from jupyterlab_pipelines.notebook.units import why_apart
 from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Reason
-from jupyterlab_pipelines.planner import Decided, Outputs, Planner, Resolved, Waiting
+from jupyterlab_pipelines.planner import Decided, Planner, Resolved, Waiting
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.store.runs import now
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.kernels import ForkServer
-    from jupyterlab_pipelines.execution.papermill import StepSession
+    from jupyterlab_pipelines.execution.papermill import LiveKernel, StepSession
 
 TICK_SECONDS = 0.2
 """How often a run that waits for its steps looks whether somebody cancelled it."""
@@ -59,9 +60,18 @@ class _Result:
 
 
 @dataclass
+class _SharedKernel:
+    """A kernel in which a unit's steps are executed one after another, and which keys they have had in it."""
+
+    kernel: LiveKernel
+    executed: list[tuple[str, str]]
+
+
+@dataclass
 class _Running:
     cache_key: str
     wanted: frozenset[str]
+    shared: _SharedKernel | None = None
     session: StepSession | None = None
     is_stale: bool = False
 
@@ -113,6 +123,10 @@ class Runner:
         self.executed: dict[str, int] = {}
         self.wanted_too: dict[str, set[str]] = {}
         self.files_wanted: dict[str, set[str]] = {}
+        # By the step that was executed last in it. By step, who wants to go on in its kernel.
+        self.kernels: dict[str, _SharedKernel] = {}
+        self.kernels_wanted: dict[str, str] = {}
+        self.retried: dict[str, int] = {}
         self.cancelled = False
         # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
@@ -131,9 +145,9 @@ class Runner:
             status, error = Status.FAILED, None
             self.store.runs.start(self.run_id, [(step.name, step.cells) for step in self.steps])
             self._tell({"kind": "run", "status": Status.RUNNING})
-            pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
+            self._pool = pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
             try:
-                self._go_on(pool)
+                self._go_on()
                 status = self._final_status()
             except BaseException as problem:
                 self.cancel()
@@ -142,7 +156,9 @@ class Runner:
                     raise
                 error = problem.to_document()["error"]
             finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+                for shared in self.kernels.values():
+                    pool.submit(shared.kernel.close)
+                pool.shutdown(wait=True)
                 for server in self._servers.values():
                     if server is not None:
                         server.close()
@@ -179,10 +195,12 @@ class Runner:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _go_on(self, pool: ThreadPoolExecutor) -> None:
+    def _go_on(self) -> None:
         while True:
             if not self.cancelled:
-                self._start(pool, self._reconsider())
+                ready = self._reconsider()
+                self._close_kernels()
+                self._start(ready)
             if not self.running:
                 return
             self._take_in(self._next_ended())
@@ -207,7 +225,8 @@ class Runner:
     def _wait_for_all(self) -> None:
         """Until the steps that were cancelled have ended; what they came to counts no more."""
         while self.running:
-            del self.running[self._next_ended().step]
+            ended = self._next_ended()
+            self._keep_kernel(ended, self.running.pop(ended.step))
 
     def _final_status(self) -> Status:
         if all(self._succeeded(step.name) for step in self.steps):
@@ -223,13 +242,17 @@ class Runner:
     def _reconsider(self) -> list[tuple[Resolved, Decided]]:
         """Go through the steps in order: which results count, which steps are ready to run."""
         while True:
-            before = copy.deepcopy((self.wanted_too, self.files_wanted))
+            before = copy.deepcopy((self.wanted_too, self.files_wanted, self.kernels_wanted))
+            learned = dict(self.learned)
             ready = self._reconsider_once()
-            if (self.wanted_too, self.files_wanted) == before:
+            if (self.wanted_too, self.files_wanted, self.kernels_wanted) != before:
+                continue
+            if self.learned == learned:
                 return ready
+            self._read_pipeline()
 
     def _reconsider_once(self) -> list[tuple[Resolved, Decided]]:
-        done: dict[str, Outputs] = {}
+        done: dict[str, Execution] = {}
         blocked: set[str] = set()
         ready: list[tuple[Resolved, Decided]] = []
         for step in self.steps:
@@ -243,7 +266,8 @@ class Runner:
             if resolved.missing:
                 continue
             if resolved.uncarriable:
-                self._refuse(resolved)
+                if not self._learn_of_unit(resolved):
+                    self._refuse(resolved)
                 blocked.add(step.name)
                 continue
             wanted = self._wanted(step)
@@ -255,7 +279,7 @@ class Runner:
                 elif result.execution is None:
                     blocked.add(step.name)
                 else:
-                    done[step.name] = result.execution.outputs
+                    done[step.name] = result.execution
                 continue
             running = self.running.get(step.name)
             if running is not None:
@@ -266,15 +290,18 @@ class Runner:
                 continue
             forced = step.name in self.force and not self.executed.get(step.name)
             files_wanted = self.files_wanted.get(step.name, set())
-            decided = self.planner.decide(resolved, wanted=wanted | files_wanted, forced=forced)
-            if step.cache == "off" and self.executed.get(step.name) and not files_wanted:
+            goes_on = self.kernels_wanted.get(step.name)
+            decided = self.planner.decide(
+                resolved, wanted=wanted | files_wanted, forced=forced, goes_on=goes_on
+            )
+            if step.cache == "off" and self.executed.get(step.name) and not files_wanted and not goes_on:
                 # `cache:off` is for other runs; within one run the step is executed once for each key.
                 decided = self._own_execution(resolved, wanted) or decided
             if decided.execution is not None:
                 self._reuse(resolved, decided)
-                done[step.name] = decided.execution.outputs
+                done[step.name] = decided.execution
                 continue
-            if not self._want_files(resolved):
+            if not self._want_files(resolved) and not self._want_kernel(step):
                 ready.append((resolved, decided))
         return ready
 
@@ -310,6 +337,26 @@ class Runner:
                 wanted = True
         return wanted
 
+    def _want_kernel(self, step: Step) -> bool:
+        """Whether steps must run first, so that `step` can go on in their kernel."""
+        before = step.before_in_unit
+        if not before or self._kernel_for(step) is not None:
+            return False
+        for name in before:
+            self.kernels_wanted.setdefault(name, step.name)
+            self.results.pop(name, None)
+        return True
+
+    def _kernel_for(self, step: Step) -> _SharedKernel | None:
+        """The kernel in which all steps before this one in its unit were executed as they are now."""
+        before = step.before_in_unit
+        shared = self.kernels.get(before[-1]) if before else None
+        used = self.planner.parameters.keys() & set(step.needs.parameters)
+        if shared is None or not used <= shared.kernel.parameters.keys():
+            return None
+        keys = [(name, result.cache_key) for name in before if (result := self.results.get(name)) is not None]
+        return shared if keys == shared.executed else None
+
     def _is_overwritten(self, step: str, execution: Execution, name: str) -> bool:
         """Whether a file is not as `step` left it, and running the step again would help.
 
@@ -333,12 +380,29 @@ class Runner:
     def _wanted(self, step: Step) -> frozenset[str]:
         return frozenset(step.outputs) | self.wanted_too.get(step.name, set())
 
+    def _learn_of_unit(self, resolved: Resolved) -> bool:
+        """Note that the step shares what cannot be stored with others; False if that was known before."""
+        step, before = resolved.step, dict(self.learned)
+        for given in resolved.uncarriable:
+            maker = self.learned.get(given.step, Effects())
+            self.learned[given.step] = replace(maker, uncarriable=maker.uncarriable | {given.name})
+            if given not in step.needs.inputs:
+                reader = self.learned.get(step.name, Effects())
+                self.learned[step.name] = replace(reader, reads=reader.reads | {given.name})
+        return self.learned != before
+
     def _refuse(self, resolved: Resolved) -> None:
-        """A step that needs a value which cannot leave the process that made it."""
+        """A step that needs a value which cannot leave the process that made it, and cannot go on in that."""
         step, given = resolved.step, resolved.uncarriable[0]
         made_by = self.results[given.step].execution
         assert made_by is not None
         artifact = made_by.outputs[given.name]
+        pair = (given.step, step.name)
+        apart = why_apart(
+            pair,
+            {name: self.pipeline[name].cells for name in pair},
+            {name: self.pipeline[name].kernel for name in pair},
+        )
         error = {
             "code": "not_carriable",
             "step": step.name,
@@ -346,7 +410,8 @@ class Runner:
             "cell_id": self.pipeline.cells[step.cells[0]].id,
             "message": (
                 f"Step `{step.name}` needs `{given.name}` from step `{given.step}`, but a {artifact.type or 'value'} "
-                f"cannot be handed on: {artifact.summary} Put the cells that make and use `{given.name}` into "
+                f"cannot be handed on: {artifact.summary} Both steps cannot share a kernel, since "
+                f"{apart or 'steps between them cannot'}. Put the cells that make and use `{given.name}` into "
                 f"one step, e.g. give the cells of `{step.name}` the tag `step:{given.step}`."
             ),
             "traceback": "",
@@ -377,7 +442,7 @@ class Runner:
 
     # -- executing ------------------------------------------------------------------------------
 
-    def _start(self, pool: ThreadPoolExecutor, ready: list[tuple[Resolved, Decided]]) -> None:
+    def _start(self, ready: list[tuple[Resolved, Decided]]) -> None:
         for resolved, decided in ready:
             if len(self.running) >= max(1, self.jobs):
                 return
@@ -392,8 +457,12 @@ class Runner:
                     "Put them into one step.",
                     step=step.name,
                 )
+            self.kernels_wanted.pop(step.name, None)
             wanted = self._wanted(step)
-            running = self.running[step.name] = _Running(resolved.cache_key, wanted)
+            shared = self._kernel_for(step)
+            if shared is not None:
+                del self.kernels[step.before_in_unit[-1]]
+            running = self.running[step.name] = _Running(resolved.cache_key, wanted, shared)
             self._note(
                 step.name,
                 status=Status.RUNNING,
@@ -409,7 +478,7 @@ class Runner:
                 error=None,
                 execution_id=None,
             )
-            pool.submit(self._work, resolved, wanted, running, self.pipeline, step.name in self.force)
+            self._pool.submit(self._work, resolved, wanted, running, self.pipeline, step.name in self.force)
 
     def _work(
         self, resolved: Resolved, wanted: frozenset[str], running: _Running, pipeline: Pipeline, forced: bool
@@ -426,6 +495,8 @@ class Runner:
             ended = _Ended(name, resolved, None, None, error)
         finally:
             self.store.database.close_thread()
+        if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
+            running.shared.kernel.close()
         self._ended.put(ended)
 
     def _execute(
@@ -441,25 +512,34 @@ class Runner:
                 return _Ended(step.name, resolved, None, None)
             time.sleep(TICK_SECONDS / 2)
         try:
-            if has_waited and not forced:
+            if has_waited and not forced and running.shared is None and not step.after_in_unit:
                 decided = self.planner.decide(resolved, wanted=wanted)
                 if decided.execution is not None:
                     return _Ended(step.name, resolved, None, decided.execution)
-            for attempt in range(step.retries + 1):
+            # A step that went on in another's kernel has spoilt it: both must be executed again.
+            attempts = 1 if running.shared else step.retries + 1
+            for attempt in range(attempts):
                 job = self._job(resolved, wanted, running, pipeline)
                 outcome = execute_step(job)
-                if outcome.error and outcome.stopped is None and job.server and job.server.has_died:
+                if (
+                    outcome.error
+                    and outcome.stopped is None
+                    and not running.shared
+                    and job.server
+                    and job.server.has_died
+                ):
                     # The kernel went with the process that it was forked from: not the step's fault.
                     outcome = execute_step(self._job(resolved, wanted, running, pipeline))
                 if outcome.error is None or outcome.stopped in ("cancelled", "stale"):
                     break
-                if attempt < step.retries:
+                if attempt < attempts - 1:
                     self._progress(step.name, {"retry": attempt + 1})
+            # What it got because it had been missed or seems needed, no watching finds out again.
+            known = self.learned.get(step.name, Effects())
+            missed = known.missed | outcome.effects.missed
+            outcome = replace(outcome, effects=replace(outcome.effects, reads=known.reads, missed=missed))
             execution = None
             if outcome.error is None:
-                # What it was given because it had missed it, no watching finds out again.
-                reads = self.learned.get(step.name, Effects()).reads
-                outcome = replace(outcome, effects=replace(outcome.effects, reads=reads))
                 execution = self._record(resolved, outcome)
             return _Ended(step.name, resolved, outcome, execution)
         finally:
@@ -483,7 +563,7 @@ class Runner:
             pipeline=pipeline,
             resolved=resolved,
             content=self.content,
-            kernel=step.kernel or self.planner.kernel,
+            kernel_name=step.kernel or self.planner.kernel,
             folder=self.folder,
             store=self.store,
             run_folder=self.store.run_folder(self.run_id),
@@ -492,6 +572,7 @@ class Runner:
             on_cell=on_cell,
             on_session=on_session,
             server=self._server(step.kernel or self.planner.kernel),
+            kernel=running.shared.kernel if running.shared else None,
         )
 
     def _server(self, kernel: str) -> ForkServer | None:
@@ -538,6 +619,7 @@ class Runner:
     def _take_in(self, ended: _Ended) -> None:
         """A worker is done with a step: note it, and learn from it."""
         running = self.running.pop(ended.step)
+        self._keep_kernel(ended, running)
         if ended.error is not None:
             raise ended.error
         outcome, execution = ended.outcome, ended.execution
@@ -550,6 +632,9 @@ class Runner:
             return
         if outcome.stopped == "cancelled" or (self.cancelled and execution is None):
             self._note(ended.step, status=Status.CANCELLED, finished_at=now())
+            return
+        if execution is None and running.shared and self._may_retry(ended.resolved.step):
+            self._note(ended.step, status=Status.QUEUED)
             return
         key = ended.resolved.cache_key
         self.results[ended.step] = _Result(key, execution, outcome.error)
@@ -573,7 +658,7 @@ class Runner:
                 reads=known.files.reads | seen.files.reads,
                 lists=known.files.lists | seen.files.lists,
             )
-            self._learn(ended.step, replace(known, files=files, reads=known.reads | seen.reads))
+            self._learn(ended.step, replace(known, files=files, missed=known.missed | seen.missed))
 
     def _learn(self, step: str, effects: Effects) -> None:
         """What a step was seen to do may join steps that the syntax does not join."""
@@ -585,9 +670,37 @@ class Runner:
             known = self.learned.get(name, Effects())
             own_files = name != step and name in self.executed
             self.learned[name] = replace(effects, files=known.files) if own_files else effects
+        self._read_pipeline()
+
+    def _read_pipeline(self) -> None:
         self.pipeline = read_pipeline(self.outline, self.learned)
         self.steps = self.pipeline.needed_for(self.targets)
         self._add_steps()
+
+    def _keep_kernel(self, ended: _Ended, running: _Running) -> None:
+        """The step's kernel waits for the next step of its unit."""
+        if ended.outcome is None or ended.outcome.kernel is None:
+            return
+        executed = list(running.shared.executed) if running.shared else []
+        executed.append((ended.step, ended.resolved.cache_key))
+        earlier = self.kernels.pop(ended.step, None)
+        if earlier is not None:
+            self._pool.submit(earlier.kernel.close)
+        self.kernels[ended.step] = _SharedKernel(ended.outcome.kernel, executed)
+
+    def _close_kernels(self) -> None:
+        """End kernels in which no step will go on."""
+        chosen = {step.name: step for step in self.steps}
+        for name in list(self.kernels):
+            step = chosen.get(name)
+            if step is None or not any(later in chosen for later in step.after_in_unit):
+                self._pool.submit(self.kernels.pop(name).kernel.close)
+
+    def _may_retry(self, step: Step) -> bool:
+        """Whether a step that failed in a kernel that it shares is executed again, with those before it."""
+        count = self.retried[step.name] = self.retried.get(step.name, 0) + 1
+        server = self._servers.get(step.kernel or self.planner.kernel)
+        return count <= step.retries + (server is not None and server.has_died)
 
     def _add_steps(self) -> None:
         """Steps that a learned effect made necessary for the targets."""

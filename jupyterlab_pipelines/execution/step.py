@@ -12,16 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.artifact import Artifact, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
-from jupyterlab_pipelines.pipeline import Effects, FileEffects, Pipeline, Role, Step
+from jupyterlab_pipelines.notebook.names import analyse
+from jupyterlab_pipelines.pipeline import Definition, Effects, FileEffects, Pipeline, Role, Step
 from jupyterlab_pipelines.planner import Resolved
 from jupyterlab_pipelines.store import Store
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.kernels import ForkServer
-    from jupyterlab_pipelines.execution.papermill import StepSession
+    from jupyterlab_pipelines.execution.papermill import LiveKernel, StepSession
 
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 MISSED = re.compile(r"NameError: name '(\w+)' is not defined")
@@ -30,12 +31,15 @@ ERROR_MARKER = "papermill-error-cell-tag"
 
 @dataclass(frozen=True, slots=True)
 class StepJob:
-    """Everything that is needed to execute one step once."""
+    """Everything that is needed to execute one step once.
+
+    `kernel` is the one in which it goes on, where the step before it in its unit ended.
+    """
 
     pipeline: Pipeline
     resolved: Resolved
     content: Mapping[str, Any]
-    kernel: str
+    kernel_name: str
     folder: Path
     store: Store
     run_folder: Path
@@ -44,6 +48,7 @@ class StepJob:
     on_cell: Callable[[int, int], None]
     on_session: Callable[[StepSession], None]
     server: ForkServer | None = None
+    kernel: LiveKernel | None = None
 
     @property
     def step(self) -> Step:
@@ -55,7 +60,7 @@ class StepOutcome:
     """What one execution of a step came to. `error` is None when it succeeded.
 
     `executed` and `log` are digests of stored objects. Of a step that failed, `effects` are what it had
-    done to files, and the names that it missed.
+    done to files, and the names that it missed. `kernel` is the step's, if a later step may go on in it.
     """
 
     duration_seconds: float
@@ -68,6 +73,7 @@ class StepOutcome:
     log: str | None = None
     error: dict[str, Any] | None = None
     stopped: str | None = None
+    kernel: LiveKernel | None = None
 
 
 def kernel_environment(store: Path) -> dict[str, str]:
@@ -88,7 +94,7 @@ def execute_step(job: StepJob) -> StepOutcome:
     from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
-    from jupyterlab_pipelines.execution.papermill import PipelinesEngine, StepSession
+    from jupyterlab_pipelines.execution.papermill import LiveKernel, PipelinesEngine, StepSession
 
     papermill_engines.register("pipelines", PipelinesEngine)
     job.run_folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +115,8 @@ def execute_step(job: StepJob) -> StepOutcome:
         on_cell=job.on_cell,
         server=job.server,
         timeout_seconds=job.step.timeout_seconds,
+        kernel=job.kernel,
+        keeps_kernel=lambda report: may_go_on(job.step, report),
     )
     job.on_session(session)
     started = time.perf_counter()
@@ -117,9 +125,9 @@ def execute_step(job: StepJob) -> StepOutcome:
         papermill.execute_notebook(
             str(paths["in.ipynb"]),
             str(paths["ipynb"]),
-            parameters=_used(job),
+            parameters=used_parameters(job) if job.kernel is None else {},
             engine_name="pipelines",
-            kernel_name=job.kernel,
+            kernel_name=job.kernel_name,
             progress_bar=False,
             session=session,
             environment=kernel_environment(job.store.path),
@@ -144,12 +152,38 @@ def execute_step(job: StepJob) -> StepOutcome:
         told = _error(job, session, executed, failure, seconds)
         seen = Effects(
             files=_file_effects(session.files) if session.files else FileEffects(),
-            reads=frozenset(MISSED.findall(f"{told['message']}\n{told['traceback']}")),
+            missed=frozenset(MISSED.findall(f"{told['message']}\n{told['traceback']}")),
         )
         return StepOutcome(
             seconds, effects=seen, executed=notebook, log=log, error=told, stopped=session.stopped
         )
-    return outcome_of(job, report, seconds, executed=notebook, log=log, stopped=session.stopped)
+    outcome = outcome_of(job, report, seconds, executed=notebook, log=log, stopped=session.stopped)
+    if session.manager is None:
+        return outcome
+    kernel = job.kernel or LiveKernel(session.manager, used_parameters(job))
+    note_in_kernel(kernel, job, outcome)
+    return replace(outcome, kernel=kernel)
+
+
+def may_go_on(step: Step, report: Mapping[str, Any]) -> bool:
+    """Whether a later step may want to go on in the kernel of one that has ended."""
+    wanted = any(
+        record["kind"] == "uncarriable" and record["name"] in step.outputs for record in report["outputs"]
+    )
+    return wanted or bool(step.after_in_unit)
+
+
+def note_in_kernel(kernel: LiveKernel, job: StepJob, outcome: StepOutcome) -> None:
+    """Note what the kernel holds now that the step has ended."""
+    needs = job.resolved.needs
+    kernel.cells.update(cell.index for cell in job.pipeline.preamble_of(job.step))
+    kernel.cells.update(job.step.cells)
+    carried = (*needs.definitions, *needs.late_definitions)
+    kernel.definitions.update(definition.position for definition in carried)
+    kernel.artifacts.update(job.resolved.inputs)
+    for name in (*job.step.leaves, *outcome.effects.binds, *outcome.effects.mutates):
+        kernel.artifacts.pop(name, None)
+    kernel.artifacts.update((artifact.name, artifact) for artifact in outcome.outputs if artifact.stored)
 
 
 def outcome_of(
@@ -166,7 +200,12 @@ def outcome_of(
         duration_seconds=seconds,
         outputs=tuple(_artifact(record) for record in report["outputs"]),
         previews={record["digest"]: record["preview"] for record in report["outputs"]},
-        effects=replace(Effects.from_json(report["effects"]), files=_file_effects(report["files"])),
+        effects=replace(
+            Effects.from_json(report["effects"]),
+            binds=frozenset(report["effects"]["binds"]) - _bound_by_syntax(job),
+            files=_file_effects(report["files"]),
+            uncarriable=frozenset(r["name"] for r in report["outputs"] if r["kind"] == "uncarriable"),
+        ),
         trace={
             "packages": report["packages"],
             "files": report["files"]["read"],
@@ -178,6 +217,15 @@ def outcome_of(
         log=log,
         stopped=stopped,
     )
+
+
+def _bound_by_syntax(job: StepJob) -> set[str]:
+    """Names that the step's own statements say they bind or delete."""
+    bound: set[str] = set()
+    for index in job.step.cells:
+        for statement in analyse(job.pipeline.cells[index].source).statements:
+            bound |= statement.binds | statement.may_bind | statement.deletes | statement.may_delete
+    return bound
 
 
 def _file_effects(seen: Mapping[str, Any]) -> FileEffects:
@@ -193,26 +241,74 @@ def _is_own(job: StepJob) -> bool:
     return bool(job.resolved.parts["environment"].get("kernel") == "")
 
 
-def _used(job: StepJob) -> dict[str, Any]:
-    """The replaced parameters that the step reads: others must not show in its notebook."""
-    return {name: value for name, value in job.parameters.items() if name in job.resolved.needs.parameters}
+def used_parameters(job: StepJob) -> dict[str, Any]:
+    """The replaced parameters that the step reads, or its unit: others must not show in its notebook."""
+    unit = (job.pipeline[name].needs for name in (job.step.unit.steps if job.step.unit else ()))
+    used = {name for needs in (job.resolved.needs, *unit) for name in needs.parameters}
+    return {name: value for name, value in job.parameters.items() if name in used}
 
 
 def _notebook(job: StepJob) -> dict[str, Any]:
-    references = {
-        name: reference(artifact.materializer, artifact.stored, artifact.member)
-        for name, artifact in job.resolved.inputs.items()
+    needs = job.resolved.needs
+    inputs = {
+        name: artifact
+        for name, artifact in _to_load(job).items()
         if artifact.kind == "value" and not is_state(name)
+    }
+    references = {
+        name: reference(inputs[name].materializer, inputs[name].stored, inputs[name].member)
+        for name in _in_loading_order(inputs)
     }
     return step_notebook(
         job.pipeline,
         job.step,
-        job.resolved.needs,
+        replace(
+            needs,
+            definitions=_new_definitions(job, needs.definitions),
+            late_definitions=_new_definitions(job, needs.late_definitions),
+        ),
         content=job.content,
-        kernel=job.kernel,
+        kernel=job.kernel_name,
         references=references,
         late=_late_inputs(job),
+        without_cells=() if job.kernel is None else job.kernel.cells,
     )
+
+
+def _to_load(job: StepJob) -> dict[str, Artifact]:
+    """Inputs that the kernel does not hold yet."""
+    held = {} if job.kernel is None else job.kernel.artifacts
+    return {name: artifact for name, artifact in job.resolved.inputs.items() if held.get(name) != artifact}
+
+
+def _new_definitions(job: StepJob, definitions: tuple[Definition, ...]) -> tuple[Definition, ...]:
+    """Those of `definitions` that were not executed yet in the step's kernel."""
+    kernel = job.kernel
+    if kernel is None:
+        return definitions
+    return tuple(
+        definition
+        for definition in definitions
+        if definition.position not in kernel.definitions and definition.position[0] not in kernel.cells
+    )
+
+
+def _in_loading_order(inputs: Mapping[str, Artifact]) -> list[str]:
+    """A class that is stored as a value comes before the objects that refer to it by its name."""
+    order: dict[str, None] = {}
+
+    def put(name: str) -> None:
+        if name not in order and name not in waiting:
+            waiting.add(name)
+            for other in inputs[name].definitions:
+                if other in inputs:
+                    put(other)
+            order[name] = None
+
+    waiting: set[str] = set()
+    for name in sorted(inputs):
+        put(name)
+    return list(order)
 
 
 def _late_inputs(job: StepJob) -> set[str]:
@@ -229,16 +325,21 @@ def _spec(job: StepJob) -> dict[str, Any]:
         for definition in (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
         for name in definition.names
     }
+    # What earlier steps have left in its kernel, the step may change by way of what cannot be stored.
+    held = {} if job.kernel is None else job.kernel.artifacts
     return {
         "inputs": {
             name: artifact.digest
-            for name, artifact in job.resolved.inputs.items()
+            for name, artifact in {**held, **job.resolved.inputs}.items()
             if artifact.kind == "value" and not is_state(name)
         },
+        "absent": [name for name, artifact in job.resolved.inputs.items() if artifact.kind == "absent"],
         "hidden": {
             name: reference(artifact.materializer, artifact.stored, artifact.member)
-            for name, artifact in job.resolved.inputs.items()
-            if is_state(name) and artifact.stored
+            if artifact.stored
+            else ""
+            for name, artifact in _to_load(job).items()
+            if name.startswith((HIDDEN, AMBIENT))
         },
         "wanted": sorted(job.wanted),
         "leaves": list(step.leaves),

@@ -42,10 +42,12 @@ if TYPE_CHECKING:
         shared_groups,
         write_group,
     )
+    from jupyterlab_pipelines.materializers.unchanged import Snapshot, snapshot
 
 __all__ = [
     "Materializer",
     "NotCarriableError",
+    "Snapshot",
     "carried_definitions",
     "describe",
     "digest_of",
@@ -55,6 +57,7 @@ __all__ = [
     "preview",
     "read_group",
     "shared_groups",
+    "snapshot",
     "write_group",
 ]
 
@@ -66,6 +69,8 @@ _HOMES = {
     "read_group": "sharing",
     "shared_groups": "sharing",
     "write_group": "sharing",
+    "Snapshot": "unchanged",
+    "snapshot": "unchanged",
 }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.materializers import canonical
+from jupyterlab_pipelines.materializers import canonical, mapped
 
 _KIND = b"jupyterlab_pipelines.kind"
 
@@ -46,7 +47,11 @@ class ArrowMaterializer:
     def read(self, path: Path) -> object:
         import pyarrow as pa
 
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        with path.open("rb") as file:
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = pa.py_buffer(mapping)
+            mapped.watch(mapping, file.fileno(), data.address)
+        table = pa.ipc.open_file(data).read_all()
         metadata = dict(table.schema.metadata)
         kind = metadata.pop(_KIND).decode()
         table = table.replace_schema_metadata(metadata or None)
@@ -101,7 +106,7 @@ def _table_form(encoder: canonical.Encoder, table: Any) -> tuple[object, ...]:
         f"pyarrow.{type(table).__name__}",
         table.schema.serialize().to_pybytes(),
         table.num_rows,
-        tuple(column_form(column) for column in table.columns),
+        tuple(encoder.column(column) for column in table.columns),
     )
 
 
@@ -110,7 +115,7 @@ def _array_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...]:
 
     kind = "ChunkedArray" if isinstance(array, pa.ChunkedArray) else "Array"
     schema = pa.schema([pa.field("", array.type)])
-    return (f"pyarrow.{kind}", schema.serialize().to_pybytes(), column_form(array))
+    return (f"pyarrow.{kind}", schema.serialize().to_pybytes(), encoder.column(array))
 
 
 def column_form(column: Any) -> tuple[object, ...]:

@@ -55,18 +55,19 @@ def digest(value: object, label: str = "value", shared_memory: list[Region] | No
     from jupyterlab_pipelines.materializers.obstacles import explaining
 
     with explaining(value):
-        return _encode(value, label, {}, shared_memory or []).hex()
+        hasher = labelled_hash(label)
+        Encoder(hasher, {}, shared_memory or []).dump(value)
+        return cast(str, hasher.hexdigest())
 
 
 def new_hash() -> Any:
     return blake2b(digest_size=DIGEST_BYTES)
 
 
-def _encode(value: object, label: str, met: Met, shared_memory: list[Region]) -> bytes:
+def labelled_hash(label: str) -> Any:
     hasher = new_hash()
     hasher.update(label.encode() + b"\0")
-    Encoder(hasher, met, shared_memory).dump(value)
-    return cast(bytes, hasher.digest())
+    return hasher
 
 
 class Encoder(pickle.Pickler):
@@ -93,8 +94,12 @@ class Encoder(pickle.Pickler):
         try:
             form = self._forms[kind]
         except KeyError:
-            form = self._forms[kind] = _form_of(kind)
+            form = self._forms[kind] = self.form_of(kind)
         return None if form is None else form(self, thing)
+
+    def form_of(self, kind: type) -> Form | None:
+        """How objects of this type are encoded; asked once for each type."""
+        return _form_of(kind)
 
     def meet(self, thing: object) -> tuple[object, ...] | None:
         """The encoding of a mutable object met before; None at the first meeting."""
@@ -112,6 +117,38 @@ class Encoder(pickle.Pickler):
         start = region_of(array).start
         number, first = self.met.setdefault(region, (len(self.met), start))
         return number, start - cast(int, first)
+
+    # -- data: what `unchanged` encodes otherwise --------------------------------------------
+
+    def data(self, arrays: list[Any]) -> list[object]:
+        """The encoding of the plain data of each NumPy array."""
+        from jupyterlab_pipelines.materializers.numpy import hash_columns
+
+        return cast("list[object]", hash_columns(arrays))
+
+    def masked(self, data: Any, mask: Any) -> Any:
+        """The data of a nullable column: whatever lies under a missing value is an accident."""
+        import numpy as np
+
+        return np.where(mask, np.zeros(1, data.dtype), data)
+
+    def objects(self, array: Any) -> tuple[object, ...]:
+        """The encoding of what is in a NumPy array of Python objects."""
+        return tuple(array.ravel().tolist())
+
+    def column(self, column: Any) -> tuple[object, ...]:
+        """The encoding of an Arrow array."""
+        from jupyterlab_pipelines.materializers.arrow import column_form
+
+        return column_form(column)
+
+    def exported(self, series: Any) -> Any:
+        """A series of polars as an Arrow array."""
+        return series.to_arrow()
+
+    def within(self, hasher: Any) -> Encoder:
+        """For a part of the value, hashed by itself."""
+        return Encoder(hasher, self.met, self.shared_memory)
 
 
 def is_immutable(kind: type) -> bool:
@@ -184,11 +221,12 @@ def _set_form(encoder: Encoder, elements: set[object] | frozenset[object]) -> tu
     met_before = len(encoder.met)
 
     def place(element: object) -> bytes:
-        encoded = _encode(element, "element", encoder.met, encoder.shared_memory)
+        hasher = labelled_hash("element")
+        encoder.within(hasher).dump(element)
         # Every element is judged as if it were the first, or their order would depend on it.
         while len(encoder.met) > met_before:
             encoder.met.popitem()
-        return encoded
+        return cast(bytes, hasher.digest())
 
     return (type(elements).__name__, tuple(sorted(elements, key=place)))
 

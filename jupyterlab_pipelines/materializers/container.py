@@ -13,10 +13,11 @@ A large file is mapped copy-on-write: loading costs nothing, and the arrays in i
 from __future__ import annotations
 
 import json
-import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from jupyterlab_pipelines.materializers import mapped
 
 MAGIC = b"JPpickl1"
 ALIGNMENT = 64
@@ -44,11 +45,10 @@ def read(path: Path) -> tuple[memoryview, list[memoryview]]:
     ------
     ValueError : the file is no such container.
     """
-    with path.open("rb") as file:
-        if path.stat().st_size < MAPPED_FROM_BYTES:
-            content = memoryview(bytearray(file.read()))
-        else:
-            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+    if path.stat().st_size < MAPPED_FROM_BYTES:
+        content = memoryview(bytearray(path.read_bytes()))
+    else:
+        content = memoryview(mapped.map_file(path))
     if content[:8] != MAGIC:
         raise ValueError(f"{path} is no pickle container")
     start = 16 + int.from_bytes(content[8:16], "little")

@@ -54,6 +54,8 @@ def extents_of(thing: Any, owner: Hashable) -> Iterator[Extent]:
 
 def region_of(array: Any) -> Region:
     first: int = array.__array_interface__["data"][0]
+    if array.flags.forc:
+        return Region(first, first + array.nbytes)
     if not array.size:
         return Region(first, first)
     steps = [(length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)]
@@ -73,8 +75,13 @@ def columns_of(frame: Any) -> list[Any]:
     """The columns that are NumPy arrays."""
     import numpy as np
 
-    series = [frame] if frame.ndim == 1 else [frame.iloc[:, position] for position in range(frame.shape[1])]
-    return [np.asarray(each) for each in series if isinstance(each.dtype, np.dtype)]
+    if frame.ndim == 1:
+        columns = [frame]
+    elif hasattr(frame, "_iter_column_arrays"):  # the same, without making a series of each column
+        columns = list(frame._iter_column_arrays())
+    else:
+        columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
+    return [np.asarray(each) for each in columns if isinstance(each.dtype, np.dtype)]
 
 
 def _copies_on_write(pd: Any) -> bool:

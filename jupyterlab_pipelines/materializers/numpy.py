@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.materializers import canonical
+from jupyterlab_pipelines.materializers import canonical, mapped
 
 MAPPED_FROM_BYTES = 1 << 24
 """From this size on a file is mapped, so that loading costs nothing; a smaller one is read, and
 the array owns its memory as most arrays do."""
 
+_THREADS_FROM_BYTES = 1 << 25
+_THREADS = 8
+"""Other steps want their share of the processors."""
+
+_COLUMNS_AT_ONCE = 8
 _ROWS_AT_ONCE = 4096
-"""Of columns that are strided: so many rows of all of them fit the processor's cache."""
+"""Of columns that are strided: so many rows of so many columns fit the processor's cache."""
 
 
 class NumpyMaterializer:
@@ -45,7 +53,11 @@ class NumpyMaterializer:
             with path.open("rb") as file:
                 return np.lib.format.read_array(file, allow_pickle=False)
         # "c" is copy on write: the value may be changed in place, the file is not.
-        return np.lib.format.open_memmap(path, mode="c").view(np.ndarray)
+        array = np.lib.format.open_memmap(path, mode="c")
+        mapping: Any = array.base
+        with path.open("rb") as file:
+            mapped.watch(mapping, file.fileno())
+        return array.view(np.ndarray)
 
 
 def _is_kept_by_npy(dtype: Any) -> bool:
@@ -89,11 +101,11 @@ def _scalar_form(encoder: canonical.Encoder, scalar: Any) -> tuple[object, ...]:
 
 def _array_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...] | None:
     if array.dtype.kind == "O" and array.dtype.fields is None:
-        return ("numpy.ndarray", array.dtype, array.shape, order_of(array), tuple(array.ravel().tolist()))
+        return ("numpy.ndarray", array.dtype, array.shape, order_of(array), encoder.objects(array))
     if array.dtype.hasobject or array.dtype.kind not in "biufcmMSUV":
         return None
     traits = (array.dtype, array.shape, order_of(array), array.flags.writeable, encoder.place(array))
-    return ("numpy.ndarray", *traits, hash_array(array))
+    return ("numpy.ndarray", *traits, *encoder.data([in_memory_order(array)]))
 
 
 def _masked_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...]:
@@ -108,28 +120,54 @@ def order_of(array: Any) -> str:
     return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
 
 
+def in_memory_order(array: Any) -> Any:
+    """The array or its transpose, whose C order is the order of the array in memory."""
+    return array.T if order_of(array) == "F" else array
+
+
 def hash_array(array: Any) -> bytes:
     """Hash of the data alone, in the array's memory order; padding is not data."""
-    return hash_columns([(array.T if order_of(array) == "F" else array)])[0]
+    return hash_columns([in_memory_order(array)])[0]
 
 
 def hash_columns(columns: list[Any]) -> list[bytes]:
     """Hash of the data of each array, in C order; strided ones of equal length go side by side."""
     hashers = [canonical.new_hash() for _ in columns]
+    jobs: list[Callable[[], None]] = []
     strided: dict[int, list[tuple[Any, Any]]] = {}
     for column, hasher in zip(columns, hashers, strict=True):
         if column.dtype.fields is not None or column.dtype.char in "gG":
             for part in _parts(column):
                 hasher.update(hash_array(part))
         elif column.flags.c_contiguous:
-            hasher.update(_bytes_of(column))
+            jobs.append(functools.partial(hasher.update, _bytes_of(column)))
         else:
             strided.setdefault(len(column), []).append((column, hasher))
-    for length, side_by_side in strided.items():
-        for start in range(0, length, _ROWS_AT_ONCE):
-            for column, hasher in side_by_side:
-                hasher.update(_bytes_of(column[start : start + _ROWS_AT_ONCE]))
+    for side_by_side in strided.values():
+        for start in range(0, len(side_by_side), _COLUMNS_AT_ONCE):
+            jobs.append(functools.partial(_hash_strided, side_by_side[start : start + _COLUMNS_AT_ONCE]))
+    _do(jobs, is_worth_threads=sum(column.nbytes for column in columns) >= _THREADS_FROM_BYTES)
     return [hasher.digest() for hasher in hashers]
+
+
+def _hash_strided(side_by_side: list[tuple[Any, Any]]) -> None:
+    length = len(side_by_side[0][0])
+    for start in range(0, length, _ROWS_AT_ONCE):
+        for column, hasher in side_by_side:
+            hasher.update(_bytes_of(column[start : start + _ROWS_AT_ONCE]))
+
+
+def _do(jobs: list[Callable[[], None]], *, is_worth_threads: bool) -> None:
+    if not is_worth_threads or len(jobs) < 2:
+        for job in jobs:
+            job()
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    # hashlib lets other threads run while it hashes. None is left behind: a step may fork.
+    with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1, _THREADS)) as threads:
+        for done in [threads.submit(job) for job in jobs]:
+            done.result()
 
 
 def _bytes_of(array: Any) -> Any:

@@ -8,6 +8,7 @@ indexes that are not listed here go by `pickle`, which keeps them as well but op
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import mmap
 import sys
@@ -16,10 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.materializers import canonical
+from jupyterlab_pipelines.materializers import canonical, mapped
 from jupyterlab_pipelines.materializers.definitions import package_of
 from jupyterlab_pipelines.materializers.json import MATERIALIZER as JSON
-from jupyterlab_pipelines.materializers.numpy import hash_columns
 
 _LAYOUT = b"jupyterlab_pipelines.pandas"
 
@@ -80,12 +80,10 @@ class PandasMaterializer:
         import pandas as pd
         import pyarrow as pa
 
-        with path.open("rb") as file:
-            # Copy on write: pandas may change the columns in place, the file stays as it is.
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        table = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))).read_all()
+        mapping = mapped.map_file(path)
+        table = pa.ipc.open_file(pa.py_buffer(mapping)).read_all()
         layout = json.loads(table.schema.metadata[_LAYOUT].decode("utf-8", "surrogatepass"))
-        memory = _Memory(mapped)
+        memory = _Memory(mapping)
         index = _index_from_json(layout["index"], table.columns[-1:], memory)
         columns = zip(table.columns, layout["dtypes"], strict=False)  # without the index
         arrays = [_from_arrow(column, dtype, memory) for column, dtype in columns]
@@ -111,8 +109,12 @@ def _array_of(values: Any) -> Any:
 
 def _arrays_of(table: Any) -> list[Any]:
     """The columns of a frame, or the one of a series."""
+    import numpy as np
+
     if table.ndim == 1:
         return [_array_of(table)]
+    if hasattr(table, "_iter_column_arrays"):  # the same, without making a series of each column
+        return [np.asarray(c) if isinstance(c.dtype, np.dtype) else c for c in table._iter_column_arrays()]
     return [_array_of(table.iloc[:, position]) for position in range(table.shape[1])]
 
 
@@ -312,10 +314,10 @@ def _fixed_width(arrow_type: Any, values: Any, valid: Any = None) -> Any:
 class _Memory:
     """Finds the bytes of Arrow buffers in the mapped file, where they may be written to."""
 
-    def __init__(self, mapped: mmap.mmap) -> None:
+    def __init__(self, mapping: mmap.mmap) -> None:
         import numpy as np
 
-        self._bytes = np.frombuffer(mapped, np.uint8)
+        self._bytes = np.frombuffer(mapping, np.uint8)
 
     def numbers(self, array: Any, dtype: str) -> Any:
         import numpy as np
@@ -338,7 +340,7 @@ def _from_arrow(column: Any, spec: dict[str, Any], memory: _Memory) -> Any:
     array = column.chunk(0) if column.num_chunks else pa.array([], column.type)
     kind = spec["kind"]
     if kind == "number" and spec["dtype"] == "|b1":
-        return np.array(array.to_numpy(zero_copy_only=False), dtype=bool)
+        return mapped.settle(array.to_numpy(zero_copy_only=False))
     if kind in ("number", "time"):
         return memory.numbers(array, spec["dtype"])
     if kind == "time with zone":
@@ -346,11 +348,10 @@ def _from_arrow(column: Any, spec: dict[str, Any], memory: _Memory) -> Any:
         stamps = pd.DatetimeIndex(memory.numbers(array, f"<M8[{spec['unit']}]"), copy=False)
         return stamps.tz_localize("UTC").tz_convert(zone).array
     if kind == "masked":
-        mask = ~np.array(array.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+        mask = mapped.settle(~array.is_valid().to_numpy(zero_copy_only=False))
         if spec["dtype"] == "boolean":
-            return pd.arrays.BooleanArray(
-                np.array(array.fill_null(False).to_numpy(zero_copy_only=False)), mask
-            )
+            data = mapped.settle(array.fill_null(False).to_numpy(zero_copy_only=False))
+            return pd.arrays.BooleanArray(data, mask)
         data = memory.numbers(array, np.dtype(spec["dtype"].lower()).str)
         cls = pd.arrays.FloatingArray if data.dtype.kind == "f" else pd.arrays.IntegerArray
         return cls(data, mask)
@@ -363,7 +364,7 @@ def _from_arrow(column: Any, spec: dict[str, Any], memory: _Memory) -> Any:
     objects = array.to_numpy(zero_copy_only=False)
     if spec["missing"] == "nan":
         objects[np.array([item is None for item in objects], dtype=bool)] = float("nan")
-    return np.array(objects, dtype=object)
+    return mapped.watch_objects(objects)
 
 
 # -- index and labels ------------------------------------------------------------------------
@@ -429,7 +430,7 @@ def form_of(kind: type) -> Any:
     if issubclass(kind, pd.Index) and package_of(kind) == "pandas":
         return _index_form
     if issubclass(kind, pd.api.extensions.ExtensionArray):
-        return canonical.once(lambda encoder, array: ("pandas array", *_array_forms([array])))
+        return canonical.once(lambda encoder, array: ("pandas array", *_array_forms(encoder, [array])))
     immutable = (pd.Timestamp, pd.Timedelta, pd.Period, pd.Interval, pd.offsets.BaseOffset)
     if issubclass(kind, (*immutable, type(pd.NaT), type(pd.NA), pd.api.extensions.ExtensionDtype)):
         return None
@@ -444,7 +445,7 @@ def _frame_form(encoder: canonical.Encoder, frame: Any) -> tuple[object, ...]:
         frame.index,
         frame.attrs or None,
         frame.flags.allows_duplicate_labels,
-        *_array_forms(_arrays_of(frame)),
+        *_array_forms(encoder, _arrays_of(frame)),
     )
 
 
@@ -455,7 +456,7 @@ def _series_form(encoder: canonical.Encoder, series: Any) -> tuple[object, ...]:
         series.index,
         series.attrs or None,
         series.flags.allows_duplicate_labels,
-        *_array_forms(_arrays_of(series)),
+        *_array_forms(encoder, _arrays_of(series)),
     )
 
 
@@ -468,35 +469,36 @@ def _index_form(encoder: canonical.Encoder, index: Any) -> tuple[object, ...]:
     if isinstance(index, pd.MultiIndex):
         import numpy as np
 
-        codes = hash_columns([np.asarray(codes) for codes in index.codes])
+        codes = encoder.data([np.asarray(codes) for codes in index.codes])
         return (kind, len(index), tuple(index.names), tuple(index.levels), *codes)
-    return (kind, index.name, getattr(index, "freq", None), *_array_forms([_array_of(index)]))
+    return (kind, index.name, getattr(index, "freq", None), *_array_forms(encoder, [_array_of(index)]))
 
 
-def _array_forms(arrays: list[Any]) -> Iterator[object]:
+def _array_forms(encoder: canonical.Encoder, arrays: list[Any]) -> Iterator[object]:
     """The form of each array; the plain data of all of them is hashed side by side."""
     heads: list[tuple[object, ...]] = []
     data: list[list[Any]] = []
     for array in arrays:
-        head, plain = _parts(array)
+        head, plain = _parts(encoder, array)
         heads.append(head)
         data.append(plain)
-    hashes = iter(hash_columns([each for plain in data for each in plain]))
+    hashes = iter(encoder.data([each for plain in data for each in plain]))
     for head, plain in zip(heads, data, strict=True):
         yield (*head, *(next(hashes) for _ in plain))
 
 
-def _parts(array: Any) -> tuple[tuple[object, ...], list[Any]]:
+def _parts(encoder: canonical.Encoder, array: Any) -> tuple[tuple[object, ...], list[Any]]:
     """An array as what is to be encoded, and the NumPy arrays whose bytes are to be hashed."""
     import numpy as np
     import pandas as pd
 
     dtype = array.dtype
-    head: tuple[object, ...] = (type(array).__name__, str(dtype), len(array))
+    name = _name_of(dtype) if isinstance(dtype, np.dtype) else str(dtype)
+    head: tuple[object, ...] = (type(array).__name__, name, len(array))
     if isinstance(dtype, np.dtype):
         values = np.asarray(array)
         if dtype.kind == "O":
-            return (*head, tuple(values.tolist())), []
+            return (*head, encoder.objects(values)), []
         return (*head, dtype.str), [values]
     if isinstance(dtype, pd.DatetimeTZDtype):
         return (*head, dtype.tz), [array.asi8]
@@ -513,15 +515,18 @@ def _parts(array: Any) -> tuple[tuple[object, ...], list[Any]]:
     if isinstance(dtype, pd.StringDtype):
         head = (*head, dtype.storage, dtype.na_value)
         if dtype.storage != "pyarrow":
-            return (*head, tuple(np.asarray(array, dtype=object).tolist())), []
+            return (*head, encoder.objects(np.asarray(array, dtype=object))), []
     if isinstance(dtype, (pd.StringDtype, pd.ArrowDtype)):
-        from jupyterlab_pipelines.materializers.arrow import column_form
-
-        return (*head, column_form(array.__arrow_array__())), []
+        return (*head, encoder.column(array.__arrow_array__())), []
     if hasattr(array, "_mask") and hasattr(array, "_data"):
-        # Whatever number lies under a missing value is an accident.
-        return head, [np.where(array._mask, np.zeros(1, array._data.dtype), array._data), array._mask]
+        return head, [encoder.masked(array._data, array._mask), array._mask]
     return (*head, array.__reduce_ex__(5)), []
+
+
+@functools.lru_cache(maxsize=256)
+def _name_of(dtype: Any) -> str:
+    """NumPy makes the name of a dtype anew each time, which counts in a frame of thousands of columns."""
+    return str(dtype)
 
 
 MATERIALIZER = PandasMaterializer()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.materializers import canonical
+from jupyterlab_pipelines.materializers import canonical, mapped
 
 
 class PolarsMaterializer:
@@ -38,11 +39,40 @@ class PolarsMaterializer:
     def read(self, path: Path) -> object:
         import polars as pl
 
-        frame = pl.read_ipc(path)
+        frame = _mapped(path)
+        if frame is None:
+            frame = pl.read_ipc(path)
         if _is_series_in_file(frame):
             series = frame.to_series()
             return series.alias(series.name[len(_SERIES) :])
         return frame
+
+
+def _mapped(path: Path) -> Any:
+    """The frame in the file, mapped into memory by pyarrow where that gives the same: polars would copy it."""
+    import polars as pl
+
+    schema = pl.read_ipc_schema(path)
+    plain = (
+        pl.String,
+        pl.Binary,
+        pl.Boolean,
+        pl.Date,
+        pl.Time,
+        pl.Datetime,
+        pl.Duration,
+        pl.Float32,
+        pl.Float64,
+    )
+    whole = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+    if find_spec("pyarrow") is None or not all(dtype in (*plain, *whole) for dtype in schema.values()):
+        return None
+    import pyarrow as pa
+
+    frame: Any = pl.from_arrow(
+        pa.ipc.open_file(pa.py_buffer(mapped.map_file(path))).read_all(), rechunk=False
+    )
+    return frame if frame.schema == schema else None
 
 
 _SERIES = "jupyterlab_pipelines.series:"
@@ -91,9 +121,7 @@ def _series_form(encoder: canonical.Encoder, series: Any) -> tuple[object, ...]:
     if series.dtype == pl.Object:
         return (*head, tuple(series.to_list()))
     try:
-        from jupyterlab_pipelines.materializers.arrow import column_form
-
-        return (*head, column_form(series.to_arrow()))
+        return (*head, encoder.column(encoder.exported(series)))
     except (ImportError, ValueError):
         # Without pyarrow, and for the few types which Arrow lacks: polars' own file, in one chunk.
         import io

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 import types
+import weakref
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -129,6 +131,8 @@ def _is_nobodys(thing: object) -> bool:
     """Immutable, or found by name where it is loaded."""
     if isinstance(thing, (type, types.ModuleType, Enum)):
         return True
+    if type(thing) is dict and "__builtins__" in thing:  # the global names of a frame or of code
+        return True
     if isinstance(thing, types.BuiltinFunctionType):  # `len`, but not `xs.append`
         return isinstance(thing.__self__, (type, types.ModuleType, type(None)))
     if isinstance(thing, types.FunctionType):
@@ -147,11 +151,19 @@ def _parts(thing: Any) -> list[Any]:
     if isinstance(thing, types.FunctionType):
         return [*(thing.__closure__ or ()), thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
     if np is not None and issubclass(kind, np.ndarray):
-        return cast("list[Any]", thing.ravel().tolist()) if thing.dtype == object else []
+        return _items_of(thing) if thing.dtype == object else []
     if pd is not None and issubclass(kind, (pd.DataFrame, pd.Series)):
-        objects = [column.tolist() for column in columns_of(thing) if column.dtype == object]
+        items = [_items_of(column) for column in columns_of(thing) if column.dtype == object]
         own = [getattr(thing, name, None) for name in type(thing)._metadata]  # of subclasses
-        return [*(item for column in objects for item in column), thing.attrs, *own]
+        return [*itertools.chain(*items), thing.attrs, *own]
     if package_of(kind) in ("polars", "pyarrow"):
         return []
+    if isinstance(thing, weakref.ref):
+        return [thing()]
     return gc.get_referents(thing)
+
+
+def _items_of(array: Any) -> list[Any]:
+    """What is in an array of objects; nothing if all are texts and numbers, as in most columns."""
+    items: list[Any] = array.ravel().tolist()
+    return [] if _ATOMS.issuperset(map(type, items)) else items

@@ -10,9 +10,9 @@ import copy
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from jupyterlab_pipelines.notebook.flow import has_code
+from jupyterlab_pipelines.notebook.flow import has_code, normal_form
 from jupyterlab_pipelines.notebook.parse import source_of
-from jupyterlab_pipelines.pipeline import CellKind, Definition, Needs, Pipeline, Step
+from jupyterlab_pipelines.pipeline import Cell, CellKind, Definition, Needs, Pipeline, Step
 
 METADATA = "pipelines-as-experiments"
 """Key in cell and notebook metadata of step notebooks."""
@@ -27,6 +27,7 @@ def step_notebook(
     kernel: str,
     references: Mapping[str, str],
     late: Collection[str] = (),
+    without_cells: Collection[int] = (),
 ) -> dict[str, Any]:
     """The notebook that executes `step` alone, nbformat 4.5.
 
@@ -35,13 +36,17 @@ def step_notebook(
     content
         The source notebook; its metadata is kept.
     references
-        By name of an input, how the runtime finds its stored value.
+        By name of an input, how the runtime finds its stored value, in the order in which they are loaded.
     late
         Inputs that refer to late definitions.
+    without_cells
+        Setup and parameters cells that were executed already in the kernel in which the step goes on.
     """
     cells: list[dict[str, Any]] = []
     parameter_cells = pipeline.cells_of(CellKind.PARAMETERS)
     for cell in pipeline.preamble_of(step):
+        if cell.index in without_cells:
+            continue
         tags = ["parameters"] if cell.index in parameter_cells[-1:] else []
         cells.append(
             _code(f"cell-{cell.index}", cell.source, tags + _kept(content, cell.index), cell_index=cell.index)
@@ -70,7 +75,7 @@ def _kept(content: Mapping[str, Any], index: int) -> list[str]:
 def _inputs(cell_id: str, references: Mapping[str, str]) -> list[dict[str, Any]]:
     if not references:
         return []
-    arguments = "".join(f"    {name}={said!r},\n" for name, said in sorted(references.items()))
+    arguments = "".join(f"    {name}={said!r},\n" for name, said in references.items())
     source = (
         "import jupyterlab_pipelines.kernel.runtime as _pipelines\n\n"
         f"_pipelines.load(\n{arguments})\ndel _pipelines"
@@ -81,7 +86,9 @@ def _inputs(cell_id: str, references: Mapping[str, str]) -> list[dict[str, Any]]
 def _definitions(cell_id: str, definitions: tuple[Definition, ...]) -> list[dict[str, Any]]:
     if not definitions:
         return []
-    source = "\n\n".join(definition.source for definition in definitions)
+    first = [one.source for one in definitions if one.source.startswith("from __future__ ")]
+    others = [one.source for one in definitions if one.source not in first]
+    source = "\n\n".join([*first, *others])
     return [_code(cell_id, source, ["injected-definitions"])]
 
 
@@ -126,6 +133,9 @@ def with_outputs(
     """
     result = copy.deepcopy(dict(content))
     outputs: dict[int, list[Any]] = {}
+    preamble = {
+        cell.index: normal_form(cell) for step in pipeline.steps for cell in pipeline.preamble_of(step)
+    }
     for step in pipeline.steps:
         notebook = executed.get(step.name)
         if notebook is None:
@@ -137,12 +147,16 @@ def with_outputs(
         ours = [index for index in step.cells if has_code(pipeline.cells[index])]
         for index, cell in zip(ours, theirs, strict=False):
             outputs[index] = cell.get("outputs", [])
-        for cell in notebook["cells"]:
-            place = cell_index_of(cell)
-            if place is None or is_step_cell(cell) or place in outputs or place >= len(pipeline.cells):
-                continue
-            if pipeline.cells[place].source == source_of(cell):
-                outputs[place] = cell.get("outputs", [])
+        shown = [
+            (normal_form(Cell(0, None, CellKind.SETUP, source_of(cell))), cell.get("outputs", []))
+            for cell in notebook["cells"]
+            if cell_index_of(cell) is not None and not is_step_cell(cell)
+        ]
+        for given in pipeline.preamble_of(step):
+            same = next((entry for entry in shown if entry[0] == preamble[given.index]), None)
+            if same is not None:
+                shown.remove(same)
+                outputs.setdefault(given.index, same[1])
     count = 0
     for index, cell in enumerate(result["cells"]):
         if cell.get("cell_type") != "code":

@@ -4,6 +4,10 @@ Steps are gone through in notebook order, as *Restart & Run All* would execute t
 moment, the step that wrote it last: a later step that reads the file, or lists its folder, gets it from
 there, as it gets a variable. Who overwrites a file waits for those that were to read it before.
 
+What a step does to files is known when it has run. Before that, and where its code says that it reads or
+writes files but nothing was seen of it (a library that opens files itself, another process), it is taken to
+read or write any file: it waits for the steps before it that may write, and who may write waits for all.
+
 What was learned never makes a notebook wrong: a link that would close a cycle, or join steps whose cells
 alternate, is left out.
 """
@@ -15,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jupyterlab_pipelines import dag
+from jupyterlab_pipelines.notebook.names import FileUse
 from jupyterlab_pipelines.pipeline import FileEffects
 
 
@@ -53,6 +58,7 @@ def link_files(
     cells: Mapping[str, tuple[int, ...]],
     effects: Mapping[str, FileEffects],
     parents: Mapping[str, tuple[str, ...]],
+    uses: Mapping[str, FileUse],
 ) -> FileLinks:
     """How files join steps.
 
@@ -64,8 +70,10 @@ def link_files(
         By step, what it was seen to do to files.
     parents
         By step, those that it waits for anyway.
+    uses
+        By step, what its code says it does to files.
     """
-    return _Walk(cells, effects, parents).links
+    return _Walk(cells, effects, parents, uses).links
 
 
 class _Walk:
@@ -74,6 +82,7 @@ class _Walk:
         cells: Mapping[str, tuple[int, ...]],
         effects: Mapping[str, FileEffects],
         parents: Mapping[str, tuple[str, ...]],
+        uses: Mapping[str, FileUse],
     ) -> None:
         self.cells = cells
         self.parents = {step: list(before) for step, before in parents.items()}
@@ -81,10 +90,18 @@ class _Walk:
         self.files: dict[str, _File] = {}
         self.in_folder: dict[str, set[str]] = {}
         self.listers: dict[str, list[str]] = {}
+        # By step, whether it may read, and write, files that nobody has seen.
+        unseen = {step: _unseen(uses[step], effects.get(step, FileEffects())) for step in cells}
+        before: list[str] = []
         for step in sorted(cells, key=lambda step: cells[step][-1]):
             if step in effects:
                 self._read(step, effects[step])
                 self._write(step, effects[step])
+            for other in before:
+                if self._may_meet(uses, unseen, other, step):
+                    self._wait(step, other)
+            if uses[step]:
+                before.append(step)
         for path, file in sorted(self.files.items()):
             if file.writer is not None and file.is_made:
                 self.links.finals.setdefault(file.writer, []).append(path)
@@ -111,6 +128,15 @@ class _Walk:
             self.files[path] = _File(step, file.is_made or path not in seen.appends)
             self.in_folder.setdefault(folder, set()).add(path)
 
+    @staticmethod
+    def _may_meet(uses: Mapping[str, FileUse], unseen: Mapping[str, FileUse], other: str, step: str) -> bool:
+        """Whether two steps may touch the same file, one of them at least writing, and it was not seen."""
+        for one, two in ((other, step), (step, other)):
+            if FileUse.WRITE in uses[one] and uses[two] & (FileUse.READ | FileUse.WRITE):
+                if FileUse.WRITE in unseen[one] or unseen[two] & (FileUse.READ | FileUse.WRITE):
+                    return True
+        return False
+
     def _get(self, step: str, path: str, file: _File) -> None:
         if file.writer is not None and self._may_follow(step, file.writer):
             self.links.inputs[step][path] = file.writer
@@ -128,3 +154,10 @@ class _Walk:
             return True
         is_later = self.cells[step][0] > self.cells[other][-1]
         return is_later and step not in dag.ancestors(self.parents, [other])
+
+
+def _unseen(use: FileUse, seen: FileEffects) -> FileUse:
+    """What of `use` nothing was seen that would explain it."""
+    if seen.writes:
+        return FileUse.NONE if seen.reads or seen.lists or FileUse.WRITE in use else use & FileUse.READ
+    return use & ~FileUse.READ if seen.reads or seen.lists else use

@@ -17,19 +17,27 @@ from __future__ import annotations
 import ast
 import builtins
 import graphlib
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyterlab_pipelines import dag
-from jupyterlab_pipelines.artifact import AMBIENT, FILE
+from jupyterlab_pipelines.artifact import AMBIENT, FILE, KERNEL, is_state
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
 from jupyterlab_pipelines.notebook.ipython import parse_python
-from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse
+from jupyterlab_pipelines.notebook.names import (
+    FileUse,
+    Statement,
+    StatementKind,
+    analyse,
+    makes_annotations_lazy,
+)
 from jupyterlab_pipelines.notebook.parse import Outline, StepTags
 from jupyterlab_pipelines.notebook.tags import METRICS_STEP, age_seconds
+from jupyterlab_pipelines.notebook.units import find_units
 from jupyterlab_pipelines.pipeline import (
     AS_READ,
     Cell,
@@ -42,6 +50,7 @@ from jupyterlab_pipelines.pipeline import (
     Parameter,
     Pipeline,
     Step,
+    Unit,
     Warning,
 )
 
@@ -53,7 +62,7 @@ GIVEN = frozenset(dir(builtins)) | {
 
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
-    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|reset_\w+|init_\w+)\Z"
+    r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|unregister_\w+|reset_\w+|restore_\w+|init_\w+)\Z"
 )
 """Functions of packages that set an option and do nothing else, by their names."""
 
@@ -112,6 +121,16 @@ class _Reader:
             dict(self.unresolved),
             set(self.imports),
         )
+
+
+@dataclass(slots=True)
+class _Called:
+    """What definitions may do when they are called: bind names, change objects in place, anything at all."""
+
+    binds: set[str] = field(default_factory=set)
+    mutates: set[str] = field(default_factory=set)
+    is_opaque: bool = False
+    files: FileUse = FileUse.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +200,7 @@ def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
     code: dict[str, tuple[tuple[str, ...], ...]] = {step.name: () for step in outline.steps}
     for cell in outline.cells:
         if cell.step is not None:
-            normal = _normal_form(cell)
+            normal = normal_form(cell)
             if normal:
                 code[cell.step] += (normal,)
     return code
@@ -189,10 +208,11 @@ def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
 
 def has_code(cell: Cell) -> bool:
     """Whether executing `cell` does anything: comments alone do not."""
-    return bool(_normal_form(cell))
+    return bool(normal_form(cell))
 
 
-def _normal_form(cell: Cell) -> tuple[str, ...]:
+def normal_form(cell: Cell) -> tuple[str, ...]:
+    """The code of `cell` without comments and formatting: equal where executing it does the same."""
     code = _analyse(cell)
     if not code.statements:
         return () if code.is_python or not cell.source.strip() else (cell.source.strip(),)
@@ -211,9 +231,9 @@ def _is_quiet(source: str) -> bool:
     return False
 
 
-def _analyse(cell: Cell) -> Any:
+def _analyse(cell: Cell, *, lazy_annotations: bool = False) -> Any:
     try:
-        return analyse(cell.source)
+        return analyse(cell.source, lazy_annotations)
     except SyntaxError as error:
         line = error.lineno or 1
         lines = cell.source.splitlines()
@@ -247,13 +267,17 @@ class _Flow:
         self.parameters: dict[str, Parameter] = {}
         self.read_by: dict[tuple[str, str], set[str]] = {}
         self.printed: dict[str, list[str]] = {}
+        self.file_use: dict[str, FileUse] = dict.fromkeys(self.tags, FileUse.NONE)
+        self.paths: dict[str, set[str]] = {name: set() for name in self.tags}
         self.star_imports: list[_Binding] = []
         self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
         self.passed_on: dict[str, _PassedOn] = {}
+        self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
+        self._annotations_are_lazy = False
         self._last_cell = {cell.step: cell.index for cell in outline.cells if cell.step is not None}
         cells = list(outline.cells)
         if hoist:
@@ -272,7 +296,8 @@ class _Flow:
         if cell.kind is CellKind.SKIP:
             self._note_skipped(cell)
             return
-        code = _analyse(cell)
+        code = _analyse(cell, lazy_annotations=self._annotations_are_lazy)
+        self._annotations_are_lazy |= makes_annotations_lazy(cell.source)
         if cell.step is None:
             self.preamble_cells.append(cell.index)
             for number, statement in enumerate(code.statements):
@@ -286,8 +311,9 @@ class _Flow:
             for name in self._seen:
                 if name.startswith(AMBIENT):
                     self._resolve(step, name, self._seen)
-            missed = self.learned.get(step, Effects()).reads
+            missed = self.learned.get(step, Effects()).missed
             self._read(step, sorted(missed), self._seen, cell.index, missed)
+            self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
         if self._last_cell[step] == cell.index:
@@ -357,14 +383,25 @@ class _Flow:
         reader.imports |= statement.imports
         if statement.kind is StatementKind.DEFINITION:
             self.defines[step] |= statement.binds
-        if statement.opaque:
+        called = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
+        binds, mutates = called.binds, called.mutates
+        is_opaque = statement.opaque or called.is_opaque
+        self.file_use[step] |= statement.files | called.files
+        self.paths[step] |= statement.paths
+        if FileUse.UNPICKLE in statement.files | called.files:
+            for name, binding in list(self._seen.items()):
+                if binding.statement is not None and binding.statement.kind is StatementKind.DEFINITION:
+                    self._resolve(step, name, self._seen)
+        if is_opaque:
             for name in list(self._seen):
                 known = name in reader.inputs
                 self._resolve(step, name, self._seen)
                 if not known and name in reader.inputs:
                     reader.optional.add(name)
-        binds, mutates = self._read(step, statement.reads, self._seen, position[0], statement.mentions)
         mutates |= statement.mutates | self._changed_arguments(statement)
+        # A weak reference sees that the object is gone.
+        deleted = [self._sharing_with(name) for name in statement.deletes if name in self._seen]
+        mutates |= {name for together in deleted for name in together if self._is_seen_uncarriable(name)}
         mutates = {name for name in mutates if not self._is_module(name)}
         if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
             self.configurations.append(self._binding(step, "*", position, statement))
@@ -385,7 +422,7 @@ class _Flow:
             self.star_imports.append(self._binding(step, "*", position, statement))
         if statement.printed:
             self.printed.setdefault(step, []).extend(statement.printed)
-        if statement.opaque:
+        if is_opaque:
             self.opaque = step
             for name, binding in list(self._seen.items()):
                 if binding.owner is not None and not binding.is_definition:
@@ -395,7 +432,8 @@ class _Flow:
         effects = self.learned.get(step)
         if not effects:
             return
-        for name in sorted(effects.mutates):
+        called = self._read(step, sorted(effects.reads), self.views[step], position[0])
+        for name in sorted(effects.mutates | called.mutates):
             if name not in self.readers[step].own:
                 self._resolve(step, name, self._seen)
             self._write_shared(step, name, position, self._as_read(step, name))
@@ -527,14 +565,10 @@ class _Flow:
         seen: Mapping[str, _Binding],
         cell_index: int,
         mentions: frozenset[str] = frozenset(),
-    ) -> tuple[set[str], set[str]]:
-        """Resolve `names` and all that the definitions among them may read when they are called.
-
-        Returns the names that those definitions may bind, and may change in place, when called.
-        """
+    ) -> _Called:
+        """Resolve `names` and all that the definitions among them may read when they are called."""
         reader = self.readers[step]
-        binds: set[str] = set()
-        mutates: set[str] = set()
+        called = _Called()
         todo, done = list(names), set()
         while todo:
             name = todo.pop()
@@ -547,14 +581,34 @@ class _Flow:
                 reader.unresolved.setdefault(name, cell_index)
             if binding is None:
                 continue
+            if binding.owner != step and self._is_uncarriable(name, binding):
+                # To read a generator or a connection is to change it, and it stays what it is.
+                called.mutates.add(name)
+                self.passes_uncarriable.add((step, name))
             for statement in self._statements_behind(step, name, binding):
                 todo.extend(statement.deferred)
                 mentions |= statement.mentions
                 if statement.kind is not StatementKind.OTHER and name not in reader.inputs:
                     todo.extend(statement.reads)
-                binds |= statement.deferred_binds
-                mutates |= statement.deferred_mutates
-        return binds, mutates
+                called.binds |= statement.deferred_binds
+                called.mutates |= statement.deferred_mutates
+                called.is_opaque |= statement.deferred_opaque
+                called.files |= statement.deferred_files
+                self.paths[step] |= statement.paths
+        return called
+
+    def _is_seen_uncarriable(self, name: str) -> bool:
+        binding = self._seen.get(name)
+        return binding is not None and self._is_uncarriable(name, binding)
+
+    def _is_uncarriable(self, name: str, binding: _Binding) -> bool:
+        """Whether what `name` is bound to was seen to be nothing that can be stored."""
+        owner = binding.owner
+        if owner is None:
+            return False
+        if owner not in self.learned:  # not executed yet as it stands now
+            return (owner, name) in self.passes_uncarriable
+        return name in self.learned[owner].uncarriable
 
     def _statements_behind(self, step: str, name: str, binding: _Binding) -> list[Statement]:
         if binding.statement is not None:
@@ -591,11 +645,13 @@ class _Flow:
             if name not in reader.setup_names:
                 reader.setup_names.add(name)
                 self._read_shared(step, name, binding)
-            self._configure(step, name, seen)
             return True
-        if binding.is_definition and self._can_travel(binding, seen):
+        if (
+            binding.is_definition
+            and not self._is_uncarriable(name, binding)
+            and self._can_travel(binding, seen)
+        ):
             self._carry(step, binding, seen)
-            self._configure(step, name, seen)
             return True
         self._need_value(step, name, binding)
         self._read_shared(step, name, binding)
@@ -635,7 +691,8 @@ class _Flow:
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
             if now.statement is not None and depth < MOST_DEFINITIONS:
-                if now.statement.deferred_binds or now.statement.deferred_mutates:
+                does = now.statement
+                if does.deferred_binds or does.deferred_mutates or does.deferred_opaque:
                     return False
                 if now.owner is not None and not self._can_travel(now, seen, depth + 1):
                     return False
@@ -664,12 +721,11 @@ class _Flow:
             elif then is not None and then.statement is not None:
                 todo.extend(then.statement.deferred)
 
-    def _configure(self, step: str, name: str, seen: Mapping[str, _Binding]) -> None:
-        """A step that uses a module gets what earlier steps have set in it."""
+    def _configure(self, step: str) -> None:
+        """A step gets what earlier steps have set in modules: it may use them by way of a value alone."""
         for configuration in self.configurations:
-            assert configuration.statement is not None
-            if name in configuration.statement.reads and self._can_travel(configuration, seen):
-                self._carry(step, configuration, seen)
+            if self._can_travel(configuration, self._seen):
+                self._carry(step, configuration, self._seen)
 
     def _refuse_interleaved(self, step: str, name: str, binding: _Binding) -> None:
         raise NotebookError(
@@ -773,16 +829,17 @@ class _Flow:
         """The finished pipeline."""
         code = step_code(self.outline)
         files = self._link_files()
+        units = self._units()
         warnings = list(self._warnings())
         outputs: dict[str, set[str]] = {name: set() for name in self.tags}
         for reader in self.readers.values():
             for name, binding in reader.inputs.items():
-                if binding.owner is not None and not name.startswith(FILE):
+                if binding.owner is not None and not name.startswith((FILE, KERNEL)):
                     outputs[binding.owner].add(name)
         steps = {}
         for name, tagged in self.tags.items():
             tags = tagged.tags
-            cells = tuple(cell.index for cell in self.outline.cells if cell.step == name)
+            cells = self._cells_of(name)
             after, unknown = self._order(name, tags.after, tags.previous, cells[0])
             after = tuple(dict.fromkeys([*after, *files.after[name]]))
             warnings.extend(unknown)
@@ -804,6 +861,10 @@ class _Flow:
                 defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
                 files=tuple(files.finals.get(name, ())),
+                unit=units.get(name),
+                reads_files=FileUse.READ in self.file_use[name],
+                writes_files=FileUse.WRITE in self.file_use[name],
+                paths=tuple(sorted(self.paths[name])),
             )
         parents = {name: step.parents for name, step in steps.items()}
         self._refuse_cycle(parents)
@@ -824,21 +885,41 @@ class _Flow:
 
     def _link_files(self) -> FileLinks:
         """Let steps that read files wait for those that write them."""
-        cells: dict[str, tuple[int, ...]] = {
-            name: tuple(cell.index for cell in self.outline.cells if cell.step == name) for name in self.tags
-        }
+        cells = {name: self._cells_of(name) for name in self.tags}
         parents = {}
         for name, tagged in self.tags.items():
             owners = [binding.owner for binding in self.readers[name].inputs.values()]
             known = [*owners, *tagged.tags.after, *tagged.tags.previous]
             parents[name] = tuple(dict.fromkeys(owner for owner in known if owner in self.tags))
         effects = {name: self.learned[name].files for name in self.tags if name in self.learned}
-        links = link_files(cells, effects, parents)
+        links = link_files(cells, effects, parents, self.file_use)
         for name, writers in links.inputs.items():
             for path, writer in writers.items():
                 self.readers[name].inputs[f"{FILE}{path}"] = _Binding(writer, (cells[writer][-1], END))
                 self.readers[name].optional.add(f"{FILE}{path}")
         return links
+
+    def _units(self) -> dict[str, Unit]:
+        """Let steps that share what cannot be stored go on in one kernel, each where the one before it ended."""
+        joined = [
+            (binding.owner, step, name)
+            for step, reader in self.readers.items()
+            for name, binding in reader.inputs.items()
+            if binding.owner is not None and self._is_uncarriable(name, binding)
+        ]
+        units = find_units(
+            list(self.tags),
+            joined,
+            {name: self._cells_of(name) for name in self.tags},
+            {name: tagged.tags.kernel for name, tagged in self.tags.items()},
+        )
+        for unit in set(units.values()):
+            for first, second in itertools.pairwise(unit.steps):
+                self.readers[second].inputs[KERNEL] = _Binding(first, (self._last_cell[first], END))
+        return units
+
+    def _cells_of(self, step: str) -> tuple[int, ...]:
+        return tuple(cell.index for cell in self.outline.cells if cell.step == step)
 
     def _order(
         self, step: str, after: tuple[str, ...], previous: tuple[str, ...], cell_index: int
@@ -871,7 +952,8 @@ class _Flow:
         first = self.tags[cycle[0]].name
         because = []
         for step, waits_for in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
-            names = sorted(n for n, b in self.readers[step].inputs.items() if b.owner == waits_for)
+            reads = self.readers[step].inputs
+            names = sorted(name for name, b in reads.items() if b.owner == waits_for and not is_state(name))
             because.append(
                 f"`{step}` waits for `{waits_for}` "
                 + (f"(reads {', '.join(f'`{name}`' for name in names)})" if names else "(says its tag)")
@@ -896,7 +978,7 @@ class _Flow:
                     names,
                     explicit=not names and parent not in files.after[step.name],
                     learned=all(
-                        name.startswith(FILE) or name in seen_running.mutates | seen_running.binds
+                        name.startswith((FILE, KERNEL)) or name in seen_running.mutates | seen_running.binds
                         for name in names
                     )
                     if names
@@ -970,21 +1052,36 @@ def _only_calls_on_names(statement: Statement) -> bool:
 def _configures(statement: Statement, modules: set[str]) -> bool:
     """Whether a statement sets something in an imported module: `alt.renderers.enable("html")`.
 
-    Such a setting lives in the process. As it does nothing else, it is made again where the module is used.
+    Such a setting lives in the process. As it does nothing else, it is made again in every later step.
     """
-    if not modules or statement.kind is not StatementKind.OTHER or statement.binds or statement.may_bind:
+    if statement.imports == frozenset() and statement.normalised.startswith("from __future__ import "):
+        return True
+    if not modules or statement.may_bind:
         return False
     tree = _tree(statement.normalised)
-    if isinstance(tree, ast.Assign | ast.AugAssign):
-        targets = tree.targets if isinstance(tree, ast.Assign) else [tree.target]
+    if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return any(_registers(decorator, modules) for decorator in tree.decorator_list)
+    if statement.kind is not StatementKind.OTHER or statement.binds:
+        return False
+    if isinstance(tree, ast.Assign | ast.AugAssign | ast.Delete):
+        targets = [tree.target] if isinstance(tree, ast.AugAssign) else tree.targets
         return all(_root(target) in modules for target in targets)
-    if (
-        isinstance(tree, ast.Expr)
-        and isinstance(tree.value, ast.Call)
-        and isinstance(tree.value.func, ast.Attribute)
-    ):
-        return bool(SETTER.match(tree.value.func.attr)) and _root(tree.value.func) in modules
-    return False
+    if not isinstance(tree, ast.Expr) or not isinstance(tree.value, ast.Call):
+        return False
+    call = tree.value
+    if isinstance(call.func, ast.Name) and call.func.id in ("setattr", "delattr") and call.args:
+        return _root(call.args[0]) in modules
+    return isinstance(call.func, ast.Attribute) and _registers(call.func, modules)
+
+
+def _registers(function: ast.expr, modules: set[str]) -> bool:
+    """Whether a function of a module sets an option, or registers something, by its name."""
+    while isinstance(function, ast.Call):
+        function = function.func
+    name = function.attr if isinstance(function, ast.Attribute) else None
+    if isinstance(function, ast.Name):
+        name = function.id
+    return name is not None and bool(SETTER.match(name)) and _root(function) in modules
 
 
 def _root(tree: ast.expr) -> str | None:

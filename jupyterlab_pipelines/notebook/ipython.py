@@ -34,6 +34,7 @@ _FOREIGN_CELL_MAGICS = words(
     "HTML SVG bash cmd file html javascript js latex markdown perl pypy python python2 python3 ruby script "
     "sh svg writefile"
 )
+_SHOWN_CELL_MAGICS = words("html svg javascript js latex markdown")
 _SHELL_MAGICS = frozenset({"!", "!!", "sx", "system"})
 
 # Line magics that leave the namespace alone. All that are not known here are taken to do anything.
@@ -44,6 +45,7 @@ _HARMLESS_LINE_MAGICS = words(
     "mkdir more mv notebook page pastebin pdb pip popd pprint precision psearch pushd pwd pycat quickref "
     "rehashx reload_ext rm rmdir save set_env tb tensorboard unalias unload_ext uv watermark xmode"
 )
+_FILE_LINE_MAGICS = words("cat cp ldir less lf lk ll ls lx man mkdir more mv rm rmdir save")
 _HELP_MAGICS = frozenset({"pdef", "pdoc", "pfile", "pinfo", "pinfo2", "psource"})
 
 # Line magics that execute the rest of their line, with their options in `getopt`'s notation.
@@ -92,6 +94,8 @@ class MagicEffect:
         Names that it reads, binds, and binds under some circumstances.
     opaque
         It may read and bind anything.
+    runs_programs
+        It may read and write any file.
     """
 
     code: str = ""
@@ -101,6 +105,7 @@ class MagicEffect:
     binds: tuple[str, ...] = ()
     may_bind: tuple[str, ...] = ()
     opaque: bool = False
+    runs_programs: bool = False
 
 
 def split_cell_magics(source: str) -> tuple[tuple[CellMagic, ...], str | None]:
@@ -188,7 +193,7 @@ def line_magic_effect(name: str, line: str) -> MagicEffect:
     if name in _HELP_MAGICS:
         return MagicEffect(reads=(line.strip().partition(".")[0],))
     if name in _HARMLESS_LINE_MAGICS or name in _SHELL_MAGICS:
-        return MagicEffect(text=line)
+        return MagicEffect(text=line, runs_programs=name in _SHELL_MAGICS or name in _FILE_LINE_MAGICS)
     given = line.split()
     if name == "store" and given:
         names = tuple(word for word in given[1:] if word.isidentifier())
@@ -219,9 +224,10 @@ def cell_magic_effect(name: str, line: str, body: str) -> MagicEffect:
     if name in TRANSPARENT_CELL_MAGICS:
         return MagicEffect(code=body)
     if name in _SHELL_MAGICS:
-        return MagicEffect(text=f"{line}\n{body}")
+        return MagicEffect(text=f"{line}\n{body}", runs_programs=True)
     if name in _FOREIGN_CELL_MAGICS:
-        return MagicEffect(text=line, binds=_script_outputs(line))
+        is_shown = name.lower() in _SHOWN_CELL_MAGICS
+        return MagicEffect(text=line, binds=_script_outputs(line), runs_programs=not is_shown)
     return MagicEffect(text=line, opaque=True)
 
 

@@ -39,6 +39,16 @@ class StatementKind(enum.Enum):
     """Everything else: executed once, in its step."""
 
 
+class FileUse(enum.Flag):
+    """What a statement very likely does to files, by the names of what it calls."""
+
+    NONE = 0
+    READ = enum.auto()
+    WRITE = enum.auto()
+    UNPICKLE = enum.auto()
+    """It may make objects of any class of the notebook."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call of a function by its plain name.
@@ -95,6 +105,12 @@ class Statement:
         Root names of the modules imported anywhere in it; modules of ``from module import *``.
     opaque
         It may read and bind anything: ``exec``, ``globals()``, ``%run``, an unknown magic.
+    deferred_opaque
+        A function made here may, when it is called.
+    files, deferred_files
+        What it does to files, and what functions made here do when they are called.
+    paths
+        Text in it that may be the path of a file.
     printed
         Names printed on their own: ``print(name)``, or ``name`` as the last line of the cell.
     """
@@ -120,6 +136,10 @@ class Statement:
     imports: frozenset[str] = frozenset()
     star_imports: frozenset[str] = frozenset()
     opaque: bool = False
+    deferred_opaque: bool = False
+    files: FileUse = FileUse.NONE
+    deferred_files: FileUse = FileUse.NONE
+    paths: frozenset[str] = frozenset()
     printed: tuple[str, ...] = ()
 
     @property
@@ -149,8 +169,13 @@ class CellCode:
 
 
 @lru_cache(maxsize=4096)
-def analyse(source: str) -> CellCode:
+def analyse(source: str, lazy_annotations: bool = False) -> CellCode:
     """The facts about one code cell.
+
+    Parameters
+    ----------
+    lazy_annotations
+        Whether a cell above it says ``from __future__ import annotations``: IPython keeps that.
 
     Raises
     ------
@@ -164,7 +189,7 @@ def analyse(source: str) -> CellCode:
     if body is not None:
         tree, python = ipython.parse_cell(body)
         text = _Text(python)
-        lazy = _annotations_are_lazy(tree)
+        lazy = lazy_annotations or _annotations_are_lazy(tree)
         for node in tree.body:
             statements.append(_statement(node, text, lazy, magics, last=node is tree.body[-1]))
     for magic in reversed(cell_magics):
@@ -230,6 +255,16 @@ def _normalised(source: str) -> str:
         return ast.unparse(ipython.parse_cell(source)[0])
     except (RecursionError, ValueError):  # too deep, or an f-string that older Pythons cannot write down
         return source
+
+
+def makes_annotations_lazy(source: str) -> bool:
+    """Whether a cell, and every cell below it, evaluates annotations only when they are asked for."""
+    if "__future__" not in source:
+        return False
+    try:
+        return _annotations_are_lazy(ipython.parse_cell(ipython.split_cell_magics(source)[1] or "")[0])
+    except SyntaxError:
+        return False
 
 
 def _annotations_are_lazy(tree: ast.Module) -> bool:
@@ -328,6 +363,30 @@ _FRESH_METHODS = frozenset({"copy", "deepcopy", "__copy__", "__deepcopy__", "clo
 _PASSING_FUNCTIONS = frozenset(
     {"enumerate", "zip", "reversed", "sorted", "iter", "list", "tuple", "next", "filter"}
 )
+
+# Functions and methods that change files or folders, and those that only look at them, by their names.
+_WRITING_FUNCTIONS = words(
+    "to_csv to_parquet to_excel to_json to_pickle to_feather to_hdf to_sql to_stata to_orc to_zarr to_file "
+    "to_netcdf write write_text write_bytes writelines write_csv write_parquet write_json write_ipc write_excel "
+    "write_image write_html write_table write_feather sink_parquet sink_csv savefig save savez "
+    "savez_compressed savetxt save_model save_pretrained dump tofile imsave imwrite mkdir makedirs mkdtemp "
+    "mkstemp TemporaryDirectory NamedTemporaryFile remove unlink rename renames rmdir removedirs rmtree move "
+    "touch symlink symlink_to hardlink_to link chmod utime truncate copyfile copytree copy2 extract "
+    "extractall make_archive unpack_archive urlretrieve system popen Popen check_call check_output "
+    "create_subprocess_exec create_subprocess_shell getoutput connect ZipFile TarFile memmap open_file "
+    "File HDFStore SqliteDict FileHandler RotatingFileHandler COPY"
+)
+_READING_FUNCTIONS = words(
+    "open load loadtxt genfromtxt fromfile imread imopen exists lexists isfile isdir listdir scandir walk "
+    "glob iglob rglob iterdir stat lstat getsize getmtime read_text read_bytes readlink is_file is_dir chdir "
+    "ParquetFile ParquetDataset dataset memory_map open_dataset from_file loads_file getline"
+)
+_READING_PREFIXES = ("read_", "scan_")
+_FILE_MODULES = frozenset({"os", "shutil", "subprocess"})
+"""Modules of whose functions more common names, such as `copy`, `replace` and `run`, are meant as well."""
+_FILE_FUNCTIONS = frozenset({"copy", "replace", "run", "call"})
+_UNPICKLING_MODULES = frozenset({"pickle", "joblib", "cloudpickle", "dill", "torch", "shelve"})
+_LONGEST_PATH = 1000
 
 # Decorators that do not call what they decorate while it is being defined.
 _QUIET_DECORATORS = words(
@@ -498,6 +557,9 @@ class _Walk:
 
         self.magics: list[str] = []
         self.opaque = False
+        self._opaque_later = False
+        self._files = self._files_later = FileUse.NONE
+        self._paths: set[str] = set()
         self._reads: set[str] = set()
         self._late_reads: set[str] = (
             set()
@@ -581,6 +643,10 @@ class _Walk:
             imports=frozenset(self._imports),
             star_imports=frozenset(self._star_imports),
             opaque=self.opaque,
+            deferred_opaque=self._opaque_later,
+            files=self._files,
+            deferred_files=self._files_later,
+            paths=frozenset(self._paths),
             printed=printed,
         )
 
@@ -775,7 +841,11 @@ class _Walk:
     def _nothing(self, node: ast.AST) -> None:
         pass
 
-    _Constant = _Load = _Store = _Del = _Pass = _Global = _Nonlocal = _nothing
+    _Load = _Store = _Del = _Pass = _Global = _Nonlocal = _nothing
+
+    def _Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            self._paths.update([node.value] if _may_be_path(node.value) else _words_of(node.value))
 
     def _visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
         for node in nodes:
@@ -794,6 +864,16 @@ class _Walk:
         self._deleted |= deleted
         return stored, deleted
 
+    def _use_files(self, use: FileUse) -> None:
+        if self._deferring:
+            self._files_later |= use
+        if not self._deferring or self._called_now:
+            self._files |= use
+
+    def _touch_anything(self) -> None:
+        self._opaque_later |= self._deferring
+        self.opaque |= not self._deferring or self._called_now
+
     # names and what they are part of
 
     def _Name(self, node: ast.Name) -> None:
@@ -808,11 +888,12 @@ class _Walk:
     def _Attribute(self, node: ast.Attribute) -> None:
         if _is_shell(node.value):
             self._read("get_ipython")
-            self.opaque |= node.attr not in _SHELL_ATTRIBUTES
+            if node.attr not in _SHELL_ATTRIBUTES:
+                self._touch_anything()
             return
         self.visit(node.value)
         if node.attr in _NAMESPACE_ATTRIBUTES:
-            self.opaque = True
+            self._touch_anything()
         if type(node.ctx) is not ast.Load:
             self._mutate(node.value)
 
@@ -833,7 +914,7 @@ class _Walk:
                 self._unbind(name)
             return
         if isinstance(node.slice, ast.Constant) and node.slice.value == "__main__":
-            self.opaque = True  # sys.modules["__main__"]
+            self._touch_anything()  # sys.modules["__main__"]
         self.visit(node.value)
         self.visit(node.slice)
         if context is not ast.Load:
@@ -969,6 +1050,7 @@ class _Walk:
     def _called(self, node: ast.Call, name: str) -> None:
         """A call of a function or method of this name."""
         self._arguments(node)
+        self._use_files(_file_use(node, name))
         method = node.func if isinstance(node.func, ast.Attribute) else None
         if method is not None:
             if name in _MUTATING_METHODS or (
@@ -1016,13 +1098,13 @@ class _Walk:
                 self._execute(code)
                 return True
             case (("exec" | "eval"), [_]):
-                self.opaque = True
+                self._touch_anything()
             case (("exec" | "eval"), [_, namespace, *_]):
                 self._mutate(namespace)
             case (("globals" | "locals" | "vars" | "dir"), []) if self._is_namespace(node):
-                self.opaque = True
+                self._touch_anything()
             case "get_ipython", []:
-                self.opaque = True  # it may go anywhere from here
+                self._touch_anything()  # it may go anywhere from here
             case (("str" | "repr" | "type"), [argument]) if _is_shell(argument):
                 self._read("get_ipython")
                 return True
@@ -1067,7 +1149,7 @@ class _Walk:
                 self._magic(ipython.cell_magic_effect(name, line, body))
             case (("system" | "getoutput"), [str(command)]):
                 self.magics.append("!")
-                self._magic(ipython.MagicEffect(text=command))
+                self._magic(ipython.MagicEffect(text=command, runs_programs=True))
             case "show_usage", _:
                 pass
             case _:
@@ -1075,7 +1157,11 @@ class _Walk:
         return True
 
     def _magic(self, effect: ipython.MagicEffect) -> None:
-        self.opaque |= effect.opaque
+        if effect.opaque:
+            self._touch_anything()
+        if effect.runs_programs:
+            self._use_files(FileUse.READ | FileUse.WRITE)
+            self._paths.update(_words_of(effect.text))
         if effect.code.strip():
             self._execute(effect.code, in_function=effect.in_function)
         for text in ipython.interpolated(effect.text):
@@ -1107,7 +1193,7 @@ class _Walk:
             else:
                 self._visit_all(tree.body)
         except SyntaxError:  # it fails when it is executed, if it is
-            self.opaque = True
+            self._touch_anything()
         self._walrus, self._loops = before
 
     # functions and classes
@@ -1214,11 +1300,16 @@ class _Walk:
             self._lazily(node)
         elif node is not None:
             self.visit(node)
+        for text in [] if node is None else _strings(ast.walk(node)):
+            # ``"Node"``: read when somebody asks for the types, as dataclasses and pydantic may do.
+            self._lazily(ipython.parse_expression(text), mentioning=True)
 
-    def _lazily(self, node: ast.expr | None) -> None:
+    def _lazily(self, node: ast.expr | None, *, mentioning: bool = False) -> None:
         """Walk what is evaluated only when somebody asks for it."""
+        before, self._mentioning = self._mentioning, self._mentioning or mentioning
         if node is not None:
             self._body([node], (), called_now=False)
+        self._mentioning = before
 
     # simple statements
 
@@ -1265,7 +1356,7 @@ class _Walk:
     def _import(self, module: str) -> None:
         root = module.partition(".")[0]
         if root == "__main__":
-            self.opaque = True
+            self._touch_anything()
         elif root != "__future__":
             self._imports.add(root)
 
@@ -1527,6 +1618,41 @@ def _last_name(node: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
+def _file_use(node: ast.Call, name: str) -> FileUse:
+    """What a call of a function or method of this name very likely does to files."""
+    module = ""
+    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+        module = node.func.value.id
+    if name == "open":
+        modes = [*node.args[:2], *(keyword.value for keyword in node.keywords if keyword.arg == "mode")]
+        said = [
+            mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)
+        ]
+        # `open(path)` and `path.open()` read; a mode that is not said here may be any.
+        is_read = all(not set(mode) <= set("rwxabt+U") or set(mode) <= set("rbtU") for mode in said)
+        only_path = len(node.args) <= 1 and len(modes) == len(node.args)
+        return FileUse.READ if is_read and (said or only_path) else FileUse.READ | FileUse.WRITE
+    use = FileUse.NONE
+    if name in _WRITING_FUNCTIONS or (module in _FILE_MODULES and name in _FILE_FUNCTIONS):
+        use |= FileUse.READ | FileUse.WRITE
+    if name in _READING_FUNCTIONS or name.startswith(_READING_PREFIXES):
+        use |= FileUse.READ
+    if name == "read_pickle" or (name in ("load", "loads", "open") and module in _UNPICKLING_MODULES):
+        use |= FileUse.UNPICKLE
+    return use
+
+
+def _may_be_path(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_PATH and "\n" not in text
+
+
+def _words_of(text: str) -> Iterator[str]:
+    """Words of a command or a query that may be paths."""
+    for word in re.split(r"[\s'\"=(),;<>|&]+", text[: _LONGEST_PATH * 10]):
+        if "." in word or "/" in word:
+            yield word
+
+
 def _is_quiet(decorator: ast.expr) -> bool:
     function: ast.expr = decorator
     while not isinstance(function, ast.Name):
@@ -1547,7 +1673,7 @@ def _always_matches(pattern: ast.pattern) -> bool:
     return isinstance(pattern, ast.MatchOr) and any(map(_always_matches, pattern.patterns))
 
 
-def _strings(nodes: Iterable[ast.expr]) -> Iterator[str]:
+def _strings(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """All text in string literals, also in parts of f-strings."""
     for node in nodes:
         if isinstance(node, ast.Constant):

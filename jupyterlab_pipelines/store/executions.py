@@ -91,8 +91,8 @@ class ExecutionStore:
             trace=dict(trace),
             notebook=executed,
             log=log,
-            outputs={out.name: out for out in outputs},
             metrics=dict(metrics),
+            **_kept_apart(outputs),
         )
 
     def move(self, execution: Execution, cache_key: str, parts: Mapping[str, Any]) -> Execution:
@@ -173,20 +173,28 @@ class ExecutionStore:
             trace=json.loads(row["trace"]),
             notebook=row["executed"],
             log=row["log"],
-            outputs={
-                out["name"]: Artifact(
-                    name=out["name"],
-                    digest=out["digest"],
-                    type=out["type"],
-                    materializer=out["materializer"],
-                    size_bytes=out["size_bytes"],
-                    stored=out["stored"],
-                    member=out["member"],
-                    summary=out["summary"],
-                    definitions=tuple(json.loads(out["definitions"])),
-                    kind=out["kind"],
-                )
-                for out in outputs
-            },
             metrics=json.loads(row["metrics"]),
+            **_kept_apart(_artifact(out) for out in outputs),
         )
+
+
+def _artifact(row: sqlite3.Row) -> Artifact:
+    return Artifact(
+        name=row["name"],
+        digest=row["digest"],
+        type=row["type"],
+        materializer=row["materializer"],
+        size_bytes=row["size_bytes"],
+        stored=row["stored"],
+        member=row["member"],
+        summary=row["summary"],
+        definitions=tuple(json.loads(row["definitions"])),
+        kind=row["kind"],
+    )
+
+
+def _kept_apart(artifacts: Iterable[Artifact]) -> dict[str, dict[str, Artifact]]:
+    apart: dict[str, dict[str, Artifact]] = {"outputs": {}, "unkept": {}}
+    for artifact in artifacts:
+        apart["unkept" if artifact.kind == "unkept" else "outputs"][artifact.name] = artifact
+    return apart

@@ -101,31 +101,6 @@ def test_failures_around_the_steps_own_cells(folder: Path) -> None:
     assert "IndexError" in errors(default)["a"]["message"]
 
 
-def test_inputs_that_cannot_be_loaded(folder: Path) -> None:
-    failed = run(
-        folder,
-        cell(
-            """
-            class Shy:
-                def __getstate__(self):
-                    return {"a": 1}
-
-                def __setstate__(self, state):
-                    raise RuntimeError("not again")
-            """
-        ),
-        cell("x = Shy()", step="a"),
-        cell("y = x", step="b"),
-    )
-
-    assert statuses(failed) == {"a": "succeeded", "b": "failed"}
-    error = errors(failed)["b"]
-    assert error["code"] == "not_carriable"
-    assert "`x`" in error["message"] and "`a`" in error["message"]
-    assert "not again" in error["message"]
-    assert "_pipelines" not in error["message"]
-
-
 def test_a_damaged_value_is_never_handed_on(folder: Path) -> None:
     def cells(line: str) -> list[Cell]:
         return [cell("import numpy\nx = numpy.arange(10)", step="a"), cell(f"{line}\nlen(x)", step="b")]
@@ -156,16 +131,19 @@ def test_values_that_cannot_be_stored(folder: Path) -> None:
         """
 
     unneeded = run(folder, cell(awkward, step="a"), cell("kept", step="b"))
-    needed = run(folder, cell(awkward, step="a"), cell("len(thing)", step="b"), cell("next(lines)", step="c"))
+    elsewhere = run(
+        folder,
+        cell(awkward, step="a"),
+        cell("len(thing)", step="b", tags=["kernel:python3"]),
+        cell("thing", step="c"),
+    )
 
     assert statuses(unneeded) == {"a": "succeeded", "b": "succeeded"}
-    assert statuses(needed) == {"a": "succeeded", "b": "failed", "c": "failed"}
-    for step, name in (("b", "thing"), ("c", "lines")):
-        error = errors(needed)[step]
-        assert error["code"] == "not_carriable"
-        assert f"`{name}` from step `a`" in error["message"]
-        assert f"`{step}`" in error["message"] and "step:a" in error["message"]
-    assert "`thing['deep'][0]`" in errors(needed)["b"]["message"]
+    assert statuses(elsewhere) == {"a": "reused", "b": "failed", "c": "skipped"}
+    error = errors(elsewhere)["b"]
+    assert error["code"] == "not_carriable"
+    assert "`thing` from step `a`" in error["message"] and "`thing['deep'][0]`" in error["message"]
+    assert "different kernels" in error["message"] and "step:a" in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,41 +1,65 @@
 """Executes cells in forked processes: thousands of notebooks in the time that kernels take for a hundred.
 
-`run_all` is a second oracle beside `tests.oracle`, for notebooks whose cells only print: one fresh process
-executes all cells in order. `without_kernels` lets a pipeline run execute its steps likewise; all else is
-the product's own: flow, planner, runner, store, and the runtime that watches the step in its process.
+`run_all` is a second oracle beside `tests.oracle`: one fresh process with IPython's shell executes all cells in
+order. `without_kernels` lets a pipeline run execute its steps likewise; all else is the product's own: flow,
+planner, runner, store, and the runtime that watches the step in its process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import multiprocessing
 import os
 import sys
 import time
 import traceback
-import types
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from jupyterlab_pipelines.execution import step as step_module
+from jupyterlab_pipelines.execution.papermill import LiveKernel
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
+from jupyterlab_pipelines.pipeline import Effects
+from tests.truth.shell import Output, run_cell
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(
-    ["numpy", "pandas", "cloudpickle", "jupyterlab_pipelines.materializers.canonical", "tests.truth.forked"]
+    [
+        *("numpy", "pandas", "polars", "cloudpickle"),
+        *("jupyterlab_pipelines.materializers.canonical", "tests.truth.forked", "tests.truth.forking"),
+    ]
 )
 SECONDS = 120
 
 
-def run_all(notebook: Mapping[str, Any], folder: Path) -> list[str] | str:
-    """What each cell of the notebook prints in one process; the error if one raises."""
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    return _in_a_process(_all_cells, [cell["source"] for cell in cells], str(folder))
+def run_all(
+    notebook: Mapping[str, Any], folder: Path, parameters: Mapping[str, Any] | None = None
+) -> dict[str, Any] | str:
+    """The notebook with what each cell shows in one process; the error if one raises.
+
+    Cells tagged `skip` are not executed, because a pipeline does not execute them.
+    """
+    cells = []
+    for number, cell in enumerate(notebook["cells"]):
+        tags = cell["metadata"].get("tags", [])
+        if "skip" not in tags:
+            cells.append((number, cell["source"]))
+        if "parameters" in tags and parameters:
+            cells.append((None, _assignments(parameters)))
+    answer = _in_a_process(_all_cells, cells, str(folder))
+    if isinstance(answer, str):
+        return answer
+    shown = [{**cell, "outputs": answer.get(number, [])} for number, cell in enumerate(notebook["cells"])]
+    return {**notebook, "cells": shown}
+
+
+def _assignments(values: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name} = {value!r}" for name, value in values.items())
 
 
 @contextlib.contextmanager
@@ -55,105 +79,145 @@ def _execute_step(job: StepJob) -> StepOutcome:
     for cell in notebook["cells"]:
         cells.append((cell["source"], is_step_cell(cell)))
         if "parameters" in cell["metadata"]["tags"]:
-            values = step_module._used(job)
-            cells.append(("\n".join(f"{name} = {value!r}" for name, value in values.items()), False))
-    texts, report, error = _in_a_process(
-        _step_cells, cells, step_module._spec(job), str(job.store.path), str(job.folder)
+            values = {} if job.kernel else step_module.used_parameters(job)
+            cells.append((_assignments(values), False))
+    process = job.kernel.process if isinstance(job.kernel, _LiveProcess) else _Process()
+    outputs, report, files, error = process.ask(
+        _step_cells,
+        cells,
+        step_module._spec(job),
+        str(job.store.path),
+        str(job.folder),
+        job.kernel is not None,
     )
-    shown = iter(texts)
+    shown = iter(outputs)
     for cell in notebook["cells"]:
-        text = next(shown, "")
-        cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": text}] if text else []
+        cell["outputs"] = next(shown, [])
         if "parameters" in cell["metadata"]["tags"]:
-            next(shown, "")
+            next(shown, [])
     executed = job.store.artifacts.add_bytes(json.dumps(notebook, sort_keys=True).encode())
     seconds = time.perf_counter() - started
     if report is None:
-        name = job.step.name
         document = {
             "code": "cell_failed",
-            "step": name,
+            "step": job.step.name,
             "cell_index": None,
             "message": "",
             "traceback": error,
         }
-        return StepOutcome(seconds, executed=executed, error=document)
-    return step_module.outcome_of(job, report, seconds, executed=executed)
+        process.close()
+        seen = Effects(files=step_module._file_effects(files))
+        return StepOutcome(seconds, effects=seen, executed=executed, error=document)
+    outcome = step_module.outcome_of(job, report, seconds, executed=executed)
+    if not step_module.may_go_on(job.step, report):
+        process.close()
+        return outcome
+    kernel = job.kernel or _LiveProcess(process, step_module.used_parameters(job))
+    step_module.note_in_kernel(kernel, job, outcome)
+    return replace(outcome, kernel=kernel)
+
+
+class _LiveProcess(LiveKernel):
+    """A process in which the next step of the unit goes on."""
+
+    def __init__(self, process: _Process, parameters: Mapping[str, Any]) -> None:
+        super().__init__(None, parameters)  # type: ignore[arg-type]
+        self.process = process
+
+    def close(self) -> None:
+        self.process.close()
 
 
 # -- in the process ------------------------------------------------------------------------------
 
 
-def _all_cells(sources: Sequence[str], folder: str) -> list[str] | str:
-    namespace = _fresh_main(folder)
-    texts = []
-    for number, source in enumerate(sources):
-        try:
-            texts.append(_printed(source, namespace, number))
-        except Exception as error:
+def _all_cells(cells: Sequence[tuple[int | None, str]], folder: str) -> dict[int | None, list[Output]] | str:
+    _begin(folder)
+    shown = {}
+    for number, source in cells:
+        shown[number], error = run_cell(source)
+        if error is not None:
             return f"cell {number}: {type(error).__name__}: {error}"
-    return texts
+    return shown
 
 
 def _step_cells(
-    cells: Sequence[tuple[str, bool]], spec: Mapping[str, Any], store: str, folder: str
-) -> tuple[list[str], dict[str, Any] | None, str]:
+    cells: Sequence[tuple[str, bool]], spec: Mapping[str, Any], store: str, folder: str, goes_on: bool
+) -> tuple[list[list[Output]], dict[str, Any] | None, dict[str, Any], str]:
     os.environ["JUPYTER_PIPELINES_STORE"] = store
-    namespace = _fresh_main(folder)
     from jupyterlab_pipelines.kernel import runtime
 
-    texts: list[str] = []
+    if not goes_on:
+        _begin(folder)
+    runtime.record_files()
+    outputs: list[list[Output]] = []
     has_begun = False
     try:
-        for number, (source, is_own) in enumerate(cells):
+        for source, is_own in cells:
             if is_own and not has_begun:
                 runtime.begin(dict(spec))
                 has_begun = True
-            texts.append(_printed(source, namespace, number))
-        return texts, runtime.finish(), ""
+            shown, error = run_cell(source)
+            outputs.append(shown)
+            if error is not None:
+                raise error
+        return outputs, runtime.finish(), {}, ""
     except Exception:
-        return texts, None, traceback.format_exc()
+        return outputs, None, runtime.files(), traceback.format_exc()
 
 
-def _fresh_main(folder: str) -> dict[str, Any]:
+def _begin(folder: str) -> None:
+    """What differs from process to process, and is as in a kernel."""
     import random
 
     import numpy as np
 
+    from tests.truth import shell
+
     os.chdir(folder)
-    main = types.ModuleType("__main__")
-    sys.modules["__main__"] = main
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True
+    shell.start()
     # Forked processes would all draw the same numbers; kernels do not.
     random.seed()
     np.random.seed()
-    return vars(main)
-
-
-def _printed(source: str, namespace: dict[str, Any], number: int) -> str:
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        exec(compile(source, f"<cell {number}>", "exec"), namespace)
-    return text.getvalue()
 
 
 def _in_a_process(function: Any, *arguments: Any) -> Any:
-    here, there = _processes.Pipe(duplex=False)
-    process = _processes.Process(target=_answer, args=(there, function, arguments), daemon=True)
-    process.start()
-    there.close()
+    process = _Process()
     try:
-        if not here.poll(SECONDS):
-            raise TimeoutError(f"{function.__name__} took longer than {SECONDS} s")
-        return here.recv()
+        return process.ask(function, *arguments)
     finally:
-        here.close()
-        process.join(1)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        process.close()
 
 
-def _answer(connection: Any, function: Any, arguments: Sequence[Any]) -> None:
-    connection.send(function(*arguments))
-    connection.close()
+class _Process:
+    """A forked process that calls functions for us."""
+
+    def __init__(self) -> None:
+        self._here, there = _processes.Pipe()
+        self._process = _processes.Process(target=_answer, args=(there,), daemon=True)
+        self._process.start()
+        there.close()
+
+    def ask(self, function: Any, *arguments: Any) -> Any:
+        self._here.send((function, arguments))
+        if not self._here.poll(SECONDS):
+            self.close()
+            raise TimeoutError(f"{function.__name__} took longer than {SECONDS} s")
+        return self._here.recv()
+
+    def close(self) -> None:
+        self._here.close()
+        self._process.join(1)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _answer(connection: Any) -> None:
+    with contextlib.suppress(EOFError):
+        while True:
+            function, arguments = connection.recv()
+            connection.send(function(*arguments))
     os._exit(0)

@@ -7,26 +7,28 @@ called by the papermill engine around the step's own cells.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references
-from jupyterlab_pipelines.kernel.runtime.watch import Watch
+from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 
 _watch: Watch | None = None
 _files: FileRecorder | None = None
 
 
 def record_files() -> None:
-    """Note from now on which files are read and written; before the first cell, setup included."""
+    """Note from now on which files are read and written; before a step's first cell, setup included."""
     global _files
     from jupyterlab_pipelines.store import find_root
 
     folder = Path(os.getcwd())
-    _files = FileRecorder(folder, find_root(folder), store_folder())
+    _files = FileRecorder(folder, find_root(folder), store_folder(), _files)
     sys.addaudithook(_files.hook)
 
 
@@ -44,19 +46,33 @@ def load(**references: str) -> None:
     references
         By variable, ``materializer:stored`` or ``materializer:stored#member``.
     """
-    _namespace().update(load_references(store_folder(), references))
+    load_references(store_folder(), references, into=_namespace())
+
+
+def prepare(references: dict[str, str]) -> None:
+    """Bring the process into the state that earlier steps left, before definitions import what lies on a path.
+
+    `references`: as in ``hidden`` of the spec, see `Watch`.
+    """
+    set_state(store_folder(), references, ambient_only=True)
 
 
 def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
     global _watch
     _watch = Watch(spec, _namespace(), store_folder(), _files)
+    tell_of_definitions(_watch.defined)
 
 
 def finish() -> dict[str, Any]:
     """Store what the step leaves; what was stored and seen, as JSON (see `Watch.finish`)."""
     assert _watch is not None, "begin() comes first"
     return _watch.finish()
+
+
+def answer(path: str, document: dict[str, Any]) -> None:
+    """Leave a report where the engine asked for it."""
+    Path(path).write_text(json.dumps(document), encoding="utf-8")
 
 
 def store_folder() -> Path:

@@ -62,9 +62,11 @@ class FileRecorder:
         Paths below it are told relative to `folder`, all others absolute.
     store
         Our own files.
+    earlier
+        Of the step before in the same kernel: what that has opened, this step may go on to write.
     """
 
-    def __init__(self, folder: Path, project: Path, store: Path) -> None:
+    def __init__(self, folder: Path, project: Path, store: Path, earlier: FileRecorder | None = None) -> None:
         self.folder = os.path.realpath(folder)
         self.project = os.path.realpath(project)
         self.reads: dict[str, _Read | None] = {}
@@ -74,6 +76,8 @@ class FileRecorder:
         self.appended: set[str] = set()
         self.databases: dict[str, str] = {}
         self.made: set[str] = set()
+        opened = {} if earlier is None else {**earlier.opened_before, **earlier.writes}
+        self.opened_before: dict[str, str] = {path: file_digest(path) for path in opened}
         self._is_on = True
         self._busy = threading.local()
         self._folders: dict[str, str] = {}
@@ -283,8 +287,12 @@ class FileRecorder:
             of which nobody knows whether the step, or another meanwhile, has changed them.
         """
         self._is_on = False
-        if self.writes:
+        if self.writes or self.opened_before:
             _flush_open_files()
+        for path, before in self.opened_before.items():
+            if path not in self.writes and file_digest(path) != before:
+                self.writes[path] = before != ABSENT
+                self.appended.add(path)
         self._look_at_databases()
         written = {}
         for path, was_there in self.writes.items():

@@ -23,10 +23,13 @@ def reference(materializer: str, stored: str, member: str | None) -> str:
     return f"{materializer}:{stored}" if member is None else f"{materializer}:{stored}#{member}"
 
 
-def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any]:
+def load_references(
+    store: Path, references: Mapping[str, str], into: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The values by name. Members of one group, and names of one object, are loaded once.
 
-    Equal values lie in one file, too, but are objects of their own.
+    Equal values lie in one file, too, but are objects of their own. A value may refer to those before it
+    by their names, once they are in the namespace: see `into`.
 
     Raises
     ------
@@ -35,7 +38,7 @@ def load_references(store: Path, references: Mapping[str, str]) -> dict[str, Any
     """
     artifacts = ArtifactStore(store / "artifacts")
     files: dict[str, Any] = {}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {} if into is None else into
     for name, said in references.items():
         materializer, _, rest = said.partition(":")
         stored, _, member = rest.partition("#")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
-from jupyterlab_pipelines.materializers import NotCarriableError
+from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
 UNCARRIABLE = "uncarriable"
+UNKEPT = "unkept"
 KEPT_ANYWAY_BYTES = 1 << 26
 KEPT_ANYWAY_ITEMS = 100_000
 """Up to this size, a value is kept though no step reads it (yet)."""
@@ -43,8 +45,9 @@ class Watch:
     Parameters
     ----------
     spec
-        ``inputs``: digest by name of what was loaded; ``hidden``: references by name of hidden state
-        to set now; ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
+        ``inputs``: digest by name of what was loaded; ``absent``: names that stand for nothing; ``hidden``:
+        references by name of hidden state to set now, empty for how it was when the kernel started;
+        ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
         though the notebook defines it; ``imports``: root modules that the step imports;
@@ -63,8 +66,9 @@ class Watch:
         self.files = files
         self.namespace = namespace
         self.artifacts = ArtifactStore(store / "artifacts")
-        for name, value in load_references(store, spec["hidden"]).items():
-            next(state for state in hidden.STATES if state.name == name).write(value)
+        for name in spec["absent"]:
+            namespace.pop(name, None)
+        set_state(store, spec["hidden"])
         self.before = {name: id(value) for name, value in namespace.items()}
         with self._definitions():
             self.setup_digests = {
@@ -75,8 +79,16 @@ class Watch:
             for name in (*spec["inputs"], *self.setup_digests)
             if name in namespace
         }
-        self.definition_digests = self._definition_digests()
+        self.snapshots = self._snapshots()
+        self._known: dict[int, tuple[object, str]] = {}
+        self.definition_digests = self._definition_digests(spec["sources"])
+        self.unkept: dict[str, Any] = {}
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
+
+    def defined(self, name: str) -> None:
+        """The step has just executed a definition of `name`: it is as its source says."""
+        if name in self.spec["sources"]:
+            self.definition_digests |= self._definition_digests([name])
 
     def finish(self) -> dict[str, Any]:
         """Store what the step leaves.
@@ -90,14 +102,9 @@ class Watch:
         """
         started = time.perf_counter()
         files = NO_FILES if self.files is None else self.files.report()
-        after = self._definition_digests()
+        after = self._definition_digests(self.definition_digests)
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
-        }
-        redefined |= {
-            name
-            for name in self.spec["sources"]
-            if name not in self.definition_digests and _has_changing_defaults(self.namespace.get(name))
         }
         # Those that changed travel as values from here on, and what refers to them with them.
         self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
@@ -107,6 +114,7 @@ class Watch:
             values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
+            outputs |= {name: _unkept(name, value) for name, value in self.unkept.items()}
         for name in self.spec["wanted"]:
             if name not in self.namespace and not is_state(name):
                 outputs[name] = _nothing(name, ABSENT, "")
@@ -125,7 +133,7 @@ class Watch:
         return {
             "outputs": list(outputs.values()),
             "effects": {
-                "binds": sorted(bound - set(self.spec["leaves"])),
+                "binds": sorted(bound),
                 "mutates": sorted(changed),
                 "shared": [sorted(group) for group in groups],
             },
@@ -146,14 +154,29 @@ class Watch:
                 changed.add(name)
                 continue
             value = self.loaded[name]()
-            # What is gone by now nobody else can see, changed or not.
-            if value is not None and self._digest(value) != before.partition(WITH)[0]:
+            if value is None:  # what is gone by now nobody else can see, changed or not
+                continue
+            digest = before.partition(WITH)[0]
+            snapshot = self.snapshots.get(name)
+            if snapshot is not None and snapshot.proves(value):
+                self._known[id(value)] = (value, digest)
+            elif self._final_digest(value) != digest:
                 changed.add(name)
         return changed
 
-    def _definition_digests(self) -> dict[str, str]:
+    def _snapshots(self) -> dict[str, materializers.Snapshot]:
+        """Of the inputs for which there is something cheaper than their digest."""
+        with self._definitions():
+            taken = {
+                name: materializers.snapshot(self.namespace[name])
+                for name in self.spec["inputs"]
+                if name in self.namespace
+            }
+        return {name: snapshot for name, snapshot in taken.items() if snapshot is not None}
+
+    def _definition_digests(self, names: Iterable[str]) -> dict[str, str]:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
-        found = {name: self.namespace.get(name) for name in self.spec["sources"]}
+        found = {name: self.namespace.get(name) for name in names}
         with materializers.carried_definitions(frozenset()):
             return {
                 name: self._digest(value)
@@ -191,8 +214,10 @@ class Watch:
                 or (name in own and isinstance(value, type | types.FunctionType))
             ):
                 continue
-            elif _size(value) <= KEPT_ANYWAY_BYTES:
+            elif _size(value) <= KEPT_ANYWAY_BYTES and not _is_long(value):
                 chosen[name] = value
+            else:
+                self.unkept[name] = value
         return chosen
 
     def _shared(self, values: Mapping[str, Any]) -> list[frozenset[str]]:
@@ -219,17 +244,15 @@ class Watch:
                 records |= self._store_group(members)
         for name, value in values.items():
             if name not in records:
-                record = self._store_one(name, value)
-                if record is not None:
-                    records[name] = record
+                records[name] = self._store_one(name, value)
         return records
 
-    def _store_one(self, name: str, value: Any) -> dict[str, Any] | None:
-        """The record of one stored value; None if it cannot be stored and nobody wants it."""
+    def _store_one(self, name: str, value: Any) -> dict[str, Any]:
+        """The record of one value: stored, or told why it cannot be."""
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
-            digest = materializer.digest(value)
+            digest = self._digest_once(value, materializer)
             size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
             if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
                 materializer.read(self.artifacts.path(digest))
@@ -246,8 +269,8 @@ class Watch:
         """Several names for one object: one file, and one object again when it is loaded."""
         first, value = next(iter(members.items()))
         record = self._store_one(first, value)
-        if record is None:
-            return {}
+        if record["kind"] == UNCARRIABLE:
+            return {name: record | {"name": name} for name in members}
         names = "=".join(members)
         together = f"{record['digest']}{WITH}{names}"
         return {name: record | {"name": name, "digest": together, "member": names} for name in members}
@@ -262,11 +285,10 @@ class Watch:
         except OSError:
             raise
         except Exception:  # one of them cannot be stored: each for itself, then
-            records = {name: self._store_one(name, value) for name, value in members.items()}
-            return {name: record for name, record in records.items() if record is not None}
+            return {name: self._store_one(name, value) for name, value in members.items()}
         definitions = self._referred(digest, referred)
         return {
-            name: _record(name, value, f"{self._digest(value)}{WITH}{digest}", GROUP, size)
+            name: _record(name, value, f"{self._final_digest(value)}{WITH}{digest}", GROUP, size)
             | {"stored": digest, "member": name, "definitions": definitions}
             for name, value in members.items()
         }
@@ -280,9 +302,7 @@ class Watch:
         noted = self.artifacts.read_bytes(note)
         return [] if noted is None else noted.decode().split("\n")
 
-    def _uncarriable(self, name: str, value: Any, why: str) -> dict[str, Any] | None:
-        if name not in self.spec["wanted"] and name not in self.spec["inputs"]:
-            return None
+    def _uncarriable(self, name: str, value: Any, why: str) -> dict[str, Any]:
         return _nothing(name, UNCARRIABLE, why) | {"type": materializers.describe(value)[0]}
 
     def _hidden_output(self, state: hidden.HiddenState) -> dict[str, Any] | None:
@@ -294,12 +314,16 @@ class Watch:
             return _nothing(state.name, ABSENT, "") if after is None else self._store_one(state.name, after)
         if after is None:
             return _nothing(state.name, ABSENT, "") | {"kind": "hidden"}
-        if state.name.startswith(HIDDEN) and not self.spec["is_seeded"]:
+        if (
+            state.name.startswith(HIDDEN)
+            and not self.spec["is_seeded"]
+            and not hidden.is_repeatable(state.name)
+        ):
             return None  # nobody could repeat these draws, under Run All neither
         if before is None and not self.spec["seeds"] and hidden.untouched(state.name, after):
             return None
         record = self._store_one(state.name, after)
-        return None if record is None else record | {"kind": "hidden"}
+        return None if record["kind"] == UNCARRIABLE else record | {"kind": "hidden"}
 
     def _metrics(self, bound: set[str]) -> dict[str, Any]:
         names = set(self.spec["metrics"])
@@ -311,14 +335,27 @@ class Watch:
             if name in self.namespace and (number := _number(self.namespace[name])) is not None
         }
 
-    def _digest(self, value: Any) -> str:
-        try:
-            return materializers.digest_of(value)
-        except Exception:  # what has no digest is told by its identity: rebound is changed
-            return f"object {id(value)}"
+    def _digest_once(self, value: object, materializer: Materializer) -> str:
+        """The digest of a value after the step's last cell, when nothing changes any more."""
+        if id(value) not in self._known:
+            self._known[id(value)] = (value, materializer.digest(value))
+        return self._known[id(value)][1]
+
+    def _final_digest(self, value: object) -> str:
+        return _or_identity(value, lambda: self._digest_once(value, materializers.materializer_of(value)))
+
+    def _digest(self, value: object) -> str:
+        return _or_identity(value, lambda: materializers.digest_of(value))
 
     def _definitions(self) -> Any:
         return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+
+
+def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool = False) -> None:
+    """Bring the process into the state that earlier steps left; without a reference, that of its start."""
+    stored = {name: said for name, said in references.items() if said}
+    values = dict.fromkeys(references) | load_references(store, stored)
+    hidden.restore(values, ambient_only=ambient_only)
 
 
 def _reference(value: Any) -> Callable[[], Any]:
@@ -329,12 +366,12 @@ def _reference(value: Any) -> Callable[[], Any]:
         return lambda: value
 
 
-def _has_changing_defaults(value: Any) -> bool:
-    """Whether a function of this step may have changed what its source says: `def f(x, seen=[])`."""
-    if not isinstance(value, types.FunctionType) or value.__module__ != "__main__":
-        return False
-    defaults = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
-    return any(isinstance(default, list | dict | set) for default in defaults)
+def _or_identity(value: object, digest: Callable[[], str]) -> str:
+    """The digest; what has none is told by its identity: rebound is changed."""
+    try:
+        return digest()
+    except Exception:
+        return f"object {id(value)}"
 
 
 def _obstacle_in(name: str, error: NotCarriableError) -> str:
@@ -373,6 +410,16 @@ def _nothing(name: str, kind: str, why: str) -> dict[str, Any]:
         "definitions": [],
         "kind": kind,
         "preview": None,
+    }
+
+
+def _unkept(name: str, value: Any) -> dict[str, Any]:
+    """The record of a large value that no step reads: how it would be stored."""
+    type_name, summary = materializers.describe(value)
+    return _nothing(name, UNKEPT, f"{summary}, not stored: no step reads it".lstrip(", ")) | {
+        "type": type_name,
+        "materializer": materializers.materializer_of(value).name,
+        "size_bytes": _size(value),
     }
 
 
@@ -415,6 +462,13 @@ def _size(value: Any) -> int:
                 return int(size)
         except Exception:  # somebody's own attribute of that name
             continue
-    if isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS:
-        return KEPT_ANYWAY_BYTES + 1  # its items may be of any size
-    return sys.getsizeof(value, 0)
+    guess: int = sys.getsizeof(value, 0)
+    if isinstance(value, list | dict | set | tuple):
+        some = list(itertools.islice(value, 100))
+        guess += sum(sys.getsizeof(item, 0) for item in some) * len(value) // max(1, len(some))
+    return guess
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a container has so many items that it may be of any size."""
+    return isinstance(value, list | dict | set | tuple) and len(value) > KEPT_ANYWAY_ITEMS
