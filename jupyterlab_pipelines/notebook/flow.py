@@ -693,6 +693,8 @@ class _Flow:
             now = seen.get(name)
             if then is None and now is None:
                 continue
+            if then is None and now is not None and (now.owner, now.position[1]) == (binding.owner, END):
+                continue  # its step bound it in a way that only the run could show: a star import
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
             if now.statement is not None and depth < MOST_DEFINITIONS:

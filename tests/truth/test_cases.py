@@ -193,9 +193,17 @@ CASES: dict[str, Notebook] = {
         "df = pd.DataFrame({'a': [1.0, 2.0, 3.0]})",
         "def doubled(x): return 2 * x",
         "shift = 1",
-        "from tests.truth.formula import evaluate\nprint(evaluate('doubled(a) ~ a + shift', df))",
+        "from tests.truth.library import evaluate\nprint(evaluate('doubled(a) ~ a + shift', df))",
         "formula = 'doubled(a) + shift'",
-        "from tests.truth.formula import evaluate\nprint(evaluate(formula, df))",
+        "from tests.truth.library import evaluate\nprint(evaluate(formula, df))",
+    ),
+    "a setting made by a function that a star import brought": steps(
+        "from tests.truth.library import *\ninit_styles('pretty')", "Styled()", "x = 1\nStyled()", setup=""
+    ),
+    "a setting made by a function that was imported": steps(
+        "from tests.truth.library import init_styles",
+        "init_styles('pretty')",
+        "from tests.truth.library import Styled\nStyled()",
     ),
     "a class that names no module": steps(
         "Odd = type('Odd', (), {'__module__': None, 'a': 1})\nodd = Odd()",
