@@ -317,6 +317,8 @@ class _Flow:
             for name in self._seen:
                 if name.startswith(AMBIENT):
                     self._resolve(step, name, self._seen)
+            missed = self.learned.get(step, Effects()).missed
+            self._read(step, sorted(missed), self._seen, cell.index, missed)
             self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
@@ -409,7 +411,7 @@ class _Flow:
         deleted = [self._sharing_with(name) for name in statement.deletes if name in self._seen]
         mutates |= {name for together in deleted for name in together if self._is_seen_uncarriable(name)}
         mutates = {name for name in mutates if not self._is_module(name)}
-        if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
+        if _configures(statement, {name for name in statement.reads if self._is_imported(name)}):
             self.configurations.append(self._binding(step, "*", position, statement))
         binds |= statement.may_bind | statement.may_delete
         for name in sorted((binds | mutates | statement.deletes) - reader.own):
@@ -450,6 +452,11 @@ class _Flow:
                 self._write(step, name, _Binding(step, position))
         for group in effects.shared:
             self._link(step, group)
+
+    def _is_imported(self, name: str) -> bool:
+        """Also by a star import, as far as one can know."""
+        by_star = bool(self.star_imports) and name not in self._seen and name not in GIVEN
+        return by_star or self._is_module(name)
 
     def _is_module(self, name: str) -> bool:
         """`np.append(xs, 1)` does not change `np`."""
@@ -702,6 +709,8 @@ class _Flow:
             now = seen.get(name)
             if then is None and now is None:
                 continue
+            if then is None and now is not None and (now.owner, now.position[1]) == (binding.owner, END):
+                continue  # its step bound it in a way that only the run could show: a star import
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
             if now.statement is not None and depth < MOST_DEFINITIONS:
@@ -1107,7 +1116,7 @@ def _configures(statement: Statement, modules: set[str]) -> bool:
     call = tree.value
     if isinstance(call.func, ast.Name) and call.func.id in ("setattr", "delattr") and call.args:
         return _root(call.args[0]) in modules
-    return isinstance(call.func, ast.Attribute) and _registers(call.func, modules)
+    return _registers(call.func, modules)
 
 
 def _registers(function: ast.expr, modules: set[str]) -> bool:

@@ -244,8 +244,15 @@ class FileRecorder:
             self._read(path)
             self._written(path)
 
+    def _see_absence(self, name: Any) -> None:
+        """Who moves or removes a file that is not there learns that, by an error."""
+        path = self._path(name)
+        if path is not None and not os.path.lexists(path):
+            self._read(path)
+
     def _remove(self, name: Any, folder: int = -1) -> None:
         if folder == -1:  # else part of `shutil.rmtree`
+            self._see_absence(name)
             self._write(name)
 
     def _rename(self, source: Any, target: Any, *rest: Any) -> None:
