@@ -410,6 +410,8 @@ def _of_shell(shell: Any) -> dict[tuple[str, str], Any]:
     for configurable in _configurables(shell):
         kind = type(configurable).__name__
         for name in configurable.trait_names(config=True):
+            if name.endswith("_printers"):  # they grow when something is shown
+                continue
             with contextlib.suppress(Exception):  # one that cannot say its default
                 value: Any = getattr(configurable, name)
                 if isinstance(value, _PLAIN):

@@ -17,10 +17,8 @@ from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
-from jupyterlab_pipelines.kernel.runtime.residue import left, residue
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
-from jupyterlab_pipelines.store import find_root
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
 
 ABSENT = "absent"
@@ -94,7 +92,6 @@ class Watch:
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
-        self.residue = residue(find_root(Path.cwd()))
         if files is not None:
             names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
             files.expect(names if spec["reads_files"] else (), writes=spec["writes_files"])
@@ -148,9 +145,6 @@ class Watch:
                 outputs[state.name] = record
                 if record["kind"] == "hidden":
                     changed.add(state.name)
-        for name, why in left(self.residue, residue(find_root(Path.cwd()))).items():
-            outputs[name] = _nothing(name, UNCARRIABLE, why)
-            changed.add(name)
         for path, digest in files["written"].items():
             name = f"{FILE}{path}"
             outputs[name] = _nothing(name, "hidden", "") | {"digest": digest}
@@ -191,7 +185,6 @@ class Watch:
     def _texts(self, names: Collection[str] | None = None) -> set[str]:
         """Texts and paths among the variables: of files that they may name."""
         values = [self.namespace.get(name) for name in (self.namespace if names is None else names)]
-        values += [getattr(value, "name", None) for value in values if type(value).__module__ == "tempfile"]
         return {
             str(value) for value in values if isinstance(value, (str, PurePath)) and len(str(value)) < 1000
         }
