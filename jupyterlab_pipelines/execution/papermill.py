@@ -265,7 +265,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             session.require_wanted()
             try:
                 self.nb_man.cell_start(cell, index)
-                # What we have put in has no number: `Out[3]` is what it is under Run All.
+                # `In[3]` and `Out[3]` are those of *Run All*: our own cells do not count.
                 self.execute_cell(cell, index, store_history=cell_index_of(cell) is not None)
             except CellExecutionError as error:
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)

@@ -60,8 +60,8 @@ GIVEN = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has before the first cell."""
 
-HISTORY = re.compile(r"(_{1,3}|_i{0,3}\d*|_?In|_?Out|_[io]h)\Z")
-"""Names of what cells have shown, and of their text, unless the notebook binds them."""
+HISTORY = re.compile(r"(_|__|___|_\d+|_i+|_i\d+|_ih|_oh|In|Out)\Z")
+"""Names under which IPython keeps what the cells before have shown, and their code."""
 
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
@@ -276,11 +276,10 @@ class _Flow:
         self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
         self.passed_on: dict[str, _PassedOn] = {}
+        self.history: dict[str, tuple[str, list[str]]] = {}
         self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
         self.rebound = _rebound(outline)
-        # Steps that read what other cells have shown.
-        self.looks_back: set[str] = set()
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
         self._annotations_are_lazy = False
@@ -320,8 +319,6 @@ class _Flow:
             self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
-            if self._looks_back(step, cell.index, number, statement):
-                self.looks_back.add(step)
         if self._last_cell[step] == cell.index:
             self._apply_learned(step, (cell.index, END))
 
@@ -456,14 +453,6 @@ class _Flow:
         binding = self._seen.get(name)
         statement = None if binding is None else binding.statement
         return statement is not None and statement.kind is StatementKind.IMPORT
-
-    def _looks_back(self, step: str, cell_index: int, number: int, statement: Statement) -> bool:
-        """Whether a statement reads what a cell of another step has shown: `_`, `Out[3]`."""
-        names = {name for name in statement.reads - self._seen.keys() if HISTORY.match(name)}
-        before = [cell for cell in self.outline.cells[:cell_index] if cell.kind is not CellKind.TEXT]
-        if names <= {"_"} and before and before[-1].step == step:
-            names = set()
-        return bool(names)
 
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""
@@ -643,6 +632,9 @@ class _Flow:
             return True
         binding = seen.get(name)
         if binding is None:
+            if HISTORY.match(name) and name not in reader.own:
+                self.history.setdefault(step, (name, [other for other in self.views if other != step]))
+                return True
             if self.opaque is not None and self.opaque != step and name not in GIVEN:
                 self._need_value(step, name, _Binding(self.opaque, (0, 0)))
                 return True
@@ -917,17 +909,13 @@ class _Flow:
     def _units(self) -> dict[str, Unit]:
         """Let steps that share what cannot be stored go on in one kernel, each where the one before it ended."""
         joined = [
-            (binding.owner, step, name)
+            (binding.owner, step, name.removeprefix(AMBIENT))
             for step, reader in self.readers.items()
             for name, binding in reader.inputs.items()
             if binding.owner is not None and self._is_uncarriable(name, binding)
         ]
-        joined += [
-            (other, step, "_")
-            for step in self.looks_back
-            for other in self.tags
-            if self._cells_of(other)[-1] < self._cells_of(step)[0]
-        ]
+        # Such a step wants to be in the very kernel of the cells before it.
+        joined += [(other, step, name) for step, (name, others) in self.history.items() for other in others]
         units = find_units(
             list(self.tags),
             joined,

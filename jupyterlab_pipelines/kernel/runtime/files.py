@@ -313,6 +313,11 @@ class FileRecorder:
             return importlib.util.source_from_cache(path) if path.endswith(".pyc") else None
         return path
 
+    def is_projects(self, name: str) -> bool:
+        """Whether a file is one of the project's own, not of an installed package."""
+        path = self._path(name)
+        return path is not None and (path + os.sep).startswith(os.path.join(self.project, ""))
+
     def _roots_left_out(self, store: Path) -> tuple[str, ...]:
         places = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
         places |= {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}

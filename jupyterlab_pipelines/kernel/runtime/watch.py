@@ -12,11 +12,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import FILE, HIDDEN, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
+from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -35,6 +36,7 @@ PROVED_BYTES = 1 << 20
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
+NOT_MADE_ANEW = "It cannot be made anew in another process."
 MISSING = object()
 NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
 
@@ -64,6 +66,7 @@ class Watch:
         namespace: dict[str, Any],
         store: Path,
         files: FileRecorder | None = None,
+        local_modules: LocalModules | None = None,
     ) -> None:
         self.spec = spec
         self.files = files
@@ -91,6 +94,8 @@ class Watch:
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
+        self.process_before = ProcessState(local_modules)
+        self.local_modules = local_modules
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
         if files is not None:
             names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
@@ -139,6 +144,13 @@ class Watch:
         for name in changed:
             if name not in self.namespace:
                 outputs[name] = _nothing(name, ABSENT, "")
+        for name, why in self._not_to_be_copied().items():
+            changed.add(name)
+            outputs[name] = _nothing(name, UNCARRIABLE, why)
+        for name in self.spec["wanted"]:
+            # Asked for by a later step, and found in this kernel by this one.
+            if name.startswith(AMBIENT) and name not in outputs and not hidden.is_known(name):
+                outputs[name] = _nothing(name, UNCARRIABLE, NOT_MADE_ANEW)
         for state in hidden.STATES:
             record = self._hidden_output(state)
             if record is not None:
@@ -204,6 +216,11 @@ class Watch:
         found = {name: self.namespace.get(name) for name in names}
         with materializers.carried_definitions(frozenset()):
             return {name: self._digest(value) for name, value in found.items() if _is_definition(value)}
+
+    def _not_to_be_copied(self) -> dict[str, str]:
+        """What only this process has, with the reason."""
+        changes = ProcessState(self.local_modules).changes(self.process_before)
+        return dict.fromkeys(changes, NOT_MADE_ANEW)
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
