@@ -643,7 +643,8 @@ class _Flow:
             return bool(self.star_imports) or self.opaque == step or name in GIVEN
         if binding.owner == step:
             return True
-        if name in reader.own and binding.owner is not None:
+        # What an input refers to is read when the step begins, before it binds the name itself.
+        if name in reader.own and binding.owner is not None and seen is self._seen:
             self._refuse_interleaved(step, name, binding)
         if binding.owner is None:
             if name in self.parameters and not binding.is_definition:
