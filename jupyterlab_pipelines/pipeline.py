@@ -275,6 +275,9 @@ class Step:
         Names whose numbers are metrics because the notebook prints them in a metrics cell.
     files
         Files that are as this step leaves them when the whole notebook has run.
+    rebound
+        Names of the notebook's definitions that are bound to something else further down. What refers to
+        such a definition must go on doing so: they travel as values.
     unit
         Those with which it shares a kernel; None for a step with a kernel of its own.
     reads_files, writes_files
@@ -300,6 +303,7 @@ class Step:
     defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    rebound: tuple[str, ...] = ()
     reads_files: bool = False
     writes_files: bool = False
     paths: tuple[str, ...] = ()

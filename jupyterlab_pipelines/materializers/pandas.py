@@ -91,7 +91,8 @@ class PandasMaterializer:
         series = [pd.Series(array, index, array.dtype, copy=False) for array in arrays]
         value: Any
         if "name" in layout:
-            value = series[0].rename(layout["name"])
+            value = series[0]
+            value.name = layout["name"]
         else:
             value = pd.DataFrame(dict(enumerate(series)), index, copy=False)
             value.columns = _labels_from_json(layout["columns"])

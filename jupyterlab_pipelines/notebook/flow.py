@@ -60,6 +60,9 @@ GIVEN = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has before the first cell."""
 
+HISTORY = re.compile(r"(_{1,3}|_i{0,3}\d*|_?In|_?Out|_[io]h)\Z")
+"""Names of what cells have shown, and of their text, unless the notebook binds them."""
+
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
     r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|unregister_\w+|reset_\w+|restore_\w+|init_\w+)\Z"
@@ -275,6 +278,9 @@ class _Flow:
         self.passed_on: dict[str, _PassedOn] = {}
         self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
+        self.rebound = _rebound(outline)
+        # Steps that read what other cells have shown.
+        self.looks_back: set[str] = set()
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
         self._annotations_are_lazy = False
@@ -316,6 +322,8 @@ class _Flow:
             self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
+            if self._looks_back(step, cell.index, number, statement):
+                self.looks_back.add(step)
         if self._last_cell[step] == cell.index:
             self._apply_learned(step, (cell.index, END))
 
@@ -455,6 +463,14 @@ class _Flow:
         binding = self._seen.get(name)
         statement = None if binding is None else binding.statement
         return statement is not None and statement.kind is StatementKind.IMPORT
+
+    def _looks_back(self, step: str, cell_index: int, number: int, statement: Statement) -> bool:
+        """Whether a statement reads what a cell of another step has shown: `_`, `Out[3]`."""
+        names = {name for name in statement.reads - self._seen.keys() if HISTORY.match(name)}
+        before = [cell for cell in self.outline.cells[:cell_index] if cell.kind is not CellKind.TEXT]
+        if names <= {"_"} and before and before[-1].step == step:
+            names = set()
+        return bool(names)
 
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""
@@ -687,7 +703,7 @@ class _Flow:
         none of the notebook's functions among that (a decorator that registers) changes anything.
         """
         assert binding.statement is not None
-        if binding.statement.opaque:
+        if binding.statement.opaque or not self.rebound.isdisjoint(binding.statement.binds):
             return False
         for name, then in binding.reads.items():
             now = seen.get(name)
@@ -868,6 +884,7 @@ class _Flow:
                 defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
                 files=tuple(files.finals.get(name, ())),
+                rebound=tuple(sorted(self.rebound)),
                 unit=units.get(name),
                 reads_files=FileUse.READ in self.file_use[name],
                 writes_files=FileUse.WRITE in self.file_use[name],
@@ -909,10 +926,16 @@ class _Flow:
     def _units(self) -> dict[str, Unit]:
         """Let steps that share what cannot be stored go on in one kernel, each where the one before it ended."""
         joined = [
-            (binding.owner, step, name)
+            (binding.owner, step, name.removeprefix(AMBIENT))
             for step, reader in self.readers.items()
             for name, binding in reader.inputs.items()
             if binding.owner is not None and self._is_uncarriable(name, binding)
+        ]
+        joined += [
+            (other, step, "_")
+            for step in self.looks_back
+            for other in self.tags
+            if self._cells_of(other)[-1] < self._cells_of(step)[0]
         ]
         units = find_units(
             list(self.tags),
@@ -1005,6 +1028,21 @@ class _Flow:
                 else:
                     why = "is defined by no cell"
                 yield Warning("undefined_name", f"{where} {why}.", step, cell_index)
+
+
+def _rebound(outline: Outline) -> frozenset[str]:
+    """Names of functions and classes of steps that another statement of a step binds as well."""
+    sources: dict[str, set[str]] = {}
+    defined: set[str] = set()
+    for cell in outline.cells:
+        if cell.step is None:
+            continue
+        for statement in _analyse(cell).statements:
+            for name in statement.binds | statement.may_bind:
+                sources.setdefault(name, set()).add(statement.normalised)
+            if statement.kind is StatementKind.DEFINITION:
+                defined |= statement.binds
+    return frozenset(name for name in defined if len(sources[name]) > 1)
 
 
 def _reached(name: str, binding: _Binding, links: Iterable[_Link]) -> dict[str, set[int]]:

@@ -284,7 +284,7 @@ def _kind(node: ast.stmt) -> StatementKind:
         or type(node).__name__ == "TypeAlias"
     ):
         return StatementKind.DEFINITION
-    if _named_lambda(node):
+    if _named_lambda(node) or _makes_type_variable(node):
         return StatementKind.DEFINITION
     return StatementKind.OTHER
 
@@ -307,6 +307,16 @@ def _only_imports(node: ast.stmt) -> bool:
         or (isinstance(inner, ast.Assign) and isinstance(inner.value, ast.Constant))
         for block in blocks
         for inner in block
+    )
+
+
+def _makes_type_variable(node: ast.AST) -> bool:
+    """``T = TypeVar("T")``"""
+    return (
+        isinstance(node, ast.Assign)
+        and all(isinstance(target, ast.Name) for target in node.targets)
+        and isinstance(node.value, ast.Call)
+        and _last_name(node.value) in ("TypeVar", "ParamSpec", "TypeVarTuple", "NewType")
     )
 
 
