@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import functools
 import sys
 import time
 import types
@@ -35,6 +36,9 @@ PROVED_BYTES = 1 << 20
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
+CHANGED_DEFINITION = "it is no longer as its source says, and there is only one of it."
+CACHED = type(functools.lru_cache(lambda: None))
+
 MISSING = object()
 NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
 
@@ -50,7 +54,8 @@ class Watch:
         ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
-        though the notebook defines it; ``imports``: root modules that the step imports;
+        though the notebook defines it; ``held``: what the kernel has from earlier steps because it cannot be
+        stored; ``imports``: root modules that the step imports;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
@@ -83,6 +88,7 @@ class Watch:
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
+        self.kept_here: set[str] = set()
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
 
     def defined(self, name: str) -> None:
@@ -106,8 +112,11 @@ class Watch:
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
         }
-        # Those that changed travel as values from here on, and what refers to them with them.
-        self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
+        whole = redefined | (set(self.spec["sources"]) - set(self.spec["definitions"])) | set(self.spec["held"])
+        self.kept_here = {name for name in whole if _is_one_of_its_kind(self.namespace.get(name))}
+        # Functions that changed travel as values from here on, and what refers to them with them.
+        definitions = (set(self.spec["definitions"]) - redefined) | self.kept_here
+        self.spec = {**self.spec, "definitions": sorted(definitions)}
         with self._definitions():
             changed = self._changed_in_place() | redefined
             bound = self._bound()
@@ -182,6 +191,10 @@ class Watch:
                 name: self._digest(value)
                 for name, value in found.items()
                 if isinstance(value, type | types.FunctionType) and value.__module__ == "__main__"
+            } | {
+                name: str(value.cache_info())
+                for name, value in found.items()
+                if isinstance(value, CACHED) and value.__module__ == "__main__"
             }
 
     def _bound(self) -> set[str]:
@@ -249,6 +262,8 @@ class Watch:
 
     def _store_one(self, name: str, value: Any) -> dict[str, Any]:
         """The record of one value: stored, or told why it cannot be."""
+        if name in self.kept_here:
+            return self._uncarriable(name, value, CHANGED_DEFINITION)
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
@@ -372,6 +387,14 @@ def _or_identity(value: object, digest: Callable[[], str]) -> str:
         return digest()
     except Exception:
         return f"object {id(value)}"
+
+
+def _is_one_of_its_kind(value: Any) -> bool:
+    """Whether a copy of a definition that has changed would not do.
+
+    All objects of a class refer to the very same one, and what a cached function remembers cannot be read.
+    """
+    return isinstance(value, type | CACHED)
 
 
 def _obstacle_in(name: str, error: NotCarriableError) -> str:
