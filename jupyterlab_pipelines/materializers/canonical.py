@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import gc
 import importlib
 import io
 import pickle
@@ -342,6 +343,20 @@ def _cached_form(encoder: Encoder, function: Any) -> tuple[object, ...] | None:
     )
 
 
+VIEWS: dict[type, Callable[[dict[Any, Any]], object]] = {
+    type({}.keys()): dict.keys,
+    type({}.values()): dict.values,
+    type({}.items()): dict.items,
+}
+"""Views of dicts, and what makes them."""
+
+
+def viewed(view: object) -> dict[Any, Any]:
+    """The dict that a view shows, and goes on to show when it changes."""
+    shown: dict[Any, Any] = gc.get_referents(view)[0]
+    return shown
+
+
 _PYTHON_FORMS: dict[type, Form | None] = {
     **dict.fromkeys((type(None), type(...), type(NotImplemented), bool, int, float, complex, str, bytes)),
     **dict.fromkeys((tuple, range, slice, types.BuiltinFunctionType, types.MethodType)),
@@ -357,9 +372,7 @@ _PYTHON_FORMS: dict[type, Form | None] = {
     classmethod: lambda encoder, method: ("classmethod", method.__func__),
     staticmethod: lambda encoder, method: ("staticmethod", method.__func__),
     type(functools.lru_cache(lambda: None)): _cached_form,
-    type({}.keys()): lambda encoder, keys: ("dict_keys", tuple(keys)),
-    type({}.values()): lambda encoder, values: ("dict_values", tuple(values)),
-    type({}.items()): lambda encoder, items: ("dict_items", tuple(items)),
+    **dict.fromkeys(VIEWS, lambda encoder, view: (type(view).__name__, viewed(view))),
     weakref.WeakSet: once(lambda encoder, elements: ("WeakSet", set(elements))),
     memoryview: _refuse,
 }

@@ -81,6 +81,8 @@ def _pickler_class() -> Any:
                 if Base is not _PlainPickler and _is_made_in_notebook(thing):
                     self.referenced |= canonical.globals_read(thing.__code__) - vars(builtins).keys()
                     return _function_by_value(thing, self._cell)
+            elif type(thing) in canonical.VIEWS:
+                return canonical.VIEWS[type(thing)], (canonical.viewed(thing),)
             elif isinstance(thing, NEVER_CARRIED):
                 raise pickle.PicklingError(f"cannot pickle {type(thing).__name__!r} object")
             elif _is_array_of_numbers(thing):

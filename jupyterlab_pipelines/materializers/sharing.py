@@ -103,7 +103,10 @@ def shared_memory(value: object) -> list[Region]:
 _ATOMS = frozenset(
     {type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType}
 )
-_PASSED_THROUGH = (tuple, frozenset, types.MappingProxyType, types.MethodType)
+_PASSED_THROUGH = (
+    *(tuple, frozenset, types.MappingProxyType, types.MethodType),
+    *(type({}.keys()), type({}.values()), type({}.items())),
+)
 """Immutable themselves, but what they hold may not be."""
 
 

@@ -30,6 +30,7 @@ NOTHING: dict[str, Any] = {
     "definitions": [],
     "sources": [],
     "held": [],
+    "absent": [],
     "imports": [],
     "seeds": False,
     "is_seeded": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import contextlib
 import functools
 import sys
 import time
@@ -112,7 +113,9 @@ class Watch:
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
         }
-        whole = redefined | (set(self.spec["sources"]) - set(self.spec["definitions"])) | set(self.spec["held"])
+        whole = (
+            redefined | (set(self.spec["sources"]) - set(self.spec["definitions"])) | set(self.spec["held"])
+        )
         self.kept_here = {name for name in whole if _is_one_of_its_kind(self.namespace.get(name))}
         # Functions that changed travel as values from here on, and what refers to them with them.
         definitions = (set(self.spec["definitions"]) - redefined) | self.kept_here
@@ -374,11 +377,14 @@ def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool 
 
 
 def _reference(value: Any) -> Callable[[], Any]:
-    """The value, as long as the notebook keeps it: a large frame that a step drops must not stay."""
-    try:
-        return weakref.ref(value)
-    except TypeError:
-        return lambda: value
+    """The value, as long as the notebook keeps it if it is large: a frame that a step drops must not stay.
+
+    A small one is kept. When a step has changed it and then dropped it, another step may have a name for it.
+    """
+    if _size(value) > KEPT_ANYWAY_BYTES:
+        with contextlib.suppress(TypeError):
+            return weakref.ref(value)
+    return lambda: value
 
 
 def _or_identity(value: object, digest: Callable[[], str]) -> str:
