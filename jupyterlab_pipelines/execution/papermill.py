@@ -271,7 +271,8 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             session.require_wanted()
             try:
                 self.nb_man.cell_start(cell, index)
-                self.execute_cell(cell, index)
+                # What we have put in has no number: `Out[3]` is what it is under Run All.
+                self.execute_cell(cell, index, store_history=cell_index_of(cell) is not None)
             except CellExecutionError as error:
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 if session.stopped is None:

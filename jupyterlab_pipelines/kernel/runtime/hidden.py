@@ -14,6 +14,7 @@ of a run, and written whole: what another step has set back is set back.
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import importlib
 import locale
@@ -408,11 +409,11 @@ def _of_shell(shell: Any) -> dict[tuple[str, str], Any]:
     options = {}
     for configurable in _configurables(shell):
         kind = type(configurable).__name__
-        for name in configurable.trait_names(config=True):
+        for name in set(configurable.trait_names(config=True)) - {"ast_transformers"}:  # hooks, see `process`
             with contextlib.suppress(Exception):  # one that cannot say its default
                 value: Any = getattr(configurable, name)
                 if isinstance(value, _PLAIN):
-                    options[kind, name] = value.copy() if hasattr(value, "copy") else value
+                    options[kind, name] = copy.copy(value)
     return options
 
 
@@ -502,6 +503,11 @@ def restore(values: Mapping[str, Any], *, ambient_only: bool = False) -> None:
             value = values[state.name]
             if value is not None or state.read() is not None:
                 state.write(value)
+
+
+def is_known(name: str) -> bool:
+    """Whether `name` is that of a state which can be stored, and set anew."""
+    return name in _BY_NAME
 
 
 def untouched(name: str, state: Any) -> bool:
