@@ -359,12 +359,15 @@ class _Flow:
         together = {name for name in statement.reads if self._is_setup_value(name)} if written else set()
         for name in statement.mutates - statement.binds:
             together |= self._sharing_with(name)
+        before = [(name, self._seen[name]) for name in together if name in self._seen]
         for name in written:
             only_changes = name in statement.mutates and name not in statement.binds
             if only_changes and name in self._seen and self._seen[name].is_definition:
                 continue
             self._seen[name] = self._binding(None, name, position, statement)
-        self._link(None, together | written)
+        bound = [*before, *((name, self._seen[name]) for name in written if name in self._seen)]
+        if len(bound) > 1:
+            self.links.append(_Link(None, tuple(bound)))
         for name in statement.deletes:
             self._seen.pop(name, None)
 
