@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.papermill import LiveKernel, StepSession
 
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+MISSED = re.compile(r"NameError: name '(\w+)' is not defined")
 ERROR_MARKER = "papermill-error-cell-tag"
 
 
@@ -59,7 +60,7 @@ class StepOutcome:
     """What one execution of a step came to. `error` is None when it succeeded.
 
     `executed` and `log` are digests of stored objects. Of a step that failed, `effects` are what it had
-    done to files. `kernel` is the step's, if a later step may go on in it.
+    done to files, and the names that it missed. `kernel` is the step's, if a later step may go on in it.
     """
 
     duration_seconds: float
@@ -149,7 +150,10 @@ def execute_step(job: StepJob) -> StepOutcome:
     report = session.report
     if report is None:
         told = _error(job, session, executed, failure, seconds)
-        seen = Effects(files=_file_effects(session.files)) if session.files else Effects()
+        seen = Effects(
+            files=_file_effects(session.files) if session.files else FileEffects(),
+            missed=frozenset(MISSED.findall(f"{told['message']}\n{told['traceback']}")),
+        )
         return StepOutcome(
             seconds, effects=seen, executed=notebook, log=log, error=told, stopped=session.stopped
         )

@@ -31,7 +31,7 @@ from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any, cast
 
-from jupyterlab_pipelines.materializers.definitions import is_of_notebook, is_reference
+from jupyterlab_pipelines.materializers.definitions import is_of_notebook, is_reference, package_of
 from jupyterlab_pipelines.materializers.memory import Region, find_region, region_of
 from jupyterlab_pipelines.materializers.reductions import VIEWS, behind, is_dispatching, memory_of
 
@@ -176,7 +176,7 @@ def _form_of(kind: type) -> Form | None:
     if issubclass(kind, Enum):
         return None
     for base in kind.__mro__:
-        library = LIBRARIES.get(base.__module__.partition(".")[0])
+        library = LIBRARIES.get(package_of(base))
         if library is not None:
             module = importlib.import_module(f"jupyterlab_pipelines.materializers.{library}")
             form = module.form_of(kind)
@@ -186,7 +186,7 @@ def _form_of(kind: type) -> Form | None:
         return once(_listeners_form)
     if issubclass(kind, _FILES) and not issubclass(kind, (io.BytesIO, io.StringIO)):
         return _refuse
-    if kind.__module__.partition(".")[0] in _MODULES_OF_IMMUTABLES or kind in _IMMUTABLE:
+    if package_of(kind) in _MODULES_OF_IMMUTABLES or kind in _IMMUTABLE:
         return None
     if issubclass(kind, _IMMUTABLE_BASES) and not kind.__dictoffset__:
         return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from jupyterlab_pipelines.materializers.base import materializer_named
-from jupyterlab_pipelines.materializers.definitions import is_reference
+from jupyterlab_pipelines.materializers.definitions import is_reference, package_of
 from jupyterlab_pipelines.materializers.memory import (
     Extent,
     Region,
@@ -168,16 +168,17 @@ def _is_nobodys(thing: object) -> bool:
 
 
 def _parts(thing: Any) -> list[Any]:
+    kind = type(thing)  # not what a proxy says of itself
     np, pd = sys.modules.get("numpy"), sys.modules.get("pandas")
     if isinstance(thing, types.FunctionType):
         return [*(thing.__closure__ or ()), thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
-    if np is not None and isinstance(thing, np.ndarray):
+    if np is not None and issubclass(kind, np.ndarray):
         return _items_of(thing) if thing.dtype == object else []
-    if pd is not None and isinstance(thing, (pd.DataFrame, pd.Series)):
+    if pd is not None and issubclass(kind, (pd.DataFrame, pd.Series)):
         items = [_items_of(column) for column in columns_of(thing) if column.dtype == object]
         own = [getattr(thing, name, None) for name in type(thing)._metadata]  # of subclasses
         return [*itertools.chain(*items), thing.attrs, *own]
-    if type(thing).__module__.partition(".")[0] in ("polars", "pyarrow"):
+    if package_of(kind) in ("polars", "pyarrow"):
         return []
     if isinstance(thing, weakref.ref):
         return [thing()]

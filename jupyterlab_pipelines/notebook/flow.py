@@ -60,8 +60,8 @@ GIVEN = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has before the first cell."""
 
-HISTORY = re.compile(r"(_|__|___|_\d+|_i+|_i\d+|_ih|_oh|In|Out)\Z")
-"""Names under which IPython keeps what the cells before have shown, and their code."""
+HISTORY = re.compile(r"(_{1,3}|_i{0,3}\d*|_?In|_?Out|_[io]h)\Z")
+"""Names of what cells have shown, and of their text, unless the notebook binds them."""
 
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
@@ -276,10 +276,11 @@ class _Flow:
         self.configurations: list[_Binding] = []
         self.links: list[_Link] = []
         self.passed_on: dict[str, _PassedOn] = {}
-        self.history: dict[str, tuple[str, list[str]]] = {}
         self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
         self.rebound = _rebound(outline)
+        # Steps that read what other cells have shown.
+        self.looks_back: set[str] = set()
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
         self._annotations_are_lazy = False
@@ -316,9 +317,13 @@ class _Flow:
             for name in self._seen:
                 if name.startswith(AMBIENT):
                     self._resolve(step, name, self._seen)
+            missed = self.learned.get(step, Effects()).missed
+            self._read(step, sorted(missed), self._seen, cell.index, missed)
             self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
+            if self._looks_back(step, cell.index, number, statement):
+                self.looks_back.add(step)
         if self._last_cell[step] == cell.index:
             self._apply_learned(step, (cell.index, END))
 
@@ -406,7 +411,7 @@ class _Flow:
         deleted = [self._sharing_with(name) for name in statement.deletes if name in self._seen]
         mutates |= {name for together in deleted for name in together if self._is_seen_uncarriable(name)}
         mutates = {name for name in mutates if not self._is_module(name)}
-        if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
+        if _configures(statement, {name for name in statement.reads if self._is_imported(name)}):
             self.configurations.append(self._binding(step, "*", position, statement))
         binds |= statement.may_bind | statement.may_delete
         for name in sorted((binds | mutates | statement.deletes) - reader.own):
@@ -448,11 +453,24 @@ class _Flow:
         for group in effects.shared:
             self._link(step, group)
 
+    def _is_imported(self, name: str) -> bool:
+        """Also by a star import, as far as one can know."""
+        by_star = bool(self.star_imports) and name not in self._seen and name not in GIVEN
+        return by_star or self._is_module(name)
+
     def _is_module(self, name: str) -> bool:
         """`np.append(xs, 1)` does not change `np`."""
         binding = self._seen.get(name)
         statement = None if binding is None else binding.statement
         return statement is not None and statement.kind is StatementKind.IMPORT
+
+    def _looks_back(self, step: str, cell_index: int, number: int, statement: Statement) -> bool:
+        """Whether a statement reads what a cell of another step has shown: `_`, `Out[3]`."""
+        names = {name for name in statement.reads - self._seen.keys() if HISTORY.match(name)}
+        before = [cell for cell in self.outline.cells[:cell_index] if cell.kind is not CellKind.TEXT]
+        if names <= {"_"} and before and before[-1].step == step:
+            names = set()
+        return bool(names)
 
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""
@@ -632,9 +650,6 @@ class _Flow:
             return True
         binding = seen.get(name)
         if binding is None:
-            if HISTORY.match(name) and name not in reader.own:
-                self.history.setdefault(step, (name, [other for other in self.views if other != step]))
-                return True
             if self.opaque is not None and self.opaque != step and name not in GIVEN:
                 self._need_value(step, name, _Binding(self.opaque, (0, 0)))
                 return True
@@ -695,6 +710,8 @@ class _Flow:
             now = seen.get(name)
             if then is None and now is None:
                 continue
+            if then is None and now is not None and (now.owner, now.position[1]) == (binding.owner, END):
+                continue  # its step bound it in a way that only the run could show: a star import
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
             if now.statement is not None and depth < MOST_DEFINITIONS:
@@ -915,8 +932,12 @@ class _Flow:
             for name, binding in reader.inputs.items()
             if binding.owner is not None and self._is_uncarriable(name, binding)
         ]
-        # Such a step wants to be in the very kernel of the cells before it.
-        joined += [(other, step, name) for step, (name, others) in self.history.items() for other in others]
+        joined += [
+            (other, step, "_")
+            for step in self.looks_back
+            for other in self.tags
+            if self._cells_of(other)[-1] < self._cells_of(step)[0]
+        ]
         units = find_units(
             list(self.tags),
             joined,
@@ -1096,7 +1117,7 @@ def _configures(statement: Statement, modules: set[str]) -> bool:
     call = tree.value
     if isinstance(call.func, ast.Name) and call.func.id in ("setattr", "delattr") and call.args:
         return _root(call.args[0]) in modules
-    return isinstance(call.func, ast.Attribute) and _registers(call.func, modules)
+    return _registers(call.func, modules)
 
 
 def _registers(function: ast.expr, modules: set[str]) -> bool:

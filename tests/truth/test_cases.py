@@ -189,6 +189,36 @@ CASES: dict[str, Notebook] = {
     "a default argument that its own step changes": steps(
         "def f(x, seen=[]):\n    seen.append(x)\n    return list(seen)\nf(1)", "f(2)", "print(f(3))"
     ),
+    "a function in a formula": steps(
+        "df = pd.DataFrame({'a': [1.0, 2.0, 3.0]})",
+        "def doubled(x): return 2 * x",
+        "shift = 1",
+        "from tests.truth.library import evaluate\nprint(evaluate('doubled(a) ~ a + shift', df))",
+        "formula = 'doubled(a) + shift'",
+        "from tests.truth.library import evaluate\nprint(evaluate(formula, df))",
+    ),
+    "a setting made by a function that a star import brought": steps(
+        "from tests.truth.library import *\ninit_styles('pretty')", "Styled()", "x = 1\nStyled()", setup=""
+    ),
+    "a setting made by a function that was imported": steps(
+        "from tests.truth.library import init_styles",
+        "init_styles('pretty')",
+        "from tests.truth.library import Styled\nStyled()",
+    ),
+    "a class that names no module": steps(
+        "Odd = type('Odd', (), {'__module__': None, 'a': 1})\nodd = Odd()",
+        "print(isinstance(odd, Odd), odd.a)",
+    ),
+    "a proxy that says it is a frame": steps(
+        "class Proxy:\n    def __init__(self, frame): self.frame = frame\n"
+        "    @property\n    def __class__(self): return type(self.frame)\n"
+        "    def __reduce__(self): return (Proxy, (self.frame,))",
+        "p = Proxy(pd.DataFrame({'a': [1, 2]}))",
+        "print(isinstance(p, pd.DataFrame), p.frame.a.sum())",
+    ),
+    "a private name of the notebook's own": steps(
+        "_p = 1\n_j = [2]", "_j.append(_p)\n_p += 1", "print(_p, _j)"
+    ),
     "a counter by global": steps(
         "count = 0\ndef inc():\n    global count\n    count += 1",
         "inc(); inc()",
@@ -475,11 +505,12 @@ CASES: dict[str, Notebook] = {
     ),
     # -- files --------------------------------------------------------------------------------------
     "files that are looked for, listed, moved and removed": steps(
-        "import os, shutil\nfrom pathlib import Path\nshutil.rmtree('d', ignore_errors=True); os.makedirs('d')",
+        "import os, shutil\nfrom pathlib import Path\nshutil.rmtree('d', ignore_errors=True); os.makedirs('d')\n"
+        "Path('x.txt').write_text('x')",
         "for n in range(3): Path(f'd/{n}.txt').write_text(str(n))",
         "print(sorted(os.listdir('d')), os.path.exists('d/1.txt'), os.path.getsize('d/2.txt'))",
-        "os.rename('d/1.txt', 'd/9.txt')",
-        "print(os.path.exists('d/1.txt'), Path('d/9.txt').read_text())",
+        "os.rename('x.txt', 'y.txt')",
+        "print(os.path.exists('x.txt'), Path('y.txt').read_text())",
         setup="",
     ),
     "files that Python does not open itself": steps(

@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
-from jupyterlab_pipelines.kernel.runtime.inputs import load_references
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 
@@ -34,7 +34,12 @@ def record_files() -> None:
     sys.addaudithook(_files.hook)
     _files.watch_looks()
     if _local_modules is None:
-        _local_modules = LocalModules(_files.is_projects)
+        _local_modules = LocalModules(_files.is_projects, _look)
+
+
+def _look(name: str) -> None:
+    assert _files is not None
+    _files.look(name)
 
 
 def files() -> dict[str, Any]:
@@ -51,7 +56,7 @@ def load(**references: str) -> None:
     references
         By variable, ``materializer:stored`` or ``materializer:stored#member``.
     """
-    load_references(store_folder(), references, into=_namespace())
+    take_snapshots(load_references(store_folder(), references, into=_namespace()), references)
 
 
 def prepare(references: dict[str, str]) -> None:

@@ -243,8 +243,15 @@ class FileRecorder:
             self._read(path)
             self._written(path)
 
+    def _see_absence(self, name: Any) -> None:
+        """Who moves or removes a file that is not there learns that, by an error."""
+        path = self._path(name)
+        if path is not None and not os.path.lexists(path):
+            self._read(path)
+
     def _remove(self, name: Any, folder: int = -1) -> None:
         if folder == -1:  # else part of `shutil.rmtree`
+            self._see_absence(name)
             self._write(name)
 
     def _rename(self, source: Any, target: Any, *rest: Any) -> None:
@@ -312,6 +319,12 @@ class FileRecorder:
         if COMPILED in path:
             return importlib.util.source_from_cache(path) if path.endswith(".pyc") else None
         return path
+
+    def look(self, name: str) -> None:
+        """Note that somebody looked for a file."""
+        path = self._path(name)
+        if path is not None:
+            self._read(path)
 
     def is_projects(self, name: str) -> bool:
         """Whether a file is one of the project's own, not of an installed package."""

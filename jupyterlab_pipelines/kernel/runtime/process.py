@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import builtins
 import functools
+import importlib
 import importlib.machinery
+import os
 import signal
 import sys
 import threading
@@ -33,10 +35,13 @@ class LocalModules:
     ----------
     is_local
         Whether a file is the project's own.
+    look
+        Called with the path of each file that an import of the notebook's looks for in vain.
     """
 
-    def __init__(self, is_local: Callable[[str], bool]) -> None:
+    def __init__(self, is_local: Callable[[str], bool], look: Callable[[str], None]) -> None:
         self._is_local = is_local
+        self._look = look
         self._fresh: dict[str, dict[str, str]] = {}
         # Before the finder of ordinary modules, after those of the interpreter's own.
         finders: list[Any] = sys.meta_path
@@ -49,6 +54,11 @@ class LocalModules:
         """As `importlib.abc.MetaPathFinder` has it."""
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         loader: Any = None if spec is None else spec.loader
+        if spec is None and self._is_asked_by_user():
+            for entry in sys.path if path is None else path:
+                place = os.path.join(entry, name.rpartition(".")[2])
+                self._look(f"{place}.py")
+                self._look(os.path.join(place, "__init__.py"))
         if spec is None or not spec.has_location or not self._is_local(str(spec.origin)):
             return None  # not ours to look at: the next finder says the same
         execute = getattr(loader, "exec_module", None)
@@ -61,6 +71,12 @@ class LocalModules:
             with suppress(AttributeError):  # a loader with slots: its module is not looked at
                 loader.exec_module = exec_module
         return spec
+
+    def _is_asked_by_user(self) -> bool:
+        frame = sys._getframe(2)
+        while frame.f_back is not None and "importlib" in frame.f_code.co_filename:
+            frame = frame.f_back
+        return frame.f_globals.get("__name__") in {"__main__", *self._fresh}
 
     def changed(self) -> Iterator[tuple[str, dict[str, str]]]:
         """Names of modules that hold something else by now, with what they hold."""
@@ -83,6 +99,8 @@ def _of_module(module: types.ModuleType) -> dict[str, str]:
             continue
         if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
             found[name] = f"function {id(value)}"
+            held = (getattr(value, part, None) for part in ("__defaults__", "__kwdefaults__", "__dict__"))
+            found[f"{name}()"] = _digest(tuple(held))
         elif isinstance(value, type):
             if value.__module__ == module.__name__:
                 own = {k: v for k, v in vars(value).items() if not k.startswith("__") and not callable(v)}
@@ -163,7 +181,14 @@ def _children() -> Iterator[int]:
 
 def _figures() -> tuple[int, ...]:
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
-    return tuple(pyplot.get_fignums()) if hasattr(pyplot, "get_fignums") else ()
+    if not hasattr(pyplot, "get_fignums"):
+        return ()
+    if str(dict.get(pyplot.rcParams, "backend")).endswith("inline"):
+        # It shows and closes them after each cell, unless it is told otherwise.
+        inline: Any = importlib.import_module("matplotlib_inline.config").InlineBackend.instance()
+        if inline.close_figures:
+            return ()
+    return tuple(pyplot.get_fignums())
 
 
 def _shell_hooks(is_users: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:

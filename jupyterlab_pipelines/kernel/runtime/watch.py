@@ -16,7 +16,7 @@ from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
-from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
+from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references, snapshots_of
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
@@ -90,7 +90,7 @@ class Watch:
             for name in (*spec["inputs"], *self.setup_digests)
             if name in namespace
         }
-        self.snapshots = self._snapshots()
+        self.snapshots = snapshots_of(spec["inputs"])
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
@@ -144,9 +144,9 @@ class Watch:
         for name in changed:
             if name not in self.namespace:
                 outputs[name] = _nothing(name, ABSENT, "")
-        for name, why in self._not_to_be_copied().items():
+        for name in ProcessState(self.local_modules).changes(self.process_before):
             changed.add(name)
-            outputs[name] = _nothing(name, UNCARRIABLE, why)
+            outputs[name] = _nothing(name, UNCARRIABLE, NOT_MADE_ANEW)
         for name in self.spec["wanted"]:
             # Asked for by a later step, and found in this kernel by this one.
             if name.startswith(AMBIENT) and name not in outputs and not hidden.is_known(name):
@@ -201,26 +201,11 @@ class Watch:
             str(value) for value in values if isinstance(value, (str, PurePath)) and len(str(value)) < 1000
         }
 
-    def _snapshots(self) -> dict[str, materializers.Snapshot]:
-        """Of the inputs for which there is something cheaper than their digest."""
-        with self._definitions():
-            taken = {
-                name: materializers.snapshot(self.namespace[name])
-                for name in self.spec["inputs"]
-                if name in self.namespace
-            }
-        return {name: snapshot for name, snapshot in taken.items() if snapshot is not None}
-
     def _definition_digests(self, names: Iterable[str]) -> dict[str, str]:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
         found = {name: self.namespace.get(name) for name in names}
         with materializers.carried_definitions(frozenset()):
             return {name: self._digest(value) for name, value in found.items() if _is_definition(value)}
-
-    def _not_to_be_copied(self) -> dict[str, str]:
-        """What only this process has, with the reason."""
-        changes = ProcessState(self.local_modules).changes(self.process_before)
-        return dict.fromkeys(changes, NOT_MADE_ANEW)
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
