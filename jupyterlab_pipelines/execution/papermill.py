@@ -52,6 +52,10 @@ class LiveKernel:
         Positions of the definitions that were executed in it.
     artifacts
         By name, what its variables and its process state stand for, as far as they could be stored.
+    uncarriable
+        Names in it that stand for what could not.
+    known
+        The notebook's definitions in it that values of later steps may refer to by name.
     parameters
         The replaced parameters that it was given.
     """
@@ -62,6 +66,8 @@ class LiveKernel:
         self.cells: set[int] = set()
         self.definitions: set[tuple[int, int]] = set()
         self.artifacts: dict[str, Artifact] = {}
+        self.uncarriable: set[str] = set()
+        self.known: set[str] = set()
 
     def close(self) -> None:
         """End the kernel as Jupyter does, so that what runs at exit does so."""

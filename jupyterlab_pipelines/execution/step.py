@@ -183,7 +183,11 @@ def note_in_kernel(kernel: LiveKernel, job: StepJob, outcome: StepOutcome) -> No
     kernel.artifacts.update(job.resolved.inputs)
     for name in (*job.step.leaves, *outcome.effects.binds, *outcome.effects.mutates):
         kernel.artifacts.pop(name, None)
+        kernel.uncarriable.discard(name)
+        kernel.known.discard(name)
     kernel.artifacts.update((artifact.name, artifact) for artifact in outcome.outputs if artifact.stored)
+    kernel.uncarriable.update(outcome.effects.uncarriable)
+    kernel.known.update(_definitions(job) - job.wanted)
 
 
 def outcome_of(
@@ -320,13 +324,11 @@ def _late_inputs(job: StepJob) -> set[str]:
 def _spec(job: StepJob) -> dict[str, Any]:
     """What the runtime in the kernel is told, see `kernel.runtime.watch.Watch`."""
     needs, step = job.resolved.needs, job.step
-    defined = {
-        name
-        for definition in (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
-        for name in definition.names
-    }
+    defined = _definitions(job)
     # What earlier steps have left in its kernel, the step may change by way of what cannot be stored.
     held = {} if job.kernel is None else job.kernel.artifacts
+    known = set() if job.kernel is None else job.kernel.known
+    uncarriable = set() if job.kernel is None else job.kernel.uncarriable
     return {
         "inputs": {
             name: artifact.digest
@@ -345,8 +347,9 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "leaves": list(step.leaves),
         "setup_values": list(needs.setup_values),
         # What is wanted as a value cannot travel as source: it is stored whole.
-        "definitions": sorted((defined | set(step.defines)) - job.wanted - set(step.rebound)),
-        "sources": sorted(defined | set(step.defines)),
+        "definitions": sorted((defined | known) - job.wanted - set(step.rebound)),
+        "sources": sorted(defined),
+        "held": sorted(uncarriable),
         "rebound": list(step.rebound),
         "imports": list(needs.imports),
         "reads_files": step.reads_files,
@@ -357,6 +360,13 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "seeds": any(_seeds(statement) for cell in step.code for statement in cell),
         "is_seeded": any(_seeds(cell.source) for cell in job.pipeline.cells),
     }
+
+
+def _definitions(job: StepJob) -> set[str]:
+    """Names of the definitions that the step executes, be they its own or of others."""
+    needs = job.resolved.needs
+    carried = (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
+    return {name for definition in carried for name in definition.names} | set(job.step.defines)
 
 
 def _seeds(source: str) -> bool:

@@ -322,7 +322,7 @@ class _Flow:
             self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
-            if self._looks_back(step, cell.index, number, statement):
+            if self._looks_back(step, cell.index, statement):
                 self.looks_back.add(step)
         if self._last_cell[step] == cell.index:
             self._apply_learned(step, (cell.index, END))
@@ -359,12 +359,15 @@ class _Flow:
         together = {name for name in statement.reads if self._is_setup_value(name)} if written else set()
         for name in statement.mutates - statement.binds:
             together |= self._sharing_with(name)
+        before = [(name, self._seen[name]) for name in together if name in self._seen]
         for name in written:
             only_changes = name in statement.mutates and name not in statement.binds
             if only_changes and name in self._seen and self._seen[name].is_definition:
                 continue
             self._seen[name] = self._binding(None, name, position, statement)
-        self._link(None, together | written)
+        bound = [*before, *((name, self._seen[name]) for name in written if name in self._seen)]
+        if len(bound) > 1:
+            self.links.append(_Link(None, tuple(bound)))
         for name in statement.deletes:
             self._seen.pop(name, None)
 
@@ -464,13 +467,12 @@ class _Flow:
         statement = None if binding is None else binding.statement
         return statement is not None and statement.kind is StatementKind.IMPORT
 
-    def _looks_back(self, step: str, cell_index: int, number: int, statement: Statement) -> bool:
+    def _looks_back(self, step: str, cell_index: int, statement: Statement) -> bool:
         """Whether a statement reads what a cell of another step has shown: `_`, `Out[3]`."""
-        names = {name for name in statement.reads - self._seen.keys() if HISTORY.match(name)}
+        names = {name for name in statement.reads | statement.deferred if HISTORY.match(name)}
         before = [cell for cell in self.outline.cells[:cell_index] if cell.kind is not CellKind.TEXT]
-        if names <= {"_"} and before and before[-1].step == step:
-            names = set()
-        return bool(names)
+        shown_here = bool(before) and before[-1].step == step
+        return bool(names - self._seen.keys() - self.readers[step].own - ({"_"} if shown_here else set()))
 
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""

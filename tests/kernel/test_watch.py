@@ -30,6 +30,7 @@ NOTHING: dict[str, Any] = {
     "setup_values": [],
     "definitions": [],
     "sources": [],
+    "held": [],
     "imports": [],
     "seeds": False,
     "is_seeded": False,

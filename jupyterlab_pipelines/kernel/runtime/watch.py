@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import sys
 import time
@@ -36,6 +38,9 @@ PROVED_BYTES = 1 << 20
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
+CACHED = type(functools.lru_cache(lambda: None))
+UNREADABLE = "What a cached function remembers cannot be read."
+
 NOT_MADE_ANEW = "It cannot be made anew in another process."
 MISSING = object()
 NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
@@ -52,8 +57,9 @@ class Watch:
         ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
-        though the notebook defines it; ``rebound``: names of definitions that stand for several things;
-        ``imports``: root modules that the step imports;
+        though the notebook defines it; ``held``: what the kernel has from earlier steps because it cannot be
+        stored; ``rebound``: names of definitions that stand for several things; ``imports``: root modules that
+        the step imports;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``reads_files``, ``writes_files``: whether the code looks as if it did; ``paths``: text in it that
         may be the path of a file;
@@ -94,6 +100,7 @@ class Watch:
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
+        self.remembering: set[str] = set()
         self.process_before = ProcessState(local_modules)
         self.local_modules = local_modules
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
@@ -121,6 +128,11 @@ class Watch:
         after = self._definition_digests(self.definition_digests)
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
+        }
+        self.remembering = {
+            name
+            for name in redefined.union(self.spec["held"])
+            if isinstance(self.namespace.get(name), CACHED)
         }
         # Those that changed travel as values from here on, and what refers to them with them.
         self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
@@ -205,7 +217,11 @@ class Watch:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
         found = {name: self.namespace.get(name) for name in names}
         with materializers.carried_definitions(frozenset()):
-            return {name: self._digest(value) for name, value in found.items() if _is_definition(value)}
+            digests = {name: self._digest(value) for name, value in found.items() if _is_definition(value)}
+        remembered = {
+            name: str(value.cache_info()) for name, value in found.items() if isinstance(value, CACHED)
+        }
+        return digests | remembered
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
@@ -288,6 +304,8 @@ class Watch:
 
     def _store_one(self, name: str, value: Any) -> dict[str, Any]:
         """The record of one value: stored, or told why it cannot be."""
+        if name in self.remembering:
+            return self._uncarriable(name, value, UNREADABLE)
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
@@ -408,11 +426,14 @@ def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool 
 
 
 def _reference(value: Any) -> Callable[[], Any]:
-    """The value, as long as the notebook keeps it: a large frame that a step drops must not stay."""
-    try:
-        return weakref.ref(value)
-    except TypeError:
-        return lambda: value
+    """The value, as long as the notebook keeps it if it is large: a frame that a step drops must not stay.
+
+    A small one is kept. When a step has changed it and then dropped it, another step may have a name for it.
+    """
+    if _size(value) > KEPT_ANYWAY_BYTES:
+        with contextlib.suppress(TypeError):
+            return weakref.ref(value)
+    return lambda: value
 
 
 def _is_definition(value: Any) -> bool:
