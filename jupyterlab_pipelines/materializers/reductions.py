@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import functools
 import gc
@@ -219,8 +220,8 @@ def _arguments_of(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any
 
 
 def cached_parts(function: Any) -> tuple[Any, ...]:
-    hits = function.cache_info().hits
-    state = (list(_remembered(function)), hits)
+    information = function.cache_info()
+    state = (list(_remembered(function)), information.hits, information.misses)
     made_of = (function.__wrapped__, function.cache_parameters())
     return _cached, made_of, state, None, None, _complete_cached
 
@@ -233,6 +234,8 @@ class _Remembering:
         self.answers: list[Any] = []
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        if arguments == (self,):
+            raise LookupError  # a call that nobody remembers
         return self.answers.pop() if self.answers else self.function(*arguments, **keywords)
 
 
@@ -244,12 +247,15 @@ def _cached(function: Any, parameters: dict[str, Any]) -> Any:
 
 
 def _complete_cached(cached: Any, state: Any) -> None:
-    calls, hits = state
+    calls, hits, misses = state
     remembering = next(part for part in gc.get_referents(cached) if type(part) is _Remembering)
     for arguments, keywords, answer in calls:
         remembering.answers = [answer]
         cached(*arguments, **keywords)
     remembering.answers = []
+    for _ in range(misses - len(calls)):
+        with contextlib.suppress(LookupError):
+            cached(remembering)
     for _ in range(hits if calls else 0):
         cached(*calls[-1][0], **calls[-1][1])
 

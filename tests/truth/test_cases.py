@@ -505,11 +505,12 @@ CASES: dict[str, Notebook] = {
     ),
     # -- files --------------------------------------------------------------------------------------
     "files that are looked for, listed, moved and removed": steps(
-        "import os, shutil\nfrom pathlib import Path\nshutil.rmtree('d', ignore_errors=True); os.makedirs('d')",
+        "import os, shutil\nfrom pathlib import Path\nshutil.rmtree('d', ignore_errors=True); os.makedirs('d')\n"
+        "Path('x.txt').write_text('x')",
         "for n in range(3): Path(f'd/{n}.txt').write_text(str(n))",
         "print(sorted(os.listdir('d')), os.path.exists('d/1.txt'), os.path.getsize('d/2.txt'))",
-        "os.rename('d/1.txt', 'd/9.txt')",
-        "print(os.path.exists('d/1.txt'), Path('d/9.txt').read_text())",
+        "os.rename('x.txt', 'y.txt')",
+        "print(os.path.exists('x.txt'), Path('y.txt').read_text())",
         setup="",
     ),
     "files that Python does not open itself": steps(
