@@ -322,7 +322,7 @@ class _Flow:
             self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
-            if self._looks_back(step, cell.index, number, statement):
+            if self._looks_back(step, cell.index, statement):
                 self.looks_back.add(step)
         if self._last_cell[step] == cell.index:
             self._apply_learned(step, (cell.index, END))
@@ -467,13 +467,12 @@ class _Flow:
         statement = None if binding is None else binding.statement
         return statement is not None and statement.kind is StatementKind.IMPORT
 
-    def _looks_back(self, step: str, cell_index: int, number: int, statement: Statement) -> bool:
+    def _looks_back(self, step: str, cell_index: int, statement: Statement) -> bool:
         """Whether a statement reads what a cell of another step has shown: `_`, `Out[3]`."""
-        names = {name for name in statement.reads - self._seen.keys() if HISTORY.match(name)}
+        names = {name for name in statement.reads | statement.deferred if HISTORY.match(name)}
         before = [cell for cell in self.outline.cells[:cell_index] if cell.kind is not CellKind.TEXT]
-        if names <= {"_"} and before and before[-1].step == step:
-            names = set()
-        return bool(names)
+        shown_here = bool(before) and before[-1].step == step
+        return bool(names - self._seen.keys() - self.readers[step].own - ({"_"} if shown_here else set()))
 
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""
@@ -661,7 +660,8 @@ class _Flow:
             return bool(self.star_imports) or self.opaque == step or name in GIVEN
         if binding.owner == step:
             return True
-        if name in reader.own and binding.owner is not None:
+        # What an input refers to is read when the step begins, before it binds the name itself.
+        if name in reader.own and binding.owner is not None and seen is self._seen:
             self._refuse_interleaved(step, name, binding)
         if binding.owner is None:
             if name in self.parameters and not binding.is_definition:

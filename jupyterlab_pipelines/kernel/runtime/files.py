@@ -176,8 +176,6 @@ class FileRecorder:
         for path in self._before.keys() | after.keys():
             if self._before.get(path) != after.get(path) and path not in self.writes:
                 self.writes[path] = path in self._before
-                if path in self._named:  # written: nobody knows whether it was read before
-                    self.reads.pop(path, None)
 
     # -- what happens ---------------------------------------------------------------------------
 
@@ -202,6 +200,7 @@ class FileRecorder:
                 self._written(path)
 
     def _read(self, path: str) -> None:
+        self._named.discard(path)
         if path in self.reads or path in self.writes:
             return
         try:
@@ -385,6 +384,8 @@ class FileRecorder:
                 self.appended.add(path)
         self._look_at_databases()
         self._look_at_changes()
+        for path in self._named & self.writes.keys():  # nobody knows whether it was read before
+            self.reads.pop(path, None)
         written = {}
         for path, was_there in self.writes.items():
             digest = file_digest(path)
@@ -395,7 +396,8 @@ class FileRecorder:
             "read": {
                 self._told(path): None if read is None else _as_json(path, read)
                 for path, read in self.reads.items()
-                if not (read is None and (self._is_temporary(path) or os.path.isdir(path)))
+                if not (self._is_temporary(path) and (read is None or not _is_below(path, handed_on)))
+                and not (read is None and os.path.isdir(path))
             },
             "listed": {
                 self._told(path): [names_digest(names), self._own_names(path, names)]

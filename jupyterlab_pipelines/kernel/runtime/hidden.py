@@ -409,7 +409,9 @@ def _of_shell(shell: Any) -> dict[tuple[str, str], Any]:
     options = {}
     for configurable in _configurables(shell):
         kind = type(configurable).__name__
-        for name in set(configurable.trait_names(config=True)) - {"ast_transformers"}:  # hooks, see `process`
+        for name in configurable.trait_names(config=True):
+            if name.endswith("_printers") or name == "ast_transformers":
+                continue  # hooks (see `process`), or grown when something was shown
             with contextlib.suppress(Exception):  # one that cannot say its default
                 value: Any = getattr(configurable, name)
                 if isinstance(value, _PLAIN):

@@ -209,7 +209,6 @@ class Watch:
     def _texts(self, names: Collection[str] | None = None) -> set[str]:
         """Texts and paths among the variables: of files that they may name."""
         values = [self.namespace.get(name) for name in (self.namespace if names is None else names)]
-        values += [getattr(value, "name", None) for value in values if type(value).__module__ == "tempfile"]
         return {
             str(value) for value in values if isinstance(value, (str, PurePath)) and len(str(value)) < 1000
         }
