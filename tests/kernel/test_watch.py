@@ -31,6 +31,7 @@ NOTHING: dict[str, Any] = {
     "definitions": [],
     "sources": [],
     "held": [],
+    "rebound": [],
     "imports": [],
     "seeds": False,
     "is_seeded": False,
