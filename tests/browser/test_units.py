@@ -14,7 +14,10 @@ READINGS = [
         ["step:open"],
         "readings = (n * n for n in range(50))\nlimit = 600\nopen('log.txt', 'w').write('opened')",
     ),
-    (["step:first"], "first = [next(readings) for _ in range(9)]\nspare = bytearray(1 << 27)"),
+    (
+        ["step:first"],
+        "first = [next(readings) for _ in range(9)]\nspare = bytearray(1 << 27)\nunread = (n for n in first)",
+    ),
     (["step:rest"], "rest = [n for n in readings if n > limit]"),
     (["step:log"], "log = open('log.txt').read()"),
     (["step:wait", "after:log"], "import time"),
@@ -61,11 +64,16 @@ def test_steps_that_share_a_generator_are_shown_as_one_unit(desk: Desk) -> None:
     expect(detail).to_contain_text("Runs in one kernel with open, rest: readings cannot be stored")
     expect(detail).to_contain_text("list · 9 items · json")
     expect(detail).to_contain_text("not stored (no step reads it)")
+    expect(detail.get_by_role("row", name="readings").last).to_contain_text(
+        "the steps that read it share its"
+    )
     expect(detail).to_contain_text("A `generator` cannot be")
     detail.get_by_role("button", name="rest", exact=True).click()
     expect(desk.step("rest")).to_have_attribute("data-selected", "true")
     expect(select(desk, "log")).to_contain_text("file log.txt ← open")
     expect(desk.step("log")).to_contain_text("Learned: seen while the step ran, not in its code.")
+
+    desk.screenshot("learned")
 
     # What comes after in its kernel makes a step run again that has not changed.
     desk.edit(2, "rest = [n for n in readings if n > limit + 1]")
@@ -76,14 +84,14 @@ def test_steps_that_share_a_generator_are_shown_as_one_unit(desk: Desk) -> None:
     desk.expect_states({"open": "succeeded", "rest": "succeeded", "log": "reused"})
 
     select(desk, "first")
-    for theme in ("light", "dark"):
-        desk.command("apputils:change-theme", {"theme": f"JupyterLab {theme.capitalize()}"})
-        is_light = "true" if theme == "light" else "false"
-        expect(desk.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
-        for width in (280, 900):
-            desk.widen(width)
-            expect(desk.node("first")).to_be_visible()
-            assert desk.panel.evaluate("panel => panel.scrollWidth - panel.clientWidth") == 0
+    for width in (280, 900):
+        desk.widen(width)
+        expect(desk.node("first")).to_be_visible()
+        assert desk.panel.evaluate("panel => panel.scrollWidth - panel.clientWidth") == 0
+        for theme in ("light", "dark"):
+            desk.command("apputils:change-theme", {"theme": f"JupyterLab {theme.capitalize()}"})
+            is_light = "true" if theme == "light" else "false"
+            expect(desk.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
             desk.screenshot(f"units-{theme}-{width}")
 
 

@@ -151,7 +151,7 @@ function heightsOf(names: readonly string[], edges: readonly Edge[]): Map<string
 function nodeWidth(name: string, isCompact: boolean, extra: number): number {
   // Beside the name stand the icons and the padding.
   const wanted = Math.ceil(textWidth(name)) + (isCompact ? 42 : 52) + extra;
-  return Math.min(MAX_WIDTH, Math.max(isCompact ? 64 : 120, wanted));
+  return Math.min(MAX_WIDTH, Math.max(isCompact ? 64 : 130, wanted));
 }
 
 /** Pixels of a name as the style sheet writes it. */

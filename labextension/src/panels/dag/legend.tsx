@@ -22,8 +22,8 @@ export function Legend({ edges }: { edges: readonly Edge[] }): React.ReactElemen
     <ul className="jp-Pipelines-legend" aria-label={trans.__('Lines of the graph')}>
       {shown.map(([kind, word, sentence]) => (
         <li key={kind} title={sentence}>
-          <svg className={`jp-mod-${kind}`} width="22" height="6" aria-hidden="true">
-            <path d="M1 3h20" />
+          <svg className={`jp-mod-${kind}`} width="18" height="6" aria-hidden="true">
+            <path d="M1 3h16" />
           </svg>
           {word}
         </li>

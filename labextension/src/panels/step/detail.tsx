@@ -232,7 +232,12 @@ function Outputs(props: { step: Step; values: Map<string, Value> }): React.React
       <table>
         <tbody>
           {names.map(name => (
-            <OutputRow key={name} name={name} value={values.get(name) ?? null} />
+            <OutputRow
+              key={name}
+              name={name}
+              value={values.get(name) ?? null}
+              isShared={step.unit?.names.includes(name) ?? false}
+            />
           ))}
         </tbody>
       </table>
@@ -240,9 +245,16 @@ function Outputs(props: { step: Step; values: Map<string, Value> }): React.React
   );
 }
 
-function OutputRow(props: { name: string; value: Value | null }): React.ReactElement {
-  const { name, value } = props;
+interface OutputRowProps {
+  name: string;
+  value: Value | null;
+  /** Whether it is what the steps of a unit share: that it cannot be stored is in order then. */
+  isShared: boolean;
+}
+
+function OutputRow({ name, value, isShared }: OutputRowProps): React.ReactElement {
   const trans = useTrans();
+  const hasWarning = value !== null && !value.carriable && !isShared;
   return (
     <>
       <tr>
@@ -264,13 +276,17 @@ function OutputRow(props: { name: string; value: Value | null }): React.ReactEle
             ],
             ' · '
           )}
-          {value?.carriable && !value.kept ? (
-            <p className="jp-Pipelines-small">{trans.__('not stored (no step reads it)')}</p>
+          {value && !value.kept && !hasWarning ? (
+            <p className="jp-Pipelines-small" title={value.message}>
+              {isShared
+                ? trans.__('not stored (the steps that read it share its kernel)')
+                : trans.__('not stored (no step reads it)')}
+            </p>
           ) : null}
         </td>
         <td className="jp-Pipelines-number">{value ? sizeOf(value) : ''}</td>
       </tr>
-      {value && !value.carriable ? (
+      {hasWarning ? (
         <tr className="jp-Pipelines-verdict">
           <td colSpan={3}>
             <p className="jp-Pipelines-small">
