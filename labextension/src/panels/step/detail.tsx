@@ -276,28 +276,28 @@ function OutputRow({ name, value, isShared }: OutputRowProps): React.ReactElemen
             ],
             ' · '
           )}
-          {value && !value.kept && !hasWarning ? (
-            <p className="jp-Pipelines-small" title={value.message}>
-              {isShared
-                ? trans.__('not stored (the steps that read it share its kernel)')
-                : trans.__('not stored (no step reads it)')}
-            </p>
-          ) : null}
         </td>
         <td className="jp-Pipelines-number">{value ? sizeOf(value) : ''}</td>
       </tr>
-      {hasWarning ? (
+      {value && !value.kept ? (
         <tr className="jp-Pipelines-verdict">
           <td colSpan={3}>
-            <p className="jp-Pipelines-small">
-              <NoteIcon />
-              <span>{value.message}</span>
+            <p className="jp-Pipelines-small" title={value.message}>
+              {hasWarning ? <NoteIcon /> : null}
+              <span>{verdictSentence(value)}</span>
             </p>
           </td>
         </tr>
       ) : null}
     </>
   );
+
+  function verdictSentence({ carriable, message }: Value): string {
+    if (isShared) {
+      return trans.__('not stored (the steps that read it share its kernel)');
+    }
+    return carriable ? trans.__('not stored (no step reads it)') : message;
+  }
 }
 
 function describe({ type, summary }: Value): string {
