@@ -190,6 +190,9 @@ class Effects:
         Files that it touched.
     reads
         Names that it reads because a stored function, which it got, reads them when it is called.
+    missed
+        Names of the notebook that it looked for in vain, though its syntax does not say that it reads them:
+        they stand in a formula, or a library looks into its caller's variables.
     uncarriable
         Names whose values cannot be stored: steps that read them join the step's unit.
     """
@@ -199,6 +202,7 @@ class Effects:
     shared: frozenset[frozenset[str]] = frozenset()
     files: FileEffects = FileEffects()
     reads: frozenset[str] = frozenset()
+    missed: frozenset[str] = frozenset()
     uncarriable: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
@@ -211,6 +215,7 @@ class Effects:
             "shared": sorted(sorted(group) for group in self.shared),
             "files": self.files.to_json(),
             "reads": sorted(self.reads),
+            "missed": sorted(self.missed),
             "uncarriable": sorted(self.uncarriable),
         }
 
@@ -222,6 +227,7 @@ class Effects:
             shared=frozenset(frozenset(group) for group in document["shared"]),
             files=FileEffects.from_json(document.get("files", {})),
             reads=frozenset(document.get("reads", ())),
+            missed=frozenset(document.get("missed", ())),
             uncarriable=frozenset(document.get("uncarriable", ())),
         )
 
@@ -269,6 +275,9 @@ class Step:
         Names whose numbers are metrics because the notebook prints them in a metrics cell.
     files
         Files that are as this step leaves them when the whole notebook has run.
+    rebound
+        Names of the notebook's definitions that are bound to something else further down. What refers to
+        such a definition must go on doing so: they travel as values.
     unit
         Those with which it shares a kernel; None for a step with a kernel of its own.
     reads_files, writes_files
@@ -294,6 +303,7 @@ class Step:
     defines: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    rebound: tuple[str, ...] = ()
     reads_files: bool = False
     writes_files: bool = False
     paths: tuple[str, ...] = ()

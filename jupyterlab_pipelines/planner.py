@@ -189,6 +189,12 @@ class Planner:
         for name, before, after in still_installed(packages, execution.trace.get("paths")):
             reasons.append(Reason("package", f"{name} {before} → {after}", name, before, after))
         given = {name.removeprefix(FILE) for name in execution.parts["inputs"] if name.startswith(FILE)}
+        # What it looked for in vain and then made itself is there now.
+        given |= {
+            path
+            for path, seen in execution.trace.get("files", {}).items()
+            if seen is None and f"{FILE}{path}" in execution.outputs
+        }
         for path, verb in changed_files(execution.trace, self.folder, without=given).items():
             reasons.append(Reason("file", f"{path} {verb}", path))
         for path in changed_folders(execution.trace, self.folder):

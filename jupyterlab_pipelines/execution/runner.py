@@ -273,7 +273,10 @@ class Runner:
             wanted = self._wanted(step)
             result = self._result(resolved)
             if result is not None and result.cache_key == resolved.cache_key and _covers(result, wanted):
-                if result.execution is None:
+                if result.execution is None and self._want_files(resolved):
+                    # It failed while another step overwrote or removed a file that it reads.
+                    del self.results[step.name]
+                elif result.execution is None:
                     blocked.add(step.name)
                 else:
                     done[step.name] = result.execution
@@ -531,8 +534,10 @@ class Runner:
                     break
                 if attempt < attempts - 1:
                     self._progress(step.name, {"retry": attempt + 1})
-            reads = self.learned.get(step.name, Effects()).reads
-            outcome = replace(outcome, effects=replace(outcome.effects, reads=reads))
+            # What it got because it had been missed or seems needed, no watching finds out again.
+            known = self.learned.get(step.name, Effects())
+            missed = known.missed | outcome.effects.missed
+            outcome = replace(outcome, effects=replace(outcome.effects, reads=known.reads, missed=missed))
             execution = None
             if outcome.error is None:
                 execution = self._record(resolved, outcome)
@@ -645,13 +650,15 @@ class Runner:
         )
         if execution is not None:
             self._learn(ended.step, outcome.effects)
-        elif outcome.effects.files:
-            # It may have come too early: before the step that writes what it reads.
-            known, seen = self.learned.get(ended.step, Effects()), outcome.effects.files
+        elif outcome.effects:
+            # It may have come too early: before the step that writes what it reads, or makes what it missed.
+            known, seen = self.learned.get(ended.step, Effects()), outcome.effects
             files = replace(
-                known.files, reads=known.files.reads | seen.reads, lists=known.files.lists | seen.lists
+                known.files,
+                reads=known.files.reads | seen.files.reads,
+                lists=known.files.lists | seen.files.lists,
             )
-            self._learn(ended.step, replace(known, files=files))
+            self._learn(ended.step, replace(known, files=files, missed=known.missed | seen.missed))
 
     def _learn(self, step: str, effects: Effects) -> None:
         """What a step was seen to do may join steps that the syntax does not join."""

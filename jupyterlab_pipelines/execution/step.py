@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.papermill import LiveKernel, StepSession
 
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+MISSED = re.compile(r"NameError: name '(\w+)' is not defined")
 ERROR_MARKER = "papermill-error-cell-tag"
 
 
@@ -59,7 +60,7 @@ class StepOutcome:
     """What one execution of a step came to. `error` is None when it succeeded.
 
     `executed` and `log` are digests of stored objects. Of a step that failed, `effects` are what it had
-    done to files. `kernel` is the step's, if a later step may go on in it.
+    done to files, and the names that it missed. `kernel` is the step's, if a later step may go on in it.
     """
 
     duration_seconds: float
@@ -149,7 +150,10 @@ def execute_step(job: StepJob) -> StepOutcome:
     report = session.report
     if report is None:
         told = _error(job, session, executed, failure, seconds)
-        seen = Effects(files=_file_effects(session.files)) if session.files else Effects()
+        seen = Effects(
+            files=_file_effects(session.files) if session.files else FileEffects(),
+            missed=frozenset(MISSED.findall(f"{told['message']}\n{told['traceback']}")),
+        )
         return StepOutcome(
             seconds, effects=seen, executed=notebook, log=log, error=told, stopped=session.stopped
         )
@@ -179,7 +183,11 @@ def note_in_kernel(kernel: LiveKernel, job: StepJob, outcome: StepOutcome) -> No
     kernel.artifacts.update(job.resolved.inputs)
     for name in (*job.step.leaves, *outcome.effects.binds, *outcome.effects.mutates):
         kernel.artifacts.pop(name, None)
+        kernel.uncarriable.discard(name)
+        kernel.known.discard(name)
     kernel.artifacts.update((artifact.name, artifact) for artifact in outcome.outputs if artifact.stored)
+    kernel.uncarriable.update(outcome.effects.uncarriable)
+    kernel.known.update(_definitions(job) - job.wanted)
 
 
 def outcome_of(
@@ -316,13 +324,11 @@ def _late_inputs(job: StepJob) -> set[str]:
 def _spec(job: StepJob) -> dict[str, Any]:
     """What the runtime in the kernel is told, see `kernel.runtime.watch.Watch`."""
     needs, step = job.resolved.needs, job.step
-    defined = {
-        name
-        for definition in (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
-        for name in definition.names
-    }
+    defined = _definitions(job)
     # What earlier steps have left in its kernel, the step may change by way of what cannot be stored.
     held = {} if job.kernel is None else job.kernel.artifacts
+    known = set() if job.kernel is None else job.kernel.known
+    uncarriable = set() if job.kernel is None else job.kernel.uncarriable
     return {
         "inputs": {
             name: artifact.digest
@@ -341,14 +347,26 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "leaves": list(step.leaves),
         "setup_values": list(needs.setup_values),
         # What is wanted as a value cannot travel as source: it is stored whole.
-        "definitions": sorted((defined | set(step.defines)) - job.wanted),
-        "sources": sorted(defined | set(step.defines)),
+        "definitions": sorted((defined | known) - job.wanted - set(step.rebound)),
+        "sources": sorted(defined),
+        "held": sorted(uncarriable),
+        "rebound": list(step.rebound),
         "imports": list(needs.imports),
+        "reads_files": step.reads_files,
+        "writes_files": step.writes_files,
+        "paths": list(step.paths),
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
         "seeds": any(_seeds(statement) for cell in step.code for statement in cell),
         "is_seeded": any(_seeds(cell.source) for cell in job.pipeline.cells),
     }
+
+
+def _definitions(job: StepJob) -> set[str]:
+    """Names of the definitions that the step executes, be they its own or of others."""
+    needs = job.resolved.needs
+    carried = (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
+    return {name for definition in carried for name in definition.names} | set(job.step.defines)
 
 
 def _seeds(source: str) -> bool:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.materializers.previews import describe, preview
     from jupyterlab_pipelines.materializers.sharing import (
         group_digest,
+        mutable_objects,
+        own_objects,
         read_group,
         shared_groups,
         write_group,
@@ -54,6 +56,8 @@ __all__ = [
     "group_digest",
     "materializer_named",
     "materializer_of",
+    "mutable_objects",
+    "own_objects",
     "preview",
     "read_group",
     "shared_groups",
@@ -66,6 +70,8 @@ _HOMES = {
     "describe": "previews",
     "preview": "previews",
     "group_digest": "sharing",
+    "mutable_objects": "sharing",
+    "own_objects": "sharing",
     "read_group": "sharing",
     "shared_groups": "sharing",
     "write_group": "sharing",

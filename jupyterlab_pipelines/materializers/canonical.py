@@ -15,10 +15,12 @@ process is replaced by a *form*: a tuple that begins with what it is a form of.
 
 from __future__ import annotations
 
+import builtins
 import dis
 import functools
 import importlib
 import io
+import itertools
 import pickle
 import re
 import types
@@ -29,8 +31,9 @@ from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any, cast
 
-from jupyterlab_pipelines.materializers.definitions import is_of_notebook, is_reference
+from jupyterlab_pipelines.materializers.definitions import is_of_notebook, is_reference, package_of
 from jupyterlab_pipelines.materializers.memory import Region, find_region, region_of
+from jupyterlab_pipelines.materializers.reductions import VIEWS, behind, is_dispatching, memory_of
 
 DIGEST_BYTES = 16
 
@@ -173,7 +176,7 @@ def _form_of(kind: type) -> Form | None:
     if issubclass(kind, Enum):
         return None
     for base in kind.__mro__:
-        library = LIBRARIES.get(base.__module__.partition(".")[0])
+        library = LIBRARIES.get(package_of(base))
         if library is not None:
             module = importlib.import_module(f"jupyterlab_pipelines.materializers.{library}")
             form = module.form_of(kind)
@@ -183,7 +186,7 @@ def _form_of(kind: type) -> Form | None:
         return once(_listeners_form)
     if issubclass(kind, _FILES) and not issubclass(kind, (io.BytesIO, io.StringIO)):
         return _refuse
-    if kind.__module__.partition(".")[0] in _MODULES_OF_IMMUTABLES or kind in _IMMUTABLE:
+    if package_of(kind) in _MODULES_OF_IMMUTABLES or kind in _IMMUTABLE:
         return None
     if issubclass(kind, _IMMUTABLE_BASES) and not kind.__dictoffset__:
         return None
@@ -234,6 +237,8 @@ def _set_form(encoder: Encoder, elements: set[object] | frozenset[object]) -> tu
 def _function_form(encoder: Encoder, function: types.FunctionType) -> tuple[object, ...] | None:
     if is_reference(function):
         return ("definition", function.__module__, function.__qualname__)
+    if is_dispatching(function):
+        return _dispatching_form(encoder, function)
     return encoder.meet(function) or (
         "function",
         function.__module__,
@@ -305,7 +310,7 @@ def _class_form(encoder: Encoder, cls: type) -> tuple[object, ...] | None:
     if is_reference(cls):
         return ("definition", cls.__module__, cls.__qualname__)
     if cls.__module__ == "builtins":
-        return None
+        return None if hasattr(builtins, cls.__name__) else ("type", cls.__name__)
     again = encoder.meet(cls)
     if again is not None:
         return again
@@ -319,6 +324,10 @@ def _class_form(encoder: Encoder, cls: type) -> tuple[object, ...] | None:
         values = tuple((name, member.value) for name, member in cls.__members__.items())
         methods = ((name, member) for name, member in members if isinstance(member, types.FunctionType))
         members = iter([("members", values), *((n, m) for n, m in methods if not n.startswith("_"))])
+    if type(cls).__module__ == "abc" or hasattr(cls, "_abc_impl"):
+        references, *_ = importlib.import_module("_abc")._get_dump(cls)
+        others = {other.__qualname__: other for reference in references if (other := reference()) is not None}
+        members = itertools.chain(members, sorted(others.items()))
     # A class that travels by value loses the outer classes' part of its qualified name.
     return ("class", cls.__module__, cls.__name__, type(cls), cls.__bases__, tuple(members))
 
@@ -332,14 +341,25 @@ def _cell_form(encoder: Encoder, cell: types.CellType) -> tuple[object, ...] | N
 
 
 def _cached_form(encoder: Encoder, function: Any) -> tuple[object, ...] | None:
-    """A function under `functools.lru_cache`; what is in the cache is not part of the value."""
+    """A function under `functools.lru_cache`, with what it remembers."""
     if is_reference(function):
         return ("definition", function.__module__, function.__qualname__)
+    parameters = function.cache_parameters()
     return encoder.meet(function) or (
         "lru_cache",
-        tuple(function.cache_parameters().items()),
+        tuple(parameters.items()),
         function.__wrapped__,
+        tuple(function.cache_info()),
+        tuple(memory_of(function).items() if parameters["maxsize"] is None else memory_of(function)),
     )
+
+
+def _dispatching_form(encoder: Encoder, function: Any) -> tuple[object, ...]:
+    return encoder.meet(function) or ("singledispatch", tuple(function.registry.items()))
+
+
+def _match_form(encoder: Encoder, match: re.Match[Any]) -> tuple[object, ...]:
+    return ("re.Match", match.re, match.string, match.pos, match.endpos, match.regs)
 
 
 _PYTHON_FORMS: dict[type, Form | None] = {
@@ -352,14 +372,13 @@ _PYTHON_FORMS: dict[type, Form | None] = {
     types.CodeType: _code_form,
     types.CellType: _cell_form,
     types.ModuleType: lambda encoder, module: ("module", module.__name__),
-    types.MappingProxyType: lambda encoder, proxy: ("mappingproxy", proxy.copy()),
+    types.MappingProxyType: lambda encoder, proxy: ("mappingproxy", behind(proxy)),
+    re.Match: _match_form,
     property: lambda encoder, p: ("property", p.fget, p.fset, p.fdel, p.__doc__),
     classmethod: lambda encoder, method: ("classmethod", method.__func__),
     staticmethod: lambda encoder, method: ("staticmethod", method.__func__),
     type(functools.lru_cache(lambda: None)): _cached_form,
-    type({}.keys()): lambda encoder, keys: ("dict_keys", tuple(keys)),
-    type({}.values()): lambda encoder, values: ("dict_values", tuple(values)),
-    type({}.items()): lambda encoder, items: ("dict_items", tuple(items)),
+    **dict.fromkeys(VIEWS, lambda encoder, view: (type(view).__name__, behind(view))),
     weakref.WeakSet: once(lambda encoder, elements: ("WeakSet", set(elements))),
     memoryview: _refuse,
 }

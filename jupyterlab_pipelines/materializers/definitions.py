@@ -46,6 +46,12 @@ def is_reference(thing: object) -> bool:
     return found is thing
 
 
+def package_of(kind: type) -> str:
+    """The top-level package that made a class; "" where the class does not say, as those made by sympy."""
+    module_name = getattr(kind, "__module__", None)
+    return module_name.partition(".")[0] if isinstance(module_name, str) else ""
+
+
 def definition_name(thing: object) -> str | None:
     """The top-level name in ``__main__`` of a carried definition, None for anything else."""
     if getattr(thing, "__module__", None) == "__main__" and is_reference(thing):

@@ -67,20 +67,28 @@ def watch_objects(array: Any) -> Any:
 
 def settle(array: Any) -> Any:
     """The same plain data, where writing to them can be seen: for what had to be decoded."""
-    if array.nbytes < SETTLED_FROM_BYTES or not hasattr(os, "memfd_create"):
+    if array.nbytes < SETTLED_FROM_BYTES:
         return array
     import numpy as np
 
+    try:
+        mapping = _in_memory_file(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    except (AttributeError, OSError):  # not Linux, or a sandbox
+        return array
+    return np.frombuffer(mapping, array.dtype).reshape(array.shape)
+
+
+def _in_memory_file(data: Any) -> mmap.mmap:
     file = os.memfd_create("jupyterlab_pipelines")
     try:
-        os.truncate(file, array.nbytes)
-        with mmap.mmap(file, 0) as shared:
-            np.frombuffer(shared, array.dtype)[:] = array.reshape(-1)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(file, left) :]
         mapping = mmap.mmap(file, 0, access=mmap.ACCESS_COPY)
         watch(mapping, file)
+        return mapping
     finally:
         os.close(file)
-    return np.frombuffer(mapping, array.dtype).reshape(array.shape)
 
 
 def find(region: Region) -> Loaded | None:

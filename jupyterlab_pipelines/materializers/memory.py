@@ -39,12 +39,13 @@ class Extent(NamedTuple):
 
 def extents_of(thing: Any, owner: Hashable) -> Iterator[Extent]:
     """The extents of an array or a frame; nothing for other objects, and for arrays of objects."""
+    kind = type(thing)  # not what a proxy says of itself
     np, pd = sys.modules.get("numpy"), sys.modules.get("pandas")
-    if np is not None and isinstance(thing, np.ndarray):
+    if np is not None and issubclass(kind, np.ndarray):
         use = Use.CHANGE if thing.flags.writeable else Use.LOOK
         region = region_of(thing)
         yield Extent(*region, use, owner, region)
-    elif pd is not None and isinstance(thing, (pd.DataFrame, pd.Series)):
+    elif pd is not None and issubclass(kind, (pd.DataFrame, pd.Series)):
         use = Use.CHANGE_OWN if _copies_on_write(pd) else Use.CHANGE
         for column in columns_of(thing):
             # Its columns lie in blocks, and a block is stored as one.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.materializers import canonical, mapped
+from jupyterlab_pipelines.materializers.reductions import has_attributes
 
 MAPPED_FROM_BYTES = 1 << 24
 """From this size on a file is mapped, so that loading costs nothing; a smaller one is read, and
@@ -86,11 +87,19 @@ def form_of(kind: type) -> Any:
         return canonical.once(_array_form)
     if kind is np.ma.MaskedArray:
         return canonical.once(_masked_form)
+    if issubclass(kind, np.ndarray) and has_attributes(kind):
+        return canonical.once(_subclass_form)
     if issubclass(kind, np.generic) and kind.__module__ == "numpy" and kind is not np.void:
         return _scalar_form
     if issubclass(kind, (np.dtype, np.ufunc)):
         return None
     return ...
+
+
+def _subclass_form(encoder: canonical.Encoder, array: Any) -> tuple[object, ...]:
+    import numpy as np
+
+    return ("numpy.ndarray", type(array), array.view(np.ndarray), vars(array))
 
 
 def _scalar_form(encoder: canonical.Encoder, scalar: Any) -> tuple[object, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copyreg
 import io
+import tempfile
 import threading
 import types
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +26,12 @@ NEVER_CARRIED = (
     io.BufferedWriter,
     io.BufferedRandom,
     memoryview,
+    weakref.finalize,
+    tempfile.TemporaryDirectory,
+    tempfile._TemporaryFileWrapper,
 )
-"""Cloudpickle would carry these as something else, such as an open file as its text."""
+"""Cloudpickle would carry these as something else, such as an open file as its text, or they clean up behind
+themselves when their process ends."""
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.materializers import canonical, mapped
+from jupyterlab_pipelines.materializers.definitions import package_of
 from jupyterlab_pipelines.materializers.json import MATERIALIZER as JSON
 
 _LAYOUT = b"jupyterlab_pipelines.pandas"
@@ -90,7 +91,8 @@ class PandasMaterializer:
         series = [pd.Series(array, index, array.dtype, copy=False) for array in arrays]
         value: Any
         if "name" in layout:
-            value = series[0].rename(layout["name"])
+            value = series[0]
+            value.name = layout["name"]
         else:
             value = pd.DataFrame(dict(enumerate(series)), index, copy=False)
             value.columns = _labels_from_json(layout["columns"])
@@ -426,7 +428,7 @@ def form_of(kind: type) -> Any:
         return canonical.once(_frame_form)
     if kind is pd.Series:
         return canonical.once(_series_form)
-    if issubclass(kind, pd.Index) and kind.__module__.partition(".")[0] == "pandas":
+    if issubclass(kind, pd.Index) and package_of(kind) == "pandas":
         return _index_form
     if issubclass(kind, pd.api.extensions.ExtensionArray):
         return canonical.once(lambda encoder, array: ("pandas array", *_array_forms(encoder, [array])))

@@ -9,11 +9,12 @@ import io
 import pickle
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from jupyterlab_pipelines.materializers import canonical, container
+from jupyterlab_pipelines.materializers import canonical, container, reductions
 from jupyterlab_pipelines.materializers.definitions import definition_name, is_of_notebook, is_reference
 from jupyterlab_pipelines.materializers.memory import Region, bytes_of, find_region, view
 from jupyterlab_pipelines.materializers.obstacles import NEVER_CARRIED, explaining
@@ -76,8 +77,14 @@ def _pickler_class() -> Any:
                 if name is not None:
                     self.referenced.add(name)
                     return NotImplemented
-                if isinstance(thing, _CACHED) and not is_reference(thing):
-                    return _cached, (thing.__wrapped__, thing.cache_parameters())
+                if isinstance(thing, type):
+                    self._note_names(thing)
+                    parts = reductions.type_parts(thing)
+                    return _made_once(super().reducer_override(thing), thing) if parts is None else parts
+                if isinstance(thing, reductions.CACHED) and not is_reference(thing):
+                    return reductions.cached_parts(thing)
+                if reductions.is_dispatching(thing) and not is_reference(thing):
+                    return reductions.dispatching_parts(thing)
                 if Base is not _PlainPickler and _is_made_in_notebook(thing):
                     self.referenced |= canonical.globals_read(thing.__code__) - vars(builtins).keys()
                     return _function_by_value(thing, self._cell)
@@ -89,13 +96,46 @@ def _pickler_class() -> Any:
                     return _as_view(thing, region, self.regions[region])
                 if not thing.flags.forc and not thing.flags.writeable:
                     return _as_contiguous(thing).__reduce_ex__(5)
+            else:
+                parts = reductions.reduction_of(thing)
+                if parts is not None:
+                    return parts
             return super().reducer_override(thing)
+
+        def _note_names(self, cls: type) -> None:
+            """A class that is stored by value may be changed by a later step, by its name."""
+            if cls.__module__ == "__main__":
+                names = vars(sys.modules["__main__"]).items()
+                self.referenced.update(name for name, value in list(names) if value is cls)
 
         def _cell(self, cell: Any) -> _Cell:
             # The cell is kept, so that no other one gets its id.
             return self.cells.setdefault(id(cell), (cell, _Cell()))[1]
 
     return Pickler
+
+
+_complete: weakref.WeakSet[type] = weakref.WeakSet()
+"""Classes that came by value, or went: what is loaded later must not set them back."""
+
+
+def _made_once(parts: Any, cls: type) -> Any:
+    """The reduction of a class by value, whose content counts only where the class is not there yet.
+
+    Several stored values bring their class with them; cloudpickle makes one class of them.
+    """
+    if not isinstance(parts, tuple) or len(parts) != 6:
+        return parts
+    _complete.add(cls)
+    make, arguments, state, items, pairs, setter = parts
+    return make, arguments, (setter, state), items, pairs, _complete_class
+
+
+def _complete_class(cls: type, state: Any) -> None:
+    if cls not in _complete:
+        _complete.add(cls)
+        setter, content = state
+        setter(cls, content)
 
 
 def _is_made_in_notebook(thing: Any) -> TypeGuard[types.FunctionType]:
@@ -145,12 +185,7 @@ def _complete_function(function: Any, state: Any) -> None:
         function.__closure__[number].cell_contents = value
 
 
-_CACHED = type(functools.lru_cache(lambda: None))
-_DEFINITIONS = (type, types.FunctionType, _CACHED)
-
-
-def _cached(function: Any, parameters: dict[str, Any]) -> Any:
-    return functools.lru_cache(**parameters)(function)
+_DEFINITIONS = (type, types.FunctionType, reductions.CACHED)
 
 
 class _PlainPickler(pickle.Pickler):

@@ -33,7 +33,11 @@ class PolarsMaterializer:
         # A series is written as a frame of one column; the column's name tells which it was.
         is_series = isinstance(value, pl.Series)
         frame = pl.DataFrame([value.alias(_SERIES + value.name)]) if is_series else value
-        frame.write_ipc(path, compression="uncompressed")
+        try:
+            # In one piece, as most frames are: many would be loaded as many.
+            frame.write_ipc(path, compression="uncompressed", record_batch_size=max(1, frame.height))
+        except TypeError:  # an older polars
+            frame.write_ipc(path, compression="uncompressed")
         return ()
 
     def read(self, path: Path) -> object:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from jupyterlab_pipelines.materializers.definitions import package_of
+
 ROWS, COLUMNS = 20, 30
 PREVIEW_BYTES = 20_000
 _TEXT_LENGTHS = (80, 40, 20, 8)
@@ -76,7 +78,7 @@ def _is(value: object, *names: str) -> bool:
     for path in names:
         module, _, name = path.rpartition(".")
         kind = vars(sys.modules[module]).get(name) if module in sys.modules else None
-        if isinstance(kind, type) and isinstance(value, kind):
+        if isinstance(kind, type) and issubclass(type(value), kind):
             return True
     return False
 
@@ -197,7 +199,7 @@ _QUICKLY_WRITTEN = frozenset(
 def _is_quickly_written(thing: object) -> bool:
     if _is(thing, "numpy.ndarray", "pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series"):
         return False
-    return type(thing).__module__.partition(".")[0] in _QUICKLY_WRITTEN
+    return package_of(type(thing)) in _QUICKLY_WRITTEN
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from jupyterlab_pipelines.materializers.base import materializer_named
-from jupyterlab_pipelines.materializers.definitions import is_reference
+from jupyterlab_pipelines.materializers.definitions import is_reference, package_of
 from jupyterlab_pipelines.materializers.memory import (
     Extent,
     Region,
@@ -22,6 +22,7 @@ from jupyterlab_pipelines.materializers.memory import (
     noticed_overlaps,
     shared_regions,
 )
+from jupyterlab_pipelines.materializers.reductions import CACHED, VIEWS
 
 LOOKED_AT = 200_000
 """Objects per value. What lies beyond is taken to be shared with nobody."""
@@ -41,7 +42,7 @@ def shared_groups(values: Mapping[str, object]) -> list[frozenset[str]]:
     extents: list[Extent] = []
     alive: list[object] = []  # so that every id stays its owner's
     for name, value in values.items():
-        for thing in mutable_objects(value):
+        for thing in own_objects(value) if isinstance(value, type) else mutable_objects(value):
             alive.append(thing)
             groups.join(name, owner.setdefault(id(thing), name))
             extents.extend(extents_of(thing, name))
@@ -103,7 +104,7 @@ def shared_memory(value: object) -> list[Region]:
 _ATOMS = frozenset(
     {type(None), bool, int, float, complex, str, bytes, range, slice, type(...), types.CodeType}
 )
-_PASSED_THROUGH = (tuple, frozenset, types.MappingProxyType, types.MethodType)
+_PASSED_THROUGH = (tuple, frozenset, types.MappingProxyType, types.MethodType, *VIEWS)
 """Immutable themselves, but what they hold may not be."""
 
 
@@ -127,6 +128,27 @@ def mutable_objects(value: object, limit: int = LOOKED_AT) -> Iterator[Any]:
         level = following
 
 
+def own_objects(definition: object) -> Iterator[Any]:
+    """Mutable objects that a function or class of the notebook holds: attributes, defaults, variables."""
+    if getattr(definition, "__module__", None) != "__main__":
+        return
+    if isinstance(definition, type):
+        for member in list(vars(definition).values()):
+            if isinstance(member, types.FunctionType):
+                yield from own_objects(member)
+            elif not isinstance(member, _OF_CLASSES):
+                yield from mutable_objects(member)
+    elif isinstance(definition, types.FunctionType):
+        for part in _parts(definition):
+            yield from () if part is None else mutable_objects(part)
+
+
+_OF_CLASSES = (
+    *(property, classmethod, staticmethod, types.GetSetDescriptorType, types.MemberDescriptorType),
+    *(type(None), str, int, float, Enum),
+)
+
+
 def _is_nobodys(thing: object) -> bool:
     """Immutable, or found by name where it is loaded."""
     if isinstance(thing, (type, types.ModuleType, Enum)):
@@ -135,7 +157,7 @@ def _is_nobodys(thing: object) -> bool:
         return True
     if isinstance(thing, types.BuiltinFunctionType):  # `len`, but not `xs.append`
         return isinstance(thing.__self__, (type, types.ModuleType, type(None)))
-    if isinstance(thing, types.FunctionType):
+    if isinstance(thing, (types.FunctionType, CACHED)):
         return is_reference(thing)
     from jupyterlab_pipelines.materializers.canonical import is_immutable
 
@@ -146,16 +168,17 @@ def _is_nobodys(thing: object) -> bool:
 
 
 def _parts(thing: Any) -> list[Any]:
+    kind = type(thing)  # not what a proxy says of itself
     np, pd = sys.modules.get("numpy"), sys.modules.get("pandas")
     if isinstance(thing, types.FunctionType):
         return [*(thing.__closure__ or ()), thing.__defaults__, thing.__kwdefaults__, thing.__dict__]
-    if np is not None and isinstance(thing, np.ndarray):
+    if np is not None and issubclass(kind, np.ndarray):
         return _items_of(thing) if thing.dtype == object else []
-    if pd is not None and isinstance(thing, (pd.DataFrame, pd.Series)):
+    if pd is not None and issubclass(kind, (pd.DataFrame, pd.Series)):
         items = [_items_of(column) for column in columns_of(thing) if column.dtype == object]
         own = [getattr(thing, name, None) for name in type(thing)._metadata]  # of subclasses
         return [*itertools.chain(*items), thing.attrs, *own]
-    if type(thing).__module__.partition(".")[0] in ("polars", "pyarrow"):
+    if package_of(kind) in ("polars", "pyarrow"):
         return []
     if isinstance(thing, weakref.ref):
         return [thing()]

@@ -14,6 +14,7 @@ that a value *has* changed.
 
 from __future__ import annotations
 
+import mmap
 import sys
 import weakref
 from typing import Any
@@ -93,6 +94,14 @@ class _Places:
         if self.bytes_left < 0:
             raise _TooDearError
 
+    def add(self, region: Region) -> None:
+        """Columns follow each other in a file: of a wide frame a few regions are left."""
+        last = self.regions[-1] if self.regions else Region(0, 0)
+        if 0 <= region.start - last.stop < mmap.PAGESIZE:
+            self.regions[-1] = Region(last.start, region.stop)
+        else:
+            self.regions.append(region)
+
     def find(self, region: Region) -> mapped.Loaded | None:
         loaded = mapped.find(region)
         if loaded is not None and (not self.owners or self.owners[-1] is not loaded.owner):
@@ -151,17 +160,18 @@ class _Encoder(canonical.Encoder):
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         return (str(column.type), *map(self._chunk, chunks))
 
-    def _array(self, array: Any) -> tuple[object, ...]:
+    def _array(self, array: Any) -> object:
         """Where it lies; of an array that was not loaded what is in it as well."""
         if not array.size:
-            return ("empty",)
+            return "empty"
         region = region_of(array)
-        place = (region.start, array.strides)
+        # One object is encoded faster than several.
+        place = f"{region.start} {array.dtype.str} {array.shape} {array.strides}"
         if self.places.find(region) is not None:
-            self.places.regions.append(region)
+            self.places.add(region)
             return place
         self.places.spend(array.nbytes)
-        return (*place, *super().data([array]))
+        return (place, *super().data([array]))
 
     def _chunk(self, array: Any) -> tuple[object, ...]:
         """Where an Arrow array and what it consists of lie."""
@@ -171,7 +181,7 @@ class _Encoder(canonical.Encoder):
     def _buffer(self, buffer: Any) -> tuple[object, ...]:
         region = Region(buffer.address, buffer.address + buffer.size)
         if self.places.find(region) is not None:
-            self.places.regions.append(region)
+            self.places.add(region)
             return tuple(region)
         self.places.spend(buffer.size)
         return (*region, buffer.to_pybytes())

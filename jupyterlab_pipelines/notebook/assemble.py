@@ -133,6 +133,7 @@ def with_outputs(
     """
     result = copy.deepcopy(dict(content))
     outputs: dict[int, list[Any]] = {}
+    displays = _Displays()
     preamble = {
         cell.index: normal_form(cell) for step in pipeline.steps for cell in pipeline.preamble_of(step)
     }
@@ -146,7 +147,10 @@ def with_outputs(
         theirs = [cell for cell in own if _holds_code(cell)]
         ours = [index for index in step.cells if has_code(pipeline.cells[index])]
         for index, cell in zip(ours, theirs, strict=False):
-            outputs[index] = cell.get("outputs", [])
+            outputs[index] = copy.deepcopy(cell.get("outputs", []))
+        displays.add(
+            step, notebook, {id(cell): outputs[index] for index, cell in zip(ours, theirs, strict=False)}
+        )
         shown = [
             (normal_form(Cell(0, None, CellKind.SETUP, source_of(cell))), cell.get("outputs", []))
             for cell in notebook["cells"]
@@ -156,12 +160,13 @@ def with_outputs(
             same = next((entry for entry in shown if entry[0] == preamble[given.index]), None)
             if same is not None:
                 shown.remove(same)
-                outputs.setdefault(given.index, same[1])
+                outputs.setdefault(given.index, copy.deepcopy(same[1]))
+    displays.update()
     count = 0
     for index, cell in enumerate(result["cells"]):
         if cell.get("cell_type") != "code":
             continue
-        cell["outputs"] = copy.deepcopy(outputs.get(index, []))
+        cell["outputs"] = outputs.get(index, [])
         cell["execution_count"] = None
         if index in outputs and pipeline.cells[index].source.strip():
             count += 1
@@ -170,6 +175,31 @@ def with_outputs(
             if output.get("output_type") == "execute_result":
                 output["execution_count"] = cell["execution_count"]
     return result
+
+
+class _Displays:
+    """What steps have shown under a `display_id`: the last of it shows in all places of that id."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[int, Mapping[str, Any], list[list[Any] | None]]] = []
+
+    def add(self, step: Step, notebook: Mapping[str, Any], outputs: Mapping[int, list[Any]]) -> None:
+        """Note a step's; `outputs` has, by the `id` of a cell of its notebook, where its outputs go."""
+        shown = notebook["metadata"].get(METADATA, {}).get("displays")
+        if shown:
+            self._steps.append((step.cells[0], shown, [outputs.get(id(cell)) for cell in notebook["cells"]]))
+
+    def update(self) -> None:
+        last: dict[str, Any] = {}
+        for _, displays, _ in sorted(self._steps, key=lambda entry: entry[0]):
+            last |= displays
+        for _, displays, outputs in self._steps:
+            for display_id, display in displays.items():
+                for cell, number in display["places"]:
+                    place = outputs[cell]
+                    if place is not None and number < len(place):
+                        place[number]["data"] = copy.deepcopy(last[display_id]["data"])
+                        place[number]["metadata"] = copy.deepcopy(last[display_id]["metadata"])
 
 
 def _holds_code(cell: Mapping[str, Any]) -> bool:

@@ -131,11 +131,13 @@ class _Walk:
     @staticmethod
     def _may_meet(uses: Mapping[str, FileUse], unseen: Mapping[str, FileUse], other: str, step: str) -> bool:
         """Whether two steps may touch the same file, one of them at least writing, and it was not seen."""
-        for one, two in ((other, step), (step, other)):
-            if FileUse.WRITE in uses[one] and uses[two] & (FileUse.READ | FileUse.WRITE):
-                if FileUse.WRITE in unseen[one] or unseen[two] & (FileUse.READ | FileUse.WRITE):
-                    return True
-        return False
+        touches = FileUse.READ | FileUse.WRITE
+        return any(
+            FileUse.WRITE in uses[one]
+            and bool(uses[two] & touches)
+            and (FileUse.WRITE in unseen[one] or bool(unseen[two] & touches))
+            for one, two in ((other, step), (step, other))
+        )
 
     def _get(self, step: str, path: str, file: _File) -> None:
         if file.writer is not None and self._may_follow(step, file.writer):

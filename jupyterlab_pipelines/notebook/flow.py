@@ -60,6 +60,9 @@ GIVEN = frozenset(dir(builtins)) | {
 }
 """Names that every kernel has before the first cell."""
 
+HISTORY = re.compile(r"(_{1,3}|_i{0,3}\d*|_?In|_?Out|_[io]h)\Z")
+"""Names of what cells have shown, and of their text, unless the notebook binds them."""
+
 SETTER = re.compile(
     r"(set|use|enable|disable|configure|register|reset|extension|theme|filterwarnings|simplefilter|basicConfig"
     r"|set_\w+|use_\w+|enable_\w+|disable_\w+|register_\w+|unregister_\w+|reset_\w+|restore_\w+|init_\w+)\Z"
@@ -275,6 +278,9 @@ class _Flow:
         self.passed_on: dict[str, _PassedOn] = {}
         self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
+        self.rebound = _rebound(outline)
+        # Steps that read what other cells have shown.
+        self.looks_back: set[str] = set()
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
         self._annotations_are_lazy = False
@@ -311,9 +317,13 @@ class _Flow:
             for name in self._seen:
                 if name.startswith(AMBIENT):
                     self._resolve(step, name, self._seen)
+            missed = self.learned.get(step, Effects()).missed
+            self._read(step, sorted(missed), self._seen, cell.index, missed)
             self._configure(step)
         for number, statement in enumerate(code.statements):
             self._read_statement(step, (cell.index, number), statement)
+            if self._looks_back(step, cell.index, statement):
+                self.looks_back.add(step)
         if self._last_cell[step] == cell.index:
             self._apply_learned(step, (cell.index, END))
 
@@ -349,12 +359,15 @@ class _Flow:
         together = {name for name in statement.reads if self._is_setup_value(name)} if written else set()
         for name in statement.mutates - statement.binds:
             together |= self._sharing_with(name)
+        before = [(name, self._seen[name]) for name in together if name in self._seen]
         for name in written:
             only_changes = name in statement.mutates and name not in statement.binds
             if only_changes and name in self._seen and self._seen[name].is_definition:
                 continue
             self._seen[name] = self._binding(None, name, position, statement)
-        self._link(None, together | written)
+        bound = [*before, *((name, self._seen[name]) for name in written if name in self._seen)]
+        if len(bound) > 1:
+            self.links.append(_Link(None, tuple(bound)))
         for name in statement.deletes:
             self._seen.pop(name, None)
 
@@ -401,7 +414,7 @@ class _Flow:
         deleted = [self._sharing_with(name) for name in statement.deletes if name in self._seen]
         mutates |= {name for together in deleted for name in together if self._is_seen_uncarriable(name)}
         mutates = {name for name in mutates if not self._is_module(name)}
-        if _configures(statement, {name for name in statement.reads if self._is_module(name)}):
+        if _configures(statement, {name for name in statement.reads if self._is_imported(name)}):
             self.configurations.append(self._binding(step, "*", position, statement))
         binds |= statement.may_bind | statement.may_delete
         for name in sorted((binds | mutates | statement.deletes) - reader.own):
@@ -443,11 +456,23 @@ class _Flow:
         for group in effects.shared:
             self._link(step, group)
 
+    def _is_imported(self, name: str) -> bool:
+        """Also by a star import, as far as one can know."""
+        by_star = bool(self.star_imports) and name not in self._seen and name not in GIVEN
+        return by_star or self._is_module(name)
+
     def _is_module(self, name: str) -> bool:
         """`np.append(xs, 1)` does not change `np`."""
         binding = self._seen.get(name)
         statement = None if binding is None else binding.statement
         return statement is not None and statement.kind is StatementKind.IMPORT
+
+    def _looks_back(self, step: str, cell_index: int, statement: Statement) -> bool:
+        """Whether a statement reads what a cell of another step has shown: `_`, `Out[3]`."""
+        names = {name for name in statement.reads | statement.deferred if HISTORY.match(name)}
+        before = [cell for cell in self.outline.cells[:cell_index] if cell.kind is not CellKind.TEXT]
+        shown_here = bool(before) and before[-1].step == step
+        return bool(names - self._seen.keys() - self.readers[step].own - ({"_"} if shown_here else set()))
 
     def _changed_arguments(self, statement: Statement) -> set[str]:
         """Names passed to functions of the notebook that change that parameter in place."""
@@ -635,7 +660,8 @@ class _Flow:
             return bool(self.star_imports) or self.opaque == step or name in GIVEN
         if binding.owner == step:
             return True
-        if name in reader.own and binding.owner is not None:
+        # What an input refers to is read when the step begins, before it binds the name itself.
+        if name in reader.own and binding.owner is not None and seen is self._seen:
             self._refuse_interleaved(step, name, binding)
         if binding.owner is None:
             if name in self.parameters and not binding.is_definition:
@@ -680,12 +706,14 @@ class _Flow:
         none of the notebook's functions among that (a decorator that registers) changes anything.
         """
         assert binding.statement is not None
-        if binding.statement.opaque:
+        if binding.statement.opaque or not self.rebound.isdisjoint(binding.statement.binds):
             return False
         for name, then in binding.reads.items():
             now = seen.get(name)
             if then is None and now is None:
                 continue
+            if then is None and now is not None and (now.owner, now.position[1]) == (binding.owner, END):
+                continue  # its step bound it in a way that only the run could show: a star import
             if then is None or now is None or (then.owner, then.position) != (now.owner, now.position):
                 return False
             if now.statement is not None and depth < MOST_DEFINITIONS:
@@ -859,6 +887,7 @@ class _Flow:
                 defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),
                 files=tuple(files.finals.get(name, ())),
+                rebound=tuple(sorted(self.rebound)),
                 unit=units.get(name),
                 reads_files=FileUse.READ in self.file_use[name],
                 writes_files=FileUse.WRITE in self.file_use[name],
@@ -900,10 +929,16 @@ class _Flow:
     def _units(self) -> dict[str, Unit]:
         """Let steps that share what cannot be stored go on in one kernel, each where the one before it ended."""
         joined = [
-            (binding.owner, step, name)
+            (binding.owner, step, name.removeprefix(AMBIENT))
             for step, reader in self.readers.items()
             for name, binding in reader.inputs.items()
             if binding.owner is not None and self._is_uncarriable(name, binding)
+        ]
+        joined += [
+            (other, step, "_")
+            for step in self.looks_back
+            for other in self.tags
+            if self._cells_of(other)[-1] < self._cells_of(step)[0]
         ]
         units = find_units(
             list(self.tags),
@@ -998,6 +1033,21 @@ class _Flow:
                 yield Warning("undefined_name", f"{where} {why}.", step, cell_index)
 
 
+def _rebound(outline: Outline) -> frozenset[str]:
+    """Names of functions and classes of steps that another statement of a step binds as well."""
+    sources: dict[str, set[str]] = {}
+    defined: set[str] = set()
+    for cell in outline.cells:
+        if cell.step is None:
+            continue
+        for statement in _analyse(cell).statements:
+            for name in statement.binds | statement.may_bind:
+                sources.setdefault(name, set()).add(statement.normalised)
+            if statement.kind is StatementKind.DEFINITION:
+                defined |= statement.binds
+    return frozenset(name for name in defined if len(sources[name]) > 1)
+
+
 def _reached(name: str, binding: _Binding, links: Iterable[_Link]) -> dict[str, set[int]]:
     """What shares objects with `name` bound to `binding`: by name, the ids of its bindings.
 
@@ -1069,7 +1119,7 @@ def _configures(statement: Statement, modules: set[str]) -> bool:
     call = tree.value
     if isinstance(call.func, ast.Name) and call.func.id in ("setattr", "delattr") and call.args:
         return _root(call.args[0]) in modules
-    return isinstance(call.func, ast.Attribute) and _registers(call.func, modules)
+    return _registers(call.func, modules)
 
 
 def _registers(function: ast.expr, modules: set[str]) -> bool:

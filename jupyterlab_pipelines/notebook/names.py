@@ -284,7 +284,7 @@ def _kind(node: ast.stmt) -> StatementKind:
         or type(node).__name__ == "TypeAlias"
     ):
         return StatementKind.DEFINITION
-    if _named_lambda(node):
+    if _named_lambda(node) or _makes_type_variable(node):
         return StatementKind.DEFINITION
     return StatementKind.OTHER
 
@@ -307,6 +307,16 @@ def _only_imports(node: ast.stmt) -> bool:
         or (isinstance(inner, ast.Assign) and isinstance(inner.value, ast.Constant))
         for block in blocks
         for inner in block
+    )
+
+
+def _makes_type_variable(node: ast.AST) -> bool:
+    """``T = TypeVar("T")``"""
+    return (
+        isinstance(node, ast.Assign)
+        and all(isinstance(target, ast.Name) for target in node.targets)
+        and isinstance(node.value, ast.Call)
+        and _last_name(node.value) in ("TypeVar", "ParamSpec", "TypeVarTuple", "NewType")
     )
 
 
@@ -1062,7 +1072,8 @@ class _Walk:
             self._names_in_queries(name, node)
             if name == "import_module":
                 self._imported_dynamically(node)
-        elif isinstance(self._variable(name, self._scope), str):
+        self._names_in_formulas(node)
+        if method is None and isinstance(self._variable(name, self._scope), str):
             self._calls.append(
                 (
                     name,
@@ -1124,6 +1135,13 @@ class _Walk:
             for found in _LOCAL_IN_QUERY.findall(text) + _TABLE_IN_QUERY.findall(text):
                 self._mention(found)
             if name in ("eval", "evaluate"):
+                for found in _IDENTIFIER.findall(text):
+                    self._mention(found)
+
+    def _names_in_formulas(self, node: ast.Call) -> None:
+        """``"y ~ scaled(x)"``: patsy and formulaic look up names where the function was called from."""
+        for text in _strings([*node.args, *(keyword.value for keyword in node.keywords)]):
+            if "~" in text and "~/" not in text:
                 for found in _IDENTIFIER.findall(text):
                     self._mention(found)
 

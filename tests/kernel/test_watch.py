@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.kernel.runtime.inputs import load_references, reference
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references, reference, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.watch import Watch
 from jupyterlab_pipelines.materializers import numpy as numpy_materializer
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -30,6 +30,7 @@ NOTHING: dict[str, Any] = {
     "setup_values": [],
     "definitions": [],
     "sources": [],
+    "held": [],
     "imports": [],
     "seeds": False,
     "is_seeded": False,
@@ -55,6 +56,7 @@ def a_step(store: Path, **inputs: Any) -> Iterator[tuple[dict[str, Any], Callabl
         artifacts.add(digests[name], lambda path, m=materializer, v=value: m.write(v, path))
         references[name] = reference(materializer.name, digests[name], None)
     namespace = load_references(store, references)
+    take_snapshots(namespace, references)
     wanted = [*inputs]
     watch = Watch({**NOTHING, "inputs": digests, "wanted": wanted, "leaves": wanted}, namespace, store)
     yield namespace, watch.finish
@@ -82,6 +84,22 @@ def test_an_input_that_is_passed_through_is_not_digested(
     assert mutated(report) == []
     assert [(output["name"], output["kind"]) for output in report["outputs"]] == [("df", "value")]
     assert namespace["df"] is before
+
+
+def test_a_value_that_one_step_changed_and_the_next_one_changed_back_was_changed_twice(
+    tmp_path: Path,
+) -> None:
+    with a_step(tmp_path, df=frame()) as (namespace, finish):
+        namespace["df"].index.name = "row"
+        report = finish()
+    assert mutated(report) == ["df"]
+    (output,) = report["outputs"]
+
+    # In the same process, where nothing is loaded again.
+    spec = {**NOTHING, "inputs": {"df": output["digest"]}, "wanted": ["df"], "leaves": ["df"]}
+    following = Watch(spec, namespace, tmp_path)
+    namespace["df"].index.name = None
+    assert mutated(following.finish()) == ["df"]
 
 
 def test_a_value_that_was_changed_is_digested_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

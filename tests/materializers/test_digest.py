@@ -24,6 +24,7 @@ from jupyterlab_pipelines.materializers import (
     digest_of,
     materializer_of,
 )
+from jupyterlab_pipelines.materializers import numpy as numpy_materializer
 
 from .exact import assert_same
 
@@ -370,3 +371,14 @@ def test_large_values_are_quick() -> None:
     digest_of(frame)
     digest_of(list(range(1_000_000)))
     assert time.perf_counter() - started < 10  # 0.3 s on an idle machine
+
+
+def test_columns_that_are_hashed_by_several_threads_have_the_same_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(1)
+    in_a_block = pd.DataFrame(rng.random((10_000, 20))).rename(columns=str)
+    side_by_side = pd.DataFrame({name: in_a_block[name].to_numpy(copy=True) for name in in_a_block})
+    one_after_the_other = digest_of(in_a_block)
+    monkeypatch.setattr(numpy_materializer, "_THREADS_FROM_BYTES", 0)
+    assert digest_of(in_a_block) == digest_of(side_by_side) == one_after_the_other

@@ -189,6 +189,36 @@ CASES: dict[str, Notebook] = {
     "a default argument that its own step changes": steps(
         "def f(x, seen=[]):\n    seen.append(x)\n    return list(seen)\nf(1)", "f(2)", "print(f(3))"
     ),
+    "a function in a formula": steps(
+        "df = pd.DataFrame({'a': [1.0, 2.0, 3.0]})",
+        "def doubled(x): return 2 * x",
+        "shift = 1",
+        "from tests.truth.library import evaluate\nprint(evaluate('doubled(a) ~ a + shift', df))",
+        "formula = 'doubled(a) + shift'",
+        "from tests.truth.library import evaluate\nprint(evaluate(formula, df))",
+    ),
+    "a setting made by a function that a star import brought": steps(
+        "from tests.truth.library import *\ninit_styles('pretty')", "Styled()", "x = 1\nStyled()", setup=""
+    ),
+    "a setting made by a function that was imported": steps(
+        "from tests.truth.library import init_styles",
+        "init_styles('pretty')",
+        "from tests.truth.library import Styled\nStyled()",
+    ),
+    "a class that names no module": steps(
+        "Odd = type('Odd', (), {'__module__': None, 'a': 1})\nodd = Odd()",
+        "print(isinstance(odd, Odd), odd.a)",
+    ),
+    "a proxy that says it is a frame": steps(
+        "class Proxy:\n    def __init__(self, frame): self.frame = frame\n"
+        "    @property\n    def __class__(self): return type(self.frame)\n"
+        "    def __reduce__(self): return (Proxy, (self.frame,))",
+        "p = Proxy(pd.DataFrame({'a': [1, 2]}))",
+        "print(isinstance(p, pd.DataFrame), p.frame.a.sum())",
+    ),
+    "a private name of the notebook's own": steps(
+        "_p = 1\n_j = [2]", "_j.append(_p)\n_p += 1", "print(_p, _j)"
+    ),
     "a counter by global": steps(
         "count = 0\ndef inc():\n    global count\n    count += 1",
         "inc(); inc()",
@@ -329,6 +359,177 @@ CASES: dict[str, Notebook] = {
     "a generator that nobody needs later": steps("g = (i for i in range(3))\nn = next(g)", "print(n)"),
     "a lock that nobody needs later": steps(
         "import threading\nlock = threading.Lock()\nwith lock:\n    n = 1", "print(n)"
+    ),
+    # -- definitions that are more than their source ----------------------------------------------
+    "definitions that are bound again, and what still refers to the first ones": steps(
+        "class A:\n    def hi(self): return 'old'\na = A(); Old = A\ndef f(): return 1\ng = f",
+        "class A:\n    def hi(self): return 'new'\nb = A()\ndef f(): return g() + 10",
+        "print(a.hi(), b.hi(), isinstance(a, A), type(a) is Old, type(b) is A, f(), g())",
+        "A.hi = lambda self: f'changed {f()}'",
+        "print(a.hi(), b.hi())",
+        setup="",
+    ),
+    "a class that is made by a call, or in a function, and changed by name": steps(
+        "def make(n):\n    class Local:\n        v = n\n        def get(self): return self.v * K\n"
+        "    return Local\nL1, L2 = make(1), make(2)\nPt = type('Pt', (), {'x': 1, 'm': lambda s: s.x + K})\nK = 1",
+        "a, b, p = L1(), L2(), Pt()",
+        "K = 3\nL1.v = 7",
+        "Pt.x = 5",
+        "print(a.get(), b.get(), p.m(), type(a) is L1, type(p) is Pt, isinstance(b, L1))",
+        setup="",
+    ),
+    "an object that a class and its instances share": steps(
+        "class S:\n    EMPTY = object()\n    def __init__(self, v=EMPTY): self.v = v",
+        "a, b = S(), S(1)",
+        "print(a.v is S.EMPTY, b.v is S.EMPTY)",
+        "c = [a, S.EMPTY]",
+        "print(c[1] is a.v, c[1] is S.EMPTY)",
+        setup="",
+    ),
+    "functions that remember": steps(
+        "from functools import cache, lru_cache, singledispatch\ncalls = []\n"
+        "@cache\ndef f(x, *, k=1):\n    calls.append(x)\n    return [x, k]\n"
+        "@lru_cache(maxsize=2, typed=True)\ndef g(a, b=2):\n    calls.append((a, b))\n    return a\n"
+        "class Memo:\n    def __init__(self, f): self.f, self.known = f, {}\n"
+        "    def __call__(self, x): return self.known.setdefault(x, self.f(x))\n"
+        "@singledispatch\ndef show(x): return 'object'",
+        "r = f(1); f((1, 2), k=3); g(1); g(1.0); g(1, b=5)\n"
+        "@Memo\ndef square(x): return x * x\n@show.register\ndef _(x: int): return 'int'\n"
+        "@show.register(list)\ndef _show_list(x): return 'list'",
+        "print(f(1) is r, f((1, 2), k=3), calls, f.cache_info(), square(3))",
+        "g(1, b=5); print(calls, g.cache_info(), square.known, show(1), show([]), show(''))",
+        setup="",
+    ),
+    "annotations that are asked for": notebook(
+        cell(
+            "from __future__ import annotations\nfrom dataclasses import dataclass\nimport typing", step="a"
+        ),
+        cell(
+            "@dataclass\nclass Node:\n    value: int\n    next: Node | None = None\n    kind: Kind = None",
+            step="b",
+        ),
+        cell("class Kind: pass\nT = typing.TypeVar('T')", step="c"),
+        cell("def f(x: 'Kind', y: list[Kind]) -> 'Node': ...\nclass Box(typing.Generic[T]): pass", step="d"),
+        cell("n = Node(1, Node(2), Kind())\nbox = Box[int]()", step="e"),
+        cell("print(typing.get_type_hints(Node), typing.get_type_hints(f))", step="f"),
+        cell("print(n.next, type(n.kind) is Kind, type(box) is Box, box.__orig_class__)", step="g"),
+    ),
+    "a decorator that evaluates names in text": steps(
+        "def model(cls):\n    kinds = {k: eval(v) for k, v in cls.__annotations__.items()}\n"
+        "    def init(self, **given):\n        for k, kind in kinds.items(): setattr(self, k, kind(given[k]))\n"
+        "    cls.__init__ = init\n    return cls\nNum = float",
+        "@model\nclass M:\n    a: 'Num'",
+        "m = M(a='1.5')",
+        "Num = int\nprint(m.a, M(a='3').a)",
+        setup="",
+    ),
+    "names that are bound without being said": steps(
+        "exec('a1 = 1')\nglobals().update(a2=2)\nvars()['a3'] = 3",
+        "import sys\nsetattr(sys.modules['__main__'], 'a4', 4)\nimport __main__; __main__.a5 = 5",
+        "print(a1, a2, a3, a4, a5)",
+        "for i in range(2): globals()[f'v{i}'] = i * 10",
+        "exec(compile('v0 += 1', 'x', 'exec'))\ndel globals()['a1']",
+        "print(v0, v1, 'a1' in globals())",
+        setup="",
+    ),
+    # -- values that pickle would change -------------------------------------------------------------
+    "views, proxies, exceptions, matches": steps(
+        "import re, types\nd = {'a': 1}; views = [d.keys(), d.values(), d.items()]\n"
+        "proxy = types.MappingProxyType(d)\nm = re.search('(b)(?P<x>c)', 'abcd'); Function = type(lambda: 0)\n"
+        "class E(Exception):\n    def __init__(self, text, code):\n        super().__init__(text)\n"
+        "        self.code = code\n"
+        "try:\n    raise E('bad', 3) from ValueError('why')\nexcept E as error:\n    kept = error",
+        "d['b'] = 2",
+        "print(*map(list, views), dict(proxy), m.group('x'), m.span(), Function is types.FunctionType)",
+        "print(kept, kept.code, repr(kept.__cause__), type(kept) is E)",
+        setup="",
+    ),
+    "objects with attributes of their own making": steps(
+        "class Wrapped:\n    def __init__(self, inner): self.inner = inner\n"
+        "    def __getattr__(self, name): return getattr(self.inner, name)\n"
+        "class Unit(np.ndarray):\n    def __new__(cls, values, unit=None):\n"
+        "        made = np.asarray(values).view(cls); made.unit = unit; return made\n"
+        "    def __array_finalize__(self, other): self.unit = getattr(other, 'unit', None)\n"
+        "w, q = Wrapped([1, 2]), Unit([1., 2.], 'm')",
+        "w.append(3)",
+        "q *= 2",
+        "print(w.inner, w.count(3), q, q.unit, type(q) is Unit)",
+    ),
+    # -- more state of the process -------------------------------------------------------------------
+    "options of numpy, decimal and the interpreter": steps(
+        "import decimal, sys\nnp.set_printoptions(precision=2, suppress=True); old = np.seterr(all='ignore')\n"
+        "decimal.getcontext().prec = 5; sys.setrecursionlimit(5000)",
+        "print(np.array([1.23456, 1e-9]), np.array([1.]) / 0, decimal.Decimal(1) / 3, sys.getrecursionlimit())",
+        "np.seterr(**old); np.set_printoptions(precision=4); decimal.getcontext().prec = 8",
+        "print(np.array([1.23456, 1e-9]), np.geterr()['divide'], decimal.Decimal(1) / 3)",
+    ),
+    "what is set back": steps(
+        "import os\nos.environ['ADV_A'] = '1'; pd.options.display.max_rows = 3; os.umask(0o077)",
+        "import warnings\nwarnings.simplefilter('error')\nprint(os.environ['ADV_A'], oct(os.umask(0o022)))",
+        "del os.environ['ADV_A']; pd.reset_option('display.max_rows'); warnings.resetwarnings()",
+        "print('ADV_A' in os.environ, pd.options.display.max_rows)\nwarnings.warn('is told')",
+    ),
+    "loggers": steps(
+        "import logging, sys\nlogging.basicConfig(\n    stream=sys.stdout, level=logging.INFO, force=True,"
+        " format='%(levelname)s:%(message)s'\n)\nlog = logging.getLogger('adv')",
+        "log.info('hello')",
+        "log.setLevel(logging.ERROR)",
+        "log.info('no'); log.error('yes')",
+        setup="",
+    ),
+    "options of IPython and packages": steps(
+        "import plotly.io as pio, sklearn\n%precision 2\n%pprint",
+        "pio.templates.default = 'plotly_dark'\nsklearn.set_config(transform_output='pandas')",
+        "import plotly.graph_objects as go\nprint(go.Figure().layout.template.layout.paper_bgcolor)\n3.14159",
+        "from sklearn.preprocessing import StandardScaler\n"
+        "print(type(StandardScaler().fit_transform([[1.], [2.]])).__name__)\nlist(range(40))",
+        "get_ipython().ast_node_interactivity = 'all'",
+        "1\n2",
+        setup="",
+    ),
+    "methods and accessors added to a package's classes": steps(
+        "def top(self, n=1): return self.head(n)\npd.DataFrame.top = top\n"
+        "@pd.api.extensions.register_series_accessor('loud')\nclass Loud:\n"
+        "    def __init__(self, s): self.s = s\n    def up(self): return self.s.str.upper().tolist()",
+        "df = pd.DataFrame({'a': ['x', 'y']})",
+        "print(df.top(), df.a.loud.up())",
+    ),
+    "a module beside the notebook has a state": steps(
+        "%%writefile counting.py\ncount, items = 0, []\ndef up():\n    global count\n    count += 1\n"
+        "    items.append(count)\n",
+        "import counting\nfrom counting import items",
+        "counting.up(); counting.up()",
+        "counting.count += 5; items.append('x')",
+        "counting.up(); print(counting.count, items, items is counting.items)",
+        setup="",
+    ),
+    # -- files --------------------------------------------------------------------------------------
+    "files that are looked for, listed, moved and removed": steps(
+        "import os, shutil\nfrom pathlib import Path\nshutil.rmtree('d', ignore_errors=True); os.makedirs('d')",
+        "for n in range(3): Path(f'd/{n}.txt').write_text(str(n))",
+        "print(sorted(os.listdir('d')), os.path.exists('d/1.txt'), os.path.getsize('d/2.txt'))",
+        "os.rename('d/1.txt', 'd/9.txt')",
+        "print(os.path.exists('d/1.txt'), Path('d/9.txt').read_text())",
+        setup="",
+    ),
+    "files that Python does not open itself": steps(
+        "pd.DataFrame({'a': [1, 2]}).to_parquet('o.parquet')\n!echo shell > s.txt",
+        "print(pd.read_parquet('o.parquet'), open('s.txt').read())",
+        "pd.DataFrame({'a': [7]}).to_parquet('o.parquet')\n!echo again >> s.txt",
+        "print(pd.read_parquet('o.parquet'), open('s.txt').read())",
+    ),
+    "objects of the notebook's classes in a pickle": steps(
+        "import pickle\nclass Q:\n    def __init__(self, v): self.v = v",
+        "with open('q.pkl', 'wb') as f: pickle.dump(Q([1]), f)",
+        "with open('q.pkl', 'rb') as f: q = pickle.load(f)\nprint(q.v)",
+        "print(type(q) is Q)",
+        setup="",
+    ),
+    "a temporary folder is handed on": steps(
+        "import os, tempfile\nfolder = tempfile.mkdtemp(); path = os.path.join(folder, 'x.txt')",
+        "with open(path, 'w') as f: f.write('one')",
+        "print(open(path).read(), os.listdir(folder))",
+        setup="",
     ),
     # -- IPython ---------------------------------------------------------------------------------
     "magics and shell": notebook(

@@ -247,6 +247,23 @@ def test_who_overwrites_a_file_waits_for_who_reads_it(folder: Path) -> None:
     assert set(runs.run().values()) == {REUSED}
 
 
+@pytest.mark.parametrize("seconds", [(2, 0, 0), (0, 2, 0), (2, 1, 0)])
+def test_a_file_that_is_removed_by_a_later_step(folder: Path, seconds: tuple[int, int, int]) -> None:
+    """Whoever comes too early, or loses the file while it runs, runs again in its turn."""
+    sources = ("open('f.txt', 'w').write('text')", "print(open('f.txt').read())", "os.remove('f.txt')")
+    slow = [
+        f"import os, time\ntime.sleep({wait})\n{source}"
+        for wait, source in zip(seconds, sources, strict=True)
+    ]
+    runs = Runs(folder, notebook(*(cell(source, step=f"s{n}") for n, source in enumerate(slow))))
+
+    runs.run()
+
+    runs.same_as_run_all()
+    assert set(runs.run().values()) == {REUSED}
+    assert not (folder / "f.txt").exists()
+
+
 def test_a_file_that_grows_from_step_to_step(folder: Path) -> None:
     def document(word: str = "two") -> Notebook:
         return notebook(

@@ -15,21 +15,31 @@ from typing import Any
 
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
-from jupyterlab_pipelines.kernel.runtime.inputs import load_references
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
+from jupyterlab_pipelines.kernel.runtime.process import LocalModules
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 
 _watch: Watch | None = None
 _files: FileRecorder | None = None
+_local_modules: LocalModules | None = None
 
 
 def record_files() -> None:
-    """Note from now on which files are read and written; before a step's first cell, setup included."""
-    global _files
+    """Note from now on what is done to files, and to modules; before a step's first cell, setup included."""
+    global _files, _local_modules
     from jupyterlab_pipelines.store import find_root
 
     folder = Path(os.getcwd())
     _files = FileRecorder(folder, find_root(folder), store_folder(), _files)
     sys.addaudithook(_files.hook)
+    _files.watch_looks()
+    if _local_modules is None:
+        _local_modules = LocalModules(_files.is_projects, _look)
+
+
+def _look(name: str) -> None:
+    assert _files is not None
+    _files.look(name)
 
 
 def files() -> dict[str, Any]:
@@ -46,7 +56,7 @@ def load(**references: str) -> None:
     references
         By variable, ``materializer:stored`` or ``materializer:stored#member``.
     """
-    load_references(store_folder(), references, into=_namespace())
+    take_snapshots(load_references(store_folder(), references, into=_namespace()), references)
 
 
 def prepare(references: dict[str, str]) -> None:
@@ -60,7 +70,7 @@ def prepare(references: dict[str, str]) -> None:
 def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
     global _watch
-    _watch = Watch(spec, _namespace(), store_folder(), _files)
+    _watch = Watch(spec, _namespace(), store_folder(), _files, _local_modules)
     tell_of_definitions(_watch.defined)
 
 

@@ -1,7 +1,9 @@
 """Which files a step reads and writes, seen by an audit hook of its kernel.
 
-Python tells audit hooks of every file that it opens, whoever asks for it: `open`, pandas, numpy, zipfile.
-Libraries that open files in native code, and other processes, are not seen.
+Python tells audit hooks of every file that it opens, whoever asks for it: `open`, pandas, numpy, zipfile;
+and `os.stat` tells us who looks whether a file is there. What libraries in native code and other processes do
+is found out another way, for a step whose code looks as if it used files: files below the notebook's folder
+that changed meanwhile were written by it, and files that its code names were read.
 
 Files of installed packages, of the system, of caches and of our own store do not count; modules beside the
 notebook do. The hook never raises, and does next to nothing for a file that it has seen.
@@ -9,6 +11,7 @@ notebook do. The hook never raises, and does next to nothing for a file that it 
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.util
 import io
@@ -19,7 +22,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +41,9 @@ from jupyterlab_pipelines.files import (
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib", "/var/cache")
 IN_HOME = (".cache", ".config", ".matplotlib", ".fontconfig", ".ipython", ".jupyter", ".local/share/jupyter")
 COMPILED = "__pycache__"
+MOST_SCANNED = 20_000
+"""Files below the notebook's folder: of more, nobody looks which have changed."""
+NEVER_SCANNED = frozenset({"node_modules", COMPILED, "site-packages"})
 LISTED_BY_PYTHON = ("importlib", "pkgutil.py", "site.py")
 """Parts of the standard library that list folders in search of modules and packages."""
 
@@ -76,6 +82,8 @@ class FileRecorder:
         self.appended: set[str] = set()
         self.databases: dict[str, str] = {}
         self.made: set[str] = set()
+        self._named: set[str] = set()
+        self._before: dict[str, tuple[int, int, int]] | None = None
         opened = {} if earlier is None else {**earlier.opened_before, **earlier.writes}
         self.opened_before: dict[str, str] = {path: file_digest(path) for path in opened}
         self._is_on = True
@@ -85,6 +93,7 @@ class FileRecorder:
         self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
         self._handlers: dict[str, Callable[..., None]] = {
             "open": self._open,
+            "look": self._look,
             "os.listdir": self._list,
             "os.scandir": self._list,
             "sqlite3.connect": self._database,
@@ -110,6 +119,64 @@ class FileRecorder:
         finally:
             self._busy.now = False
 
+    def watch_looks(self) -> None:
+        """Note from now on who looks whether a file is there, how large or how old it is."""
+        for name in ("stat", "lstat"):
+            original = getattr(os, name)
+
+            @functools.wraps(original)
+            def look(path: Any, *rest: Any, _ask: Any = original, **options: Any) -> Any:
+                self.hook("look", (path,))
+                return _ask(path, *rest, **options)
+
+            for capability in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+                if original in capability:
+                    capability.add(look)
+            setattr(os, name, look)
+
+    def expect(self, names: Iterable[str], *, writes: bool) -> None:
+        """The step begins. `names`: text of it that may be paths of files that it reads unseen.
+
+        `writes`: whether it may write files unseen.
+        """
+        self._busy.now = True
+        for name in names:
+            path = self._path(name)
+            if path is not None and path not in self.reads and os.path.isfile(path):
+                self._read(path)
+                self._named.add(path)
+        self._before = self._scan() if writes else None
+        self._busy.now = False
+
+    def _scan(self) -> dict[str, tuple[int, int, int]] | None:
+        """Size, time of modification and number of each file below the notebook's folder."""
+        found: dict[str, tuple[int, int, int]] = {}
+        todo = [self.folder]
+        while todo:
+            with suppress(OSError), os.scandir(todo.pop()) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or entry.name in NEVER_SCANNED:
+                        continue
+                    if (entry.path + os.sep).startswith(self._left_out):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(entry.path)
+                    elif entry.is_file() and not entry.name.endswith(".ipynb"):
+                        status = entry.stat()
+                        found[entry.path] = (status.st_size, status.st_mtime_ns, status.st_ino)
+            if len(found) > MOST_SCANNED:
+                return None
+        return found
+
+    def _look_at_changes(self) -> None:
+        """What has changed without being seen was written by the step."""
+        after = None if self._before is None else self._scan()
+        if self._before is None or after is None:
+            return
+        for path in self._before.keys() | after.keys():
+            if self._before.get(path) != after.get(path) and path not in self.writes:
+                self.writes[path] = path in self._before
+
     # -- what happens ---------------------------------------------------------------------------
 
     def _open(self, name: Any, mode: str | None, flags: int) -> None:
@@ -133,6 +200,7 @@ class FileRecorder:
                 self._written(path)
 
     def _read(self, path: str) -> None:
+        self._named.discard(path)
         if path in self.reads or path in self.writes:
             return
         try:
@@ -142,6 +210,11 @@ class FileRecorder:
             return
         if stat.S_ISREG(status.st_mode):
             self.reads[path] = _Read(status, is_settled(status))
+
+    def _look(self, name: Any) -> None:
+        path = self._path(name)
+        if path is not None and not os.path.basename(path).startswith("<") and not os.path.isdir(path):
+            self._read(path)
 
     def _written(self, path: str) -> None:
         """The file is about to be written: what the step has read of it must be looked at now."""
@@ -170,8 +243,15 @@ class FileRecorder:
             self._read(path)
             self._written(path)
 
+    def _see_absence(self, name: Any) -> None:
+        """Who moves or removes a file that is not there learns that, by an error."""
+        path = self._path(name)
+        if path is not None and not os.path.lexists(path):
+            self._read(path)
+
     def _remove(self, name: Any, folder: int = -1) -> None:
         if folder == -1:  # else part of `shutil.rmtree`
+            self._see_absence(name)
             self._write(name)
 
     def _rename(self, source: Any, target: Any, *rest: Any) -> None:
@@ -240,6 +320,17 @@ class FileRecorder:
             return importlib.util.source_from_cache(path) if path.endswith(".pyc") else None
         return path
 
+    def look(self, name: str) -> None:
+        """Note that somebody looked for a file."""
+        path = self._path(name)
+        if path is not None:
+            self._read(path)
+
+    def is_projects(self, name: str) -> bool:
+        """Whether a file is one of the project's own, not of an installed package."""
+        path = self._path(name)
+        return path is not None and (path + os.sep).startswith(os.path.join(self.project, ""))
+
     def _roots_left_out(self, store: Path) -> tuple[str, ...]:
         places = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
         places |= {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -269,8 +360,13 @@ class FileRecorder:
 
     # -- the report -----------------------------------------------------------------------------
 
-    def report(self) -> dict[str, Any]:
+    def report(self, handed_on: Collection[str] = ()) -> dict[str, Any]:
         """What was seen, as JSON; nothing more is noted.
+
+        Parameters
+        ----------
+        handed_on
+            Texts that the step leaves: a temporary file counts if its path, or its folder's, is among them.
 
         Returns
         -------
@@ -287,16 +383,21 @@ class FileRecorder:
                 self.writes[path] = before != ABSENT
                 self.appended.add(path)
         self._look_at_databases()
+        self._look_at_changes()
+        for path in self._named & self.writes.keys():  # nobody knows whether it was read before
+            self.reads.pop(path, None)
         written = {}
         for path, was_there in self.writes.items():
             digest = file_digest(path)
-            if (was_there or digest != ABSENT) and not (self._is_temporary(path) and not was_there):
+            is_own = self._is_temporary(path) and not was_there and not _is_below(path, handed_on)
+            if (was_there or digest != ABSENT) and not is_own:
                 written[path] = digest
         return {
             "read": {
                 self._told(path): None if read is None else _as_json(path, read)
                 for path, read in self.reads.items()
-                if not (read is None and self._is_temporary(path))
+                if not (self._is_temporary(path) and (read is None or not _is_below(path, handed_on)))
+                and not (read is None and os.path.isdir(path))
             },
             "listed": {
                 self._told(path): [names_digest(names), self._own_names(path, names)]
@@ -329,6 +430,15 @@ class FileRecorder:
 
     def _is_temporary(self, path: str) -> bool:
         return path.startswith(self._temporary) and not path.startswith(os.path.join(self.project, ""))
+
+
+def _is_below(path: str, places: Collection[str]) -> bool:
+    """Whether a path is among some, or in a folder that is."""
+    while os.path.dirname(path) != path:
+        if path in places:
+            return True
+        path = os.path.dirname(path)
+    return False
 
 
 def _is_compiled(name: Any) -> bool:

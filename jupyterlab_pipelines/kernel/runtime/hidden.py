@@ -410,6 +410,8 @@ def _of_shell(shell: Any) -> dict[tuple[str, str], Any]:
     for configurable in _configurables(shell):
         kind = type(configurable).__name__
         for name in configurable.trait_names(config=True):
+            if name.endswith("_printers") or name == "ast_transformers":
+                continue  # hooks (see `process`), or grown when something was shown
             with contextlib.suppress(Exception):  # one that cannot say its default
                 value: Any = getattr(configurable, name)
                 if isinstance(value, _PLAIN):
@@ -503,6 +505,11 @@ def restore(values: Mapping[str, Any], *, ambient_only: bool = False) -> None:
             value = values[state.name]
             if value is not None or state.read() is not None:
                 state.write(value)
+
+
+def is_known(name: str) -> bool:
+    """Whether `name` is that of a state which can be stored, and set anew."""
+    return name in _BY_NAME
 
 
 def untouched(name: str, state: Any) -> bool:

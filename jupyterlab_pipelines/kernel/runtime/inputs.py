@@ -6,10 +6,11 @@ import contextlib
 import importlib
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines import materializers
 from jupyterlab_pipelines.errors import StepError
 from jupyterlab_pipelines.materializers import materializer_named, read_group
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -65,6 +66,35 @@ def load_references(
         values[name] = files[key][member] if materializer == GROUP else files[key]
     _show_figures()
     return values
+
+
+_snapshots: dict[str, tuple[materializers.Snapshot, str | None]] = {}
+"""By name, with the digest of the value when it was loaded: the first that `snapshots_of` was told."""
+
+
+def take_snapshots(values: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Remember how values look that were loaded just now, before any other code sees them."""
+    for name in names:
+        snapshot = materializers.snapshot(values[name])
+        if snapshot is None:
+            _snapshots.pop(name, None)
+        else:
+            _snapshots[name] = (snapshot, None)
+
+
+def snapshots_of(digests: Mapping[str, str]) -> dict[str, materializers.Snapshot]:
+    """The snapshots of values with these digests.
+
+    Several steps may follow each other in one process. What one of them has changed is another value for the
+    next one, of which there is no snapshot.
+    """
+    found = {}
+    for name, digest in digests.items():
+        snapshot, known = _snapshots.get(name, (None, None))
+        if snapshot is not None and known in (None, digest):
+            _snapshots[name] = (snapshot, digest)
+            found[name] = snapshot
+    return found
 
 
 def _show_figures() -> None:

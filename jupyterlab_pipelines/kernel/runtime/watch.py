@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import FILE, HIDDEN, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
-from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references
+from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references, snapshots_of
+from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -35,6 +38,10 @@ PROVED_BYTES = 1 << 20
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
+CACHED = type(functools.lru_cache(lambda: None))
+UNREADABLE = "What a cached function remembers cannot be read."
+
+NOT_MADE_ANEW = "It cannot be made anew in another process."
 MISSING = object()
 NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
 
@@ -50,8 +57,12 @@ class Watch:
         ``wanted``: names that later steps read; ``leaves``: names that the step may leave;
         ``setup_values``: names that setup made and the step reads; ``definitions``: the notebook's
         functions and classes, which travel as source; ``sources``: those and what is wanted as a value
-        though the notebook defines it; ``imports``: root modules that the step imports;
+        though the notebook defines it; ``held``: what the kernel has from earlier steps because it cannot be
+        stored; ``rebound``: names of definitions that stand for several things; ``imports``: root modules that
+        the step imports;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
+        ``reads_files``, ``writes_files``: whether the code looks as if it did; ``paths``: text in it that
+        may be the path of a file;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -61,6 +72,7 @@ class Watch:
         namespace: dict[str, Any],
         store: Path,
         files: FileRecorder | None = None,
+        local_modules: LocalModules | None = None,
     ) -> None:
         self.spec = spec
         self.files = files
@@ -70,6 +82,11 @@ class Watch:
             namespace.pop(name, None)
         set_state(store, spec["hidden"])
         self.before = {name: id(value) for name, value in namespace.items()}
+        self.classes = frozenset(
+            name
+            for name in {*spec["inputs"]}.difference(spec["rebound"])
+            if isinstance(namespace.get(name), type) and namespace[name].__module__ == "__main__"
+        )
         with self._definitions():
             self.setup_digests = {
                 name: self._digest(namespace[name]) for name in spec["setup_values"] if name in namespace
@@ -79,11 +96,17 @@ class Watch:
             for name in (*spec["inputs"], *self.setup_digests)
             if name in namespace
         }
-        self.snapshots = self._snapshots()
+        self.snapshots = snapshots_of(spec["inputs"])
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
+        self.remembering: set[str] = set()
+        self.process_before = ProcessState(local_modules)
+        self.local_modules = local_modules
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
+        if files is not None:
+            names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
+            files.expect(names if spec["reads_files"] else (), writes=spec["writes_files"])
 
     def defined(self, name: str) -> None:
         """The step has just executed a definition of `name`: it is as its source says."""
@@ -101,16 +124,28 @@ class Watch:
             `FileRecorder.report`; ``packages``; ``metrics``; ``seconds`` that this took.
         """
         started = time.perf_counter()
-        files = NO_FILES if self.files is None else self.files.report()
+        files = NO_FILES if self.files is None else self.files.report(self._texts())
         after = self._definition_digests(self.definition_digests)
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
+        }
+        self.remembering = {
+            name
+            for name in redefined.union(self.spec["held"])
+            if isinstance(self.namespace.get(name), CACHED)
         }
         # Those that changed travel as values from here on, and what refers to them with them.
         self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
         with self._definitions():
             changed = self._changed_in_place() | redefined
             bound = self._bound()
+            values = self._to_store(bound, changed)
+            held = self._definitions_sharing_with(values)
+        if held:
+            changed |= held
+            self._known.clear()  # what refers to them is another value now
+            self.spec["definitions"] = [n for n in self.spec["definitions"] if n not in held]
+        with self._definitions():
             values = self._to_store(bound, changed)
             groups = self._shared(values)
             outputs = self._store(values, groups)
@@ -121,6 +156,13 @@ class Watch:
         for name in changed:
             if name not in self.namespace:
                 outputs[name] = _nothing(name, ABSENT, "")
+        for name in ProcessState(self.local_modules).changes(self.process_before):
+            changed.add(name)
+            outputs[name] = _nothing(name, UNCARRIABLE, NOT_MADE_ANEW)
+        for name in self.spec["wanted"]:
+            # Asked for by a later step, and found in this kernel by this one.
+            if name.startswith(AMBIENT) and name not in outputs and not hidden.is_known(name):
+                outputs[name] = _nothing(name, UNCARRIABLE, NOT_MADE_ANEW)
         for state in hidden.STATES:
             record = self._hidden_output(state)
             if record is not None:
@@ -160,29 +202,26 @@ class Watch:
             snapshot = self.snapshots.get(name)
             if snapshot is not None and snapshot.proves(value):
                 self._known[id(value)] = (value, digest)
-            elif self._final_digest(value) != digest:
+            elif self._final_digest(value, name) != digest:
                 changed.add(name)
         return changed
 
-    def _snapshots(self) -> dict[str, materializers.Snapshot]:
-        """Of the inputs for which there is something cheaper than their digest."""
-        with self._definitions():
-            taken = {
-                name: materializers.snapshot(self.namespace[name])
-                for name in self.spec["inputs"]
-                if name in self.namespace
-            }
-        return {name: snapshot for name, snapshot in taken.items() if snapshot is not None}
+    def _texts(self, names: Collection[str] | None = None) -> set[str]:
+        """Texts and paths among the variables: of files that they may name."""
+        values = [self.namespace.get(name) for name in (self.namespace if names is None else names)]
+        return {
+            str(value) for value in values if isinstance(value, (str, PurePath)) and len(str(value)) < 1000
+        }
 
     def _definition_digests(self, names: Iterable[str]) -> dict[str, str]:
         """Digests of the notebook's functions and classes with all that they hold: defaults, attributes."""
         found = {name: self.namespace.get(name) for name in names}
         with materializers.carried_definitions(frozenset()):
-            return {
-                name: self._digest(value)
-                for name, value in found.items()
-                if isinstance(value, type | types.FunctionType) and value.__module__ == "__main__"
-            }
+            digests = {name: self._digest(value) for name, value in found.items() if _is_definition(value)}
+        remembered = {
+            name: str(value.cache_info()) for name, value in found.items() if isinstance(value, CACHED)
+        }
+        return digests | remembered
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
@@ -230,6 +269,22 @@ class Watch:
                 candidates[AS_READ + name if name in leaves else name] = value
         return [group for group in materializers.shared_groups(candidates) if group & values.keys()]
 
+    def _definitions_sharing_with(self, values: Mapping[str, Any]) -> set[str]:
+        """Functions and classes with objects of their own that are in `values`: `S.EMPTY is s.value`."""
+        owners: dict[int, set[str]] = {}
+        for name in self.spec["definitions"]:
+            for own in materializers.own_objects(self.namespace.get(name)):
+                owners.setdefault(id(own), set()).add(name)
+        if not owners:
+            return set()
+        reached = (
+            thing
+            for name, value in values.items()
+            if name not in self.spec["definitions"]
+            for thing in materializers.mutable_objects(value)
+        )
+        return {name for thing in reached for name in owners.get(id(thing), ())}
+
     # -- storing --------------------------------------------------------------------------------
 
     def _store(self, values: Mapping[str, Any], groups: list[frozenset[str]]) -> dict[str, dict[str, Any]]:
@@ -249,11 +304,16 @@ class Watch:
 
     def _store_one(self, name: str, value: Any) -> dict[str, Any]:
         """The record of one value: stored, or told why it cannot be."""
+        if name in self.remembering:
+            return self._uncarriable(name, value, UNREADABLE)
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
-            digest = self._digest_once(value, materializer)
-            size = self.artifacts.add(digest, lambda path: referred.extend(materializer.write(value, path)))
+            with self._definitions({name}):
+                digest = self._digest_once(value, materializer)
+                size = self.artifacts.add(
+                    digest, lambda path: referred.extend(materializer.write(value, path))
+                )
             if materializer.name == "pickle" and size <= PROVED_BYTES and name in self.spec["wanted"]:
                 materializer.read(self.artifacts.path(digest))
         except NotCarriableError as error:
@@ -278,10 +338,11 @@ class Watch:
     def _store_group(self, members: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         referred: list[str] = []
         try:
-            digest = materializers.group_digest(members)
-            size = self.artifacts.add(
-                digest, lambda path: referred.extend(materializers.write_group(members, path))
-            )
+            with self._definitions(members):
+                digest = materializers.group_digest(members)
+                size = self.artifacts.add(
+                    digest, lambda path: referred.extend(materializers.write_group(members, path))
+                )
         except OSError:
             raise
         except Exception:  # one of them cannot be stored: each for itself, then
@@ -341,14 +402,20 @@ class Watch:
             self._known[id(value)] = (value, materializer.digest(value))
         return self._known[id(value)][1]
 
-    def _final_digest(self, value: object) -> str:
-        return _or_identity(value, lambda: self._digest_once(value, materializers.materializer_of(value)))
+    def _final_digest(self, value: object, name: str = "") -> str:
+        with self._definitions({name}):
+            return _or_identity(value, lambda: self._digest_once(value, materializers.materializer_of(value)))
 
     def _digest(self, value: object) -> str:
         return _or_identity(value, lambda: materializers.digest_of(value))
 
-    def _definitions(self) -> Any:
-        return materializers.carried_definitions(frozenset(self.spec["definitions"]))
+    def _definitions(self, without: Collection[str] = ()) -> Any:
+        """Within it, values refer by name to the definitions, and to classes that came as values.
+
+        `without`: names whose own values are looked at.
+        """
+        named = self.classes.union(self.spec["definitions"])
+        return materializers.carried_definitions(named.difference(without))
 
 
 def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool = False) -> None:
@@ -359,11 +426,21 @@ def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool 
 
 
 def _reference(value: Any) -> Callable[[], Any]:
-    """The value, as long as the notebook keeps it: a large frame that a step drops must not stay."""
-    try:
-        return weakref.ref(value)
-    except TypeError:
-        return lambda: value
+    """The value, as long as the notebook keeps it if it is large: a frame that a step drops must not stay.
+
+    A small one is kept. When a step has changed it and then dropped it, another step may have a name for it.
+    """
+    if _size(value) > KEPT_ANYWAY_BYTES:
+        with contextlib.suppress(TypeError):
+            return weakref.ref(value)
+    return lambda: value
+
+
+def _is_definition(value: Any) -> bool:
+    """A function or class of the notebook, or what a decorator made of one."""
+    if isinstance(value, type | types.FunctionType):
+        return value.__module__ == "__main__"
+    return type(value).__module__ in ("__main__", "functools")
 
 
 def _or_identity(value: object, digest: Callable[[], str]) -> str:
