@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from jupyterlab_pipelines.artifact import FILE, is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import PipelinesError
+from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step, kernel_environment
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
@@ -38,7 +39,7 @@ from jupyterlab_pipelines.store.runs import now
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.kernels import ForkServer
-    from jupyterlab_pipelines.execution.papermill import LiveKernel, StepSession
+    from jupyterlab_pipelines.execution.papermill import StepSession
 
 TICK_SECONDS = 0.2
 """How often a run that waits for its steps looks whether somebody cancelled it."""
@@ -60,18 +61,10 @@ class _Result:
 
 
 @dataclass
-class _SharedKernel:
-    """A kernel in which a unit's steps are executed one after another, and which keys they have had in it."""
-
-    kernel: LiveKernel
-    executed: list[tuple[str, str]]
-
-
-@dataclass
 class _Running:
     cache_key: str
     wanted: frozenset[str]
-    shared: _SharedKernel | None = None
+    shared: SharedKernel | None = None
     session: StepSession | None = None
     is_stale: bool = False
 
@@ -123,9 +116,6 @@ class Runner:
         self.executed: dict[str, int] = {}
         self.wanted_too: dict[str, set[str]] = {}
         self.files_wanted: dict[str, set[str]] = {}
-        # By the step that was executed last in it. By step, who wants to go on in its kernel.
-        self.kernels: dict[str, _SharedKernel] = {}
-        self.kernels_wanted: dict[str, str] = {}
         self.retried: dict[str, int] = {}
         self.cancelled = False
         # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
@@ -146,6 +136,7 @@ class Runner:
             self.store.runs.start(self.run_id, [(step.name, step.cells) for step in self.steps])
             self._tell({"kind": "run", "status": Status.RUNNING})
             self._pool = pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
+            self.kernels = SharedKernels(pool.submit)
             try:
                 self._go_on()
                 status = self._final_status()
@@ -156,8 +147,7 @@ class Runner:
                     raise
                 error = problem.to_document()["error"]
             finally:
-                for shared in self.kernels.values():
-                    pool.submit(shared.kernel.close)
+                self.kernels.close_unwanted(())
                 pool.shutdown(wait=True)
                 for server in self._servers.values():
                     if server is not None:
@@ -199,7 +189,7 @@ class Runner:
         while True:
             if not self.cancelled:
                 ready = self._reconsider()
-                self._close_kernels()
+                self.kernels.close_unwanted(self.steps)
                 self._start(ready)
             if not self.running:
                 return
@@ -242,10 +232,10 @@ class Runner:
     def _reconsider(self) -> list[tuple[Resolved, Decided]]:
         """Go through the steps in order: which results count, which steps are ready to run."""
         while True:
-            before = copy.deepcopy((self.wanted_too, self.files_wanted, self.kernels_wanted))
+            before = copy.deepcopy((self.wanted_too, self.files_wanted, self.kernels.wanted))
             learned = dict(self.learned)
             ready = self._reconsider_once()
-            if (self.wanted_too, self.files_wanted, self.kernels_wanted) != before:
+            if (self.wanted_too, self.files_wanted, self.kernels.wanted) != before:
                 continue
             if self.learned == learned:
                 return ready
@@ -290,7 +280,7 @@ class Runner:
                 continue
             forced = step.name in self.force and not self.executed.get(step.name)
             files_wanted = self.files_wanted.get(step.name, set())
-            goes_on = self.kernels_wanted.get(step.name)
+            goes_on = self.kernels.wanted.get(step.name)
             decided = self.planner.decide(
                 resolved, wanted=wanted | files_wanted, forced=forced, goes_on=goes_on
             )
@@ -339,23 +329,16 @@ class Runner:
 
     def _want_kernel(self, step: Step) -> bool:
         """Whether steps must run first, so that `step` can go on in their kernel."""
-        before = step.before_in_unit
-        if not before or self._kernel_for(step) is not None:
+        if not step.before_in_unit or self._kernel_for(step) is not None:
             return False
-        for name in before:
-            self.kernels_wanted.setdefault(name, step.name)
+        for name in step.before_in_unit:
+            self.kernels.wanted.setdefault(name, step.name)
             self.results.pop(name, None)
         return True
 
-    def _kernel_for(self, step: Step) -> _SharedKernel | None:
-        """The kernel in which all steps before this one in its unit were executed as they are now."""
-        before = step.before_in_unit
-        shared = self.kernels.get(before[-1]) if before else None
-        used = self.planner.parameters.keys() & set(step.needs.parameters)
-        if shared is None or not used <= shared.kernel.parameters.keys():
-            return None
-        keys = [(name, result.cache_key) for name in before if (result := self.results.get(name)) is not None]
-        return shared if keys == shared.executed else None
+    def _kernel_for(self, step: Step) -> SharedKernel | None:
+        keys = {name: result.cache_key for name, result in self.results.items()}
+        return self.kernels.find(step, keys, self.planner.parameters)
 
     def _is_overwritten(self, step: str, execution: Execution, name: str) -> bool:
         """Whether a file is not as `step` left it, and running the step again would help.
@@ -457,11 +440,11 @@ class Runner:
                     "Put them into one step.",
                     step=step.name,
                 )
-            self.kernels_wanted.pop(step.name, None)
+            self.kernels.wanted.pop(step.name, None)
             wanted = self._wanted(step)
             shared = self._kernel_for(step)
             if shared is not None:
-                del self.kernels[step.before_in_unit[-1]]
+                self.kernels.take(shared)
             running = self.running[step.name] = _Running(resolved.cache_key, wanted, shared)
             self._note(
                 step.name,
@@ -679,22 +662,8 @@ class Runner:
 
     def _keep_kernel(self, ended: _Ended, running: _Running) -> None:
         """The step's kernel waits for the next step of its unit."""
-        if ended.outcome is None or ended.outcome.kernel is None:
-            return
-        executed = list(running.shared.executed) if running.shared else []
-        executed.append((ended.step, ended.resolved.cache_key))
-        earlier = self.kernels.pop(ended.step, None)
-        if earlier is not None:
-            self._pool.submit(earlier.kernel.close)
-        self.kernels[ended.step] = _SharedKernel(ended.outcome.kernel, executed)
-
-    def _close_kernels(self) -> None:
-        """End kernels in which no step will go on."""
-        chosen = {step.name: step for step in self.steps}
-        for name in list(self.kernels):
-            step = chosen.get(name)
-            if step is None or not any(later in chosen for later in step.after_in_unit):
-                self._pool.submit(self.kernels.pop(name).kernel.close)
+        if ended.outcome is not None and ended.outcome.kernel is not None:
+            self.kernels.keep(ended.step, ended.resolved.cache_key, ended.outcome.kernel, running.shared)
 
     def _may_retry(self, step: Step) -> bool:
         """Whether a step that failed in a kernel that it shares is executed again, with those before it."""
