@@ -54,9 +54,18 @@ def report_plan(document: dict[str, Any], out: TextIO) -> None:
     decisions = Counter(step["decision"] for step in document["steps"])
     words = {"run": "to run", "undecided": "undecided", "reuse": "to reuse"}
     counts = ", ".join(f"{decisions[key]} {word}" for key, word in words.items() if decisions[key])
-    lines = [("", ""), (f"{_count(len(rows), 'step')}: {counts}", "bold")]
+    lines = [("", ""), *_units(document["steps"]), (f"{_count(len(rows), 'step')}: {counts}", "bold")]
     lines += [(f"warning: {warning['message']}", "yellow") for warning in document["warnings"]]
     say(lines, out)
+
+
+def _units(steps: Sequence[dict[str, Any]]) -> list[Line]:
+    """Which steps run in one kernel, and why: a line for each unit."""
+    units = {tuple(step["unit"]["steps"]): step["unit"]["names"] for step in steps if step["unit"]}
+    return [
+        (f"one kernel: {_quoted(members)}, since {_quoted(names)} cannot be stored", "")
+        for members, names in units.items()
+    ]
 
 
 def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
@@ -134,19 +143,35 @@ def report_step(
     lines = [(" · ".join(part for part in title if part), "bold")]
     lines += [(f"{step['decision'] or 'undecided'}: {reason['message']}", "") for reason in step["reasons"]]
     say(lines, out)
-    if step["outputs"]:
+    if step["verdicts"]:
         say([("", "")], out)
+        values = {output["name"]: output.get("summary") or "" for output in step["outputs"]}
         rows = [
-            (output["name"], output["type"], size(output["size_bytes"]), output.get("summary") or "")
-            for output in step["outputs"]
+            (
+                verdict["name"],
+                verdict["type"],
+                "" if verdict["size_bytes"] is None else size(verdict["size_bytes"]),
+                verdict["materializer"] or "–",
+                values.get(verdict["name"]) or _not_stored(verdict),
+            )
+            for verdict in step["verdicts"]
         ]
-        show_table(("output", "type", "size", "value"), rows, out)
+        show_table(("output", "type", "size", "materializer", "value"), rows, out)
     if step.get("metrics"):
         say([("", ""), *((f"{name} = {value}", "") for name, value in step["metrics"].items())], out)
     if step["error"]:
         say([("", ""), *failure(document, step, project, whole=True)], out)
     if log.strip():
         say([("", ""), ("log", "bold"), *((line, "") for line in plain(log).rstrip().splitlines())], out)
+
+
+def _not_stored(verdict: dict[str, Any]) -> str:
+    """Why a value was not stored, in one line; nothing if it was."""
+    if verdict["kept"]:
+        return ""
+    if verdict["carriable"]:
+        return "not stored: no step reads it"
+    return " ".join(verdict["message"].split())
 
 
 def report_diff(document: dict[str, Any], out: TextIO) -> None:
@@ -341,6 +366,10 @@ def size(size_bytes: int) -> str:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _text(value: str | Sequence[str] | None) -> str:

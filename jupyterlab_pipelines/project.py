@@ -140,6 +140,7 @@ class Project:
                     "source": edge.source,
                     "target": edge.target,
                     "names": [name for name in edge.names if not is_state(name)],
+                    "state": [name for name in edge.names if is_state(name) and name != KERNEL],
                     "explicit": edge.explicit,
                     "learned": edge.learned,
                     "kernel": KERNEL in edge.names,
@@ -621,7 +622,11 @@ def _last_document(row: sqlite3.Row | None) -> Document | None:
 def _outputs(execution: Execution | None) -> list[Document]:
     if execution is None:
         return []
-    return [artifact.to_json() for artifact in execution.outputs.values() if artifact.kind == "value"]
+    return [
+        artifact.to_json()
+        for name, artifact in execution.outputs.items()
+        if artifact.kind == "value" and not is_state(name)
+    ]
 
 
 def _change(before: Any, after: Any) -> Document | None:

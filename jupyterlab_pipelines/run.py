@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.artifact import Artifact, is_state
 
 
 class Status(StrEnum):
@@ -61,7 +61,11 @@ class Execution:
         """Of each variable that the step left, whether and how it can be handed on."""
         left = {**self.outputs, **self.unkept}
         told = ("value", "uncarriable", "unkept")
-        return [artifact.verdict() for _, artifact in sorted(left.items()) if artifact.kind in told]
+        return [
+            artifact.verdict()
+            for name, artifact in sorted(left.items())
+            if artifact.kind in told and not is_state(name)
+        ]
 
     @property
     def age_seconds(self) -> float:

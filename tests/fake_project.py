@@ -17,6 +17,7 @@ class FakeProject:
     """Every notebook in it is a pipeline of the steps `load` and `clean`."""
 
     step_names = ("load", "clean")
+    unit: dict[str, list[str]] | None = None
 
     def __init__(self, root: Path, store_path: Path | None = None) -> None:
         self.root = root
@@ -87,6 +88,7 @@ class FakeProject:
         self.asked.append(("plan", {"notebook": notebook, **options}))
         steps = [
             {"name": name, "title": "", "decision": "run", "reasons": [REASON], "inputs": [], "outputs": []}
+            | {"unit": self.unit, "verdicts": []}
             for name in self.step_names
         ]
         parameters = options.get("parameters") or {}
@@ -205,6 +207,7 @@ class FakeProject:
             "position": self.step_names.index(name),
             "inputs": {},
             "outputs": [],
+            "verdicts": [],
             "metrics": {},
             "anomalies": [],
             "error": None,

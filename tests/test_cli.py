@@ -309,6 +309,50 @@ def test_tables_for_people(project: FakeProject, pipelines, tmp_path: Path) -> N
     assert "log of clean" in step and "▸ 2 │" in step
 
 
+def test_a_plan_tells_once_which_steps_share_a_kernel(project: FakeProject, pipelines) -> None:
+    project.unit = {"steps": ["load", "clean"], "names": ["rows", "lock"]}
+
+    _, out, _ = pipelines("plan", "a.ipynb")
+
+    assert out.splitlines()[3:] == [
+        "",
+        "one kernel: `load`, `clean`, since `rows`, `lock` cannot be stored",
+        "2 steps: 2 to run",
+    ]
+
+
+def test_what_a_step_left_is_told_with_what_became_of_it(project: FakeProject, pipelines, tmp_path) -> None:
+    def verdict(name: str, type_: str, **others: Any) -> dict[str, Any]:
+        kept = {"carriable": True, "kept": True, "materializer": "json", "size_bytes": 1234, "message": ""}
+        return {"name": name, "type": type_, **kept, **others}
+
+    project.set_step(
+        project.begin(tmp_path / "a.ipynb"),
+        "load",
+        "succeeded",
+        outputs=[{"name": "numbers", "type": "list", "size_bytes": 1234, "summary": "5 items"}],
+        verdicts=[
+            verdict("large", "bytearray", kept=False, materializer="pickle", message="1 GB, not stored"),
+            verdict("numbers", "list"),
+            verdict(
+                "rows",
+                "generator",
+                **{"carriable": False, "kept": False, "materializer": None, "size_bytes": None},
+                message="A `generator` cannot be handed on.\nMake it again.",
+            ),
+        ],
+    )
+
+    _, out, _ = pipelines("show", "3f2a", "--step", "load")
+
+    assert [line.split(maxsplit=1) for line in out.splitlines()[3:7]] == [
+        ["output", "type       size    materializer  value"],
+        ["large", "bytearray  1.2 kB  pickle        not stored: no step reads it"],
+        ["numbers", "list       1.2 kB  json          5 items"],
+        ["rows", "generator          –             A `generator` cannot be handed on. Make it again."],
+    ]
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

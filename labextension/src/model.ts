@@ -15,7 +15,6 @@ import {
   isActive,
   type ErrorDetails,
   type NotebookContent,
-  type Output,
   type Pipeline,
   type Run,
   type RunEvent,
@@ -175,12 +174,10 @@ export class PipelineModel implements IDisposable {
     return this._pastRuns.get(runId) ?? null;
   }
 
-  /** What a step left in the run that is shown, or in the last one that had it. */
-  outputsOf(name: string): Output[] {
+  /** A step in the run that is shown, or in the last one that had it. */
+  lastStepRun(name: string): StepRun | null {
     const last = this.step(name)?.last?.run_id ?? null;
-    const stepRun =
-      this.stepRun(name) ?? this.pastRun(last)?.steps.find(step => step.name === name);
-    return stepRun?.outputs ?? [];
+    return this.stepRun(name) ?? this.pastRun(last)?.steps.find(step => step.name === name) ?? null;
   }
 
   /** Ask the server what the document says now, and which runs there are. */

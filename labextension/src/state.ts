@@ -2,7 +2,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { PipelineModel } from './model';
-import type { Decision, RunStatus, Step, StepStatus } from './tokens';
+import type { Decision, Edge, RunStatus, Step, StepStatus, Unit } from './tokens';
 
 /** What happened to the step, or, where nothing did, what a run would do. */
 export type StepState = StepStatus | Decision;
@@ -76,4 +76,56 @@ export function roleWord(trans: TranslationBundle, role: string): string {
     default:
       return role;
   }
+}
+
+/** Why a step has no kernel of its own. */
+export function unitSentence(trans: TranslationBundle, unit: Unit, step: string): string {
+  const others = unit.steps.filter(name => name !== step);
+  return trans.__(
+    'Runs in one kernel with %1: %2 cannot be stored',
+    quoted(others),
+    quoted(unit.names)
+  );
+}
+
+/** What an edge stands for above all; `reads` is the plain one. */
+export type EdgeKind = 'reads' | 'kernel' | 'learned' | 'explicit';
+
+export function edgeKind({ kernel, learned, explicit }: Edge): EdgeKind {
+  return kernel ? 'kernel' : learned ? 'learned' : explicit ? 'explicit' : 'reads';
+}
+
+/** The same in one sentence; `unit` is that of its steps. */
+export function edgeSentence(trans: TranslationBundle, edge: Edge, unit: Unit | null): string {
+  const { source, target } = edge;
+  const names = quoted([...edge.names, ...edge.state]);
+  if (edge.kernel) {
+    return trans.__(
+      '`%1` goes on in the kernel of `%2`: %3 cannot be stored',
+      target,
+      source,
+      quoted(unit?.names ?? edge.names)
+    );
+  }
+  if (edge.explicit || !names) {
+    return edge.learned
+      ? trans.__(
+          '`%1` waits for `%2`: learned, seen while the steps ran, not in their code',
+          target,
+          source
+        )
+      : trans.__('`%1` waits for `%2`', target, source);
+  }
+  return edge.learned
+    ? trans.__(
+        '`%1` reads %2 from `%3`: learned, seen while the steps ran, not in their code',
+        target,
+        names,
+        source
+      )
+    : trans.__('`%1` reads %2 from `%3`', target, names, source);
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map(name => `\`${name}\``).join(', ');
 }

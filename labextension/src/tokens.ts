@@ -86,6 +86,14 @@ export interface Parameter {
   comment: string;
 }
 
+/** Steps that run in one kernel, because they share what cannot be stored. */
+export interface Unit {
+  /** All of them, in the order in which they run. */
+  steps: string[];
+  /** Variables that cannot be stored. */
+  names: string[];
+}
+
 /** One step of the pipeline, with what a run would do now. */
 export interface Step {
   name: string;
@@ -99,6 +107,8 @@ export interface Step {
   timeout: JSONValue;
   inputs: { name: string; step: string }[];
   outputs: string[];
+  /** Those with which it runs in one kernel; null if it has a kernel of its own. */
+  unit: Unit | null;
   parameters: string[];
   decision: Decision;
   reasons: Reason[];
@@ -116,10 +126,14 @@ export interface Edge {
   source: string;
   target: string;
   names: string[];
+  /** State of the process and files that cross it, seen while the steps ran. */
+  state: string[];
   /** Seen while the step ran, not in its code. */
   learned: boolean;
   /** Order alone, from a tag. */
   explicit: boolean;
+  /** The target goes on in the kernel of the source. */
+  kernel: boolean;
 }
 
 export interface Warning {
@@ -171,6 +185,20 @@ export interface Output {
   summary?: string;
 }
 
+/** Whether, and how, a variable that a step left can be handed on. */
+export interface Verdict {
+  name: string;
+  type: string;
+  /** Whether the value can leave the process that made it. */
+  carriable: boolean;
+  /** Whether it was stored; a large value that no step reads is not. */
+  kept: boolean;
+  materializer: string | null;
+  size_bytes: number | null;
+  /** Why it was not stored, for people; empty if it was. */
+  message: string;
+}
+
 export interface StepError {
   code: string;
   step: string;
@@ -194,6 +222,7 @@ export interface StepRun {
   /** Digest by name. */
   inputs: { [name: string]: string };
   outputs: Output[];
+  verdicts: Verdict[];
   error: StepError | null;
 }
 

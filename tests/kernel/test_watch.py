@@ -32,6 +32,7 @@ NOTHING: dict[str, Any] = {
     "definitions": [],
     "sources": [],
     "held": [],
+    "rebound": [],
     "imports": [],
     "seeds": False,
     "is_seeded": False,

@@ -119,6 +119,46 @@ async def test_a_run_is_started_followed_and_read(ask, save, ended, heard) -> No
     assert statuses(await ended(again["run_id"])) == {"load": "reused", "total": "reused"}
 
 
+async def test_what_cannot_be_stored_is_told(ask, save, ended) -> None:
+    content = notebook(
+        ("make", "rows = (n for n in range(9))\nprint(next(rows))\nopen('log.txt', 'w').write('begun')"),
+        ("note", "note = open('log.txt').read()"),
+        ("read", "left = list(rows)"),
+    )
+    path = save(content)
+
+    _, started = await ask("POST", "runs", {"path": path, "content": content})
+    run = await ended(started["run_id"])
+    _, pipeline = await ask("POST", "pipelines", {"path": path, "content": content})
+
+    conforms(run, "Run")
+    conforms(pipeline, "Pipeline")
+    unit = {"steps": ["make", "read"], "names": ["rows"]}
+    assert [step["unit"] for step in pipeline["steps"]] == [unit, None, unit]
+    edges = {(edge["source"], edge["target"]): edge for edge in pipeline["edges"]}
+    assert edges["make", "read"] == {
+        "source": "make",
+        "target": "read",
+        "names": ["rows"],
+        "state": [],
+        "explicit": False,
+        "learned": False,
+        "kernel": True,
+    }
+    assert edges["make", "note"] == {
+        "source": "make",
+        "target": "note",
+        "names": [],
+        "state": ["file log.txt"],
+        "explicit": False,
+        "learned": True,
+        "kernel": False,
+    }
+    [rows] = run["steps"][0]["verdicts"]
+    assert (rows["name"], rows["carriable"], rows["materializer"]) == ("rows", False, None)
+    assert "generator" in rows["message"]
+
+
 async def test_the_unsaved_document_is_what_runs(ask, save, ended) -> None:
     path = save(NUMBERS)
     edited = notebook(("load", "numbers = [1]"), ("total", "raise ValueError('no total')"))

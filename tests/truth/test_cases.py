@@ -159,6 +159,18 @@ CASES: dict[str, Notebook] = {
         "nodes = [a, b]",
         "print(nodes[0] is a, nodes.index(b), a.next is nodes[1])",
     ),
+    "an object that a step changes and then drops": steps(
+        "h = e = random.Random(2)",
+        "f = e",
+        "e = 5\nprint(f.random())\nf = e",
+        "print(h.random())",
+        setup="import random",
+    ),
+    "setup names that share by way of a name that is bound again": steps(
+        "print(f.random())",
+        "print(h.random())",
+        setup="import random\ne = random.Random(2)\nh = e = e\nf = (e := e)",
+    ),
     # -- functions and classes --------------------------------------------------------------------
     "a function reads a global when called": steps(
         "k = 2\ndef f(x): return x * k", "print(f(3))", "k = 10", "print(f(3))"
@@ -250,6 +262,22 @@ CASES: dict[str, Notebook] = {
         "from functools import lru_cache\n@lru_cache(None)\ndef fib(n): return n if n < 2 else fib(n-1) + fib(n-2)",
         "print(fib(30))",
     ),
+    "a cached function that prints": steps(
+        "import functools\n@functools.lru_cache\ndef f(x=0):\n    print('computed')\n    return 1",
+        "print(f(1))",
+        "print(f.cache_info())\nprint(f(1))",
+    ),
+    "a function with a memory, changed where it is defined": steps(
+        "def f(x, seen=[]):\n    seen.append(x)\n    return seen\nf.calls = 1\nprint(f(2))",
+        "print(f(3), f.calls)",
+        "print(f(4))",
+    ),
+    "a class with a counter, changed where it is defined": steps(
+        "class Small:\n    shared = []\n    n = 0\n    def __init__(self):\n        self.shared.append(8)\n"
+        "        type(self).n += 1\nd = Small()",
+        "print(d.shared, Small.n, type(d) is Small)\ne = Small()",
+        "print(d.shared, Small.n, type(d) is Small, type(e) is Small, e.n)",
+    ),
     "lambdas and comprehensions keep their scopes": steps(
         "x = 'outer'\nfs = [lambda n=n: n + x_ for n in range(3)]\nsq = [x for x in range(3)]",
         "x_ = 10",
@@ -325,6 +353,12 @@ CASES: dict[str, Notebook] = {
     ),
     "an environment variable": steps(
         "import os\nos.environ['FOO_X'] = '1'", "print(os.environ.get('FOO_X'))", setup=""
+    ),
+    "numpy's way of printing": steps(
+        "a = np.ones(2) / 3\nnp.set_printoptions(precision=3)",
+        "print(a)",
+        "np.set_printoptions(precision=8)",
+        "print(a)",
     ),
     "pandas options": steps(
         "pd.set_option('display.max_rows', 4)",

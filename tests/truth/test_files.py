@@ -371,3 +371,17 @@ def test_atomic_writes_and_files_left_open(folder: Path) -> None:
     runs.run()
     runs.same_as_run_all()
     assert set(runs.run().values()) == {REUSED}
+
+
+def test_a_step_that_touches_no_file_has_seen_none(tmp_path: Path) -> None:
+    path = write(
+        notebook(cell("import json\nx = json.dumps([1])", step="a"), cell("print(x)", step="b")),
+        tmp_path / "n.ipynb",
+    )
+    project = Project.open(path, store=tmp_path / "store")
+
+    run = project.run(path)
+
+    for step in run["steps"]:
+        [execution] = project.store.executions.with_key(step["cache_key"])
+        assert (execution.trace["files"], execution.trace["folders"]) == ({}, {})

@@ -6,7 +6,7 @@ import type { Edge } from '../../labextension/src/tokens';
 function edges(...pairs: string[]): Edge[] {
   return pairs.map(pair => {
     const [source, target] = pair.split('>');
-    return { source, target, names: [], learned: false, explicit: false };
+    return { source, target, names: [], state: [], learned: false, explicit: false, kernel: false };
   });
 }
 
@@ -53,6 +53,18 @@ describe.each([
         expect(isBeside || isAbove).toBe(true);
       }
     });
+  });
+
+  it('has room for one more icon where a step is marked', () => {
+    const plain = placeSteps(FAN.names, FAN.edges, frame).places;
+    const marked = placeSteps(FAN.names, FAN.edges, frame, new Set(['load'])).places;
+    // The names are short: a step is as wide as it must be anyway.
+    expect(marked.get('a')!.width).toBe(plain.get('a')!.width);
+    const long = 'a_rather_long_name';
+    const [narrower, wider] = [new Set<string>(), new Set([long])].map(
+      marks => placeSteps([long], [], frame, marks).places.get(long)!.width
+    );
+    expect(wider).toBeGreaterThan(narrower);
   });
 
   it('shows edges that point downwards', () => {

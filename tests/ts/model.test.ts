@@ -29,6 +29,7 @@ function step(name: string, change: Partial<Step> = {}): Step {
     timeout: null,
     inputs: [],
     outputs: [],
+    unit: null,
     parameters: [],
     decision: 'run',
     reasons: [],
@@ -78,6 +79,7 @@ function run(run_id: string, status: RunStatus, load: StepStatus): Run {
         cells: [0],
         inputs: {},
         outputs: [],
+        verdicts: [],
         error: null
       }
     ]

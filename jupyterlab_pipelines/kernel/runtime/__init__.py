@@ -22,15 +22,18 @@ from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 _watch: Watch | None = None
 _files: FileRecorder | None = None
 _local_modules: LocalModules | None = None
+_store: Path | None = None
 
 
 def record_files() -> None:
     """Note from now on what is done to files, and to modules; before a step's first cell, setup included."""
-    global _files, _local_modules
+    global _files, _local_modules, _store
     from jupyterlab_pipelines.store import find_root
 
+    # Before anything is recorded: where the store is found is nothing that the step has looked at.
+    _store = store_folder()
     folder = Path(os.getcwd())
-    _files = FileRecorder(folder, find_root(folder), store_folder(), _files)
+    _files = FileRecorder(folder, find_root(folder), _store, _files)
     sys.addaudithook(_files.hook)
     _files.watch_looks()
     if _local_modules is None:
@@ -89,6 +92,8 @@ def store_folder() -> Path:
     """The store that the step's inputs lie in: said by the environment, else found above the folder."""
     from jupyterlab_pipelines.store import find_root, find_store
 
+    if _store is not None:
+        return _store
     return find_store(find_root(Path(os.getcwd())))
 
 

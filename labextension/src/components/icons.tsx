@@ -130,3 +130,21 @@ export function RoleIcon({ role, title }: { role: Role; title: string }): React.
     </Drawing>
   );
 }
+
+/** Two links of a chain: the step shares its kernel with others. */
+export function UnitIcon({ title }: { title?: string }): React.ReactElement {
+  return (
+    <Drawing className="jp-Pipelines-unitIcon" title={title}>
+      <path d="M6.7 9.3a2.6 2.6 0 0 0 3.7 0l2.4-2.4a2.6 2.6 0 1 0-3.7-3.7L8 4.3M9.3 6.7a2.6 2.6 0 0 0-3.7 0L3.2 9.1a2.6 2.6 0 1 0 3.7 3.7L8 11.7" />
+    </Drawing>
+  );
+}
+
+/** Beside what is worth a look but in order. */
+export function NoteIcon(): React.ReactElement {
+  return (
+    <Drawing className="jp-Pipelines-noteIcon">
+      <path d="M8 2.2 14.3 13.4H1.7zM8 6.4v3.2m0 1.7v.3" />
+    </Drawing>
+  );
+}

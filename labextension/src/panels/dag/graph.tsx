@@ -3,33 +3,38 @@ import {
   Background,
   Controls,
   Handle,
-  MarkerType,
   Position,
   ReactFlow,
   ReactFlowProvider,
-  type Edge as FlowEdge,
   type Node,
   type NodeProps
 } from '@xyflow/react';
 import * as React from 'react';
 
 import { useActions, useNotebook, useTrans } from '../../components/context';
-import { RoleIcon, StateIcon } from '../../components/icons';
-import { roleWord, stateWord, stepState, type StepState } from '../../state';
-import type { Edge, Pipeline, Role } from '../../tokens';
+import { RoleIcon, StateIcon, UnitIcon } from '../../components/icons';
+import {
+  edgeSentence,
+  roleWord,
+  stateWord,
+  stepState,
+  unitSentence,
+  type StepState
+} from '../../state';
+import type { Pipeline, Role, Unit } from '../../tokens';
 import { formatDuration } from '../../units';
+import { drawEdge, EDGE_TYPES } from './edge';
 import { placeSteps, type Size } from './layout';
 
 /** With more edges than these the names would cover the drawing: they show for one step at a time. */
 const MANY_EDGES = 8;
-/** With more names than these an edge says how many others there are. */
-const MANY_NAMES = 3;
 const FIT = { padding: 0.04, maxZoom: 1.1 };
 
 type StepNodeData = {
   name: string;
   state: StepState;
   role: Role | null;
+  unit: Unit | null;
   isCompact: boolean;
   durationSeconds: number | null;
 };
@@ -59,13 +64,15 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
 
   // Status and decisions change often, places only with the shape of the graph.
   const names = pipeline.steps.map(step => step.name);
+  const joined = pipeline.steps.filter(step => step.unit).map(step => step.name);
   const shape = JSON.stringify([
     names,
+    joined,
     pipeline.edges.map(edge => [edge.source, edge.target]),
     frame
   ]);
   const { places, isCompact, nodeHeight, view } = React.useMemo(
-    () => placeSteps(names, pipeline.edges, frame),
+    () => placeSteps(names, pipeline.edges, frame, new Set(joined)),
     [shape]
   );
   const nodes = pipeline.steps.map((step): StepNode => {
@@ -81,6 +88,7 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
         name: step.name,
         state,
         role: step.role,
+        unit: step.unit,
         isCompact,
         durationSeconds: run ? run.duration_seconds : (step.last?.duration_seconds ?? null)
       },
@@ -103,7 +111,12 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
 
   const focus = hovered ?? selectedStep;
   const edges = pipeline.edges.map(edge =>
-    drawEdge(edge, focus, !isCompact && pipeline.edges.length <= MANY_EDGES)
+    drawEdge(
+      edge,
+      edgeSentence(trans, edge, notebook.model.step(edge.target)?.unit ?? null),
+      focus,
+      !isCompact && pipeline.edges.length <= MANY_EDGES
+    )
   );
 
   return (
@@ -113,6 +126,7 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
       nodes={nodes}
       edges={edges}
       nodeTypes={NODE_TYPES}
+      edgeTypes={EDGE_TYPES}
       onNodeClick={(_, node) => actions.revealStep(notebook, node.id)}
       onNodeMouseEnter={(_, node) => setHovered(node.id)}
       onNodeMouseLeave={() => setHovered(null)}
@@ -142,7 +156,7 @@ function Drawing({ pipeline, frame }: GraphProps): React.ReactElement {
 
 function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
   const trans = useTrans();
-  const { name, state, role, isCompact, durationSeconds } = data;
+  const { name, state, role, unit, isCompact, durationSeconds } = data;
   const word = stateWord(trans, state);
   return (
     <div
@@ -156,6 +170,7 @@ function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
       <div className="jp-Pipelines-nodeName">
         {isCompact ? <StateIcon state={state} /> : null}
         <span>{name}</span>
+        {unit ? <UnitIcon title={unitSentence(trans, unit, name)} /> : null}
         {role && !isCompact ? <RoleIcon role={role} title={roleWord(trans, role)} /> : null}
       </div>
       {isCompact ? null : (
@@ -170,25 +185,4 @@ function StepBox({ data, selected }: NodeProps<StepNode>): React.ReactElement {
       <Handle type="source" position={Position.Bottom} isConnectable={false} />
     </div>
   );
-}
-
-function drawEdge(edge: Edge, focus: string | null, hasRoom: boolean): FlowEdge {
-  const isNear = edge.source === focus || edge.target === focus;
-  const isLabelled = isNear || (focus === null && hasRoom);
-  const others = edge.names.length - MANY_NAMES;
-  const names = edge.names.slice(0, MANY_NAMES).join(', ') + (others > 0 ? ` +${others}` : '');
-  return {
-    id: `${edge.source} → ${edge.target}`,
-    source: edge.source,
-    target: edge.target,
-    type: 'default',
-    label: isLabelled ? names : undefined,
-    className: [
-      'jp-Pipelines-edge',
-      isNear ? 'jp-mod-near' : '',
-      edge.explicit ? 'jp-mod-explicit' : ''
-    ].join(' '),
-    zIndex: isNear ? 1 : 0,
-    markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14 }
-  };
 }

@@ -2,6 +2,7 @@ import * as React from 'react';
 
 import type { Pipeline } from '../../tokens';
 import type { Size } from './layout';
+import { Legend } from './legend';
 
 const Graph = React.lazy(() => import('./graph'));
 
@@ -10,12 +11,15 @@ export function DagPanel({ pipeline }: { pipeline: Pipeline }): React.ReactEleme
   const element = React.useRef<HTMLDivElement>(null);
   const frame = useSize(element);
   return (
-    <div className="jp-Pipelines-dag" ref={element} style={{ height: dagHeight(pipeline) }}>
-      {frame ? (
-        <React.Suspense fallback={null}>
-          <Graph pipeline={pipeline} frame={frame} />
-        </React.Suspense>
-      ) : null}
+    <div className="jp-Pipelines-dag" style={{ height: dagHeight(pipeline) }}>
+      <div className="jp-Pipelines-drawing" ref={element}>
+        {frame ? (
+          <React.Suspense fallback={null}>
+            <Graph pipeline={pipeline} frame={frame} />
+          </React.Suspense>
+        ) : null}
+      </div>
+      <Legend edges={pipeline.edges} />
     </div>
   );
 }

@@ -11,6 +11,8 @@ const LARGE = 60;
 const COLUMNS = [2, 3, 4, 5, 6];
 
 const MAX_WIDTH = 220;
+/** Of an icon and the gap before it. */
+const ICON_WIDTH = 18;
 
 /** Larger looks coarse, smaller cannot be read: then the graph is larger than its frame. */
 const MAX_ZOOM = 1.1;
@@ -42,12 +44,23 @@ export interface Layout {
  * A place for every step, from top to bottom in the direction of the edges.
  *
  * How many steps stand side by side is chosen so that the graph fits its frame at the largest scale.
+ * `marked` are steps with one more icon beside their name.
  */
-export function placeSteps(names: readonly string[], edges: readonly Edge[], frame: Size): Layout {
+export function placeSteps(
+  names: readonly string[],
+  edges: readonly Edge[],
+  frame: Size,
+  marked: ReadonlySet<string> = new Set()
+): Layout {
   const isCompact = frame.width < NARROW;
   const nodeHeight = isCompact ? 30 : 44;
   const choices = names.length > LARGE ? [COLUMNS.at(-1)!] : COLUMNS;
-  const candidates = choices.map(columns => layOut(names, edges, columns, isCompact, nodeHeight));
+  const widths = new Map(
+    names.map(name => [name, nodeWidth(name, isCompact, marked.has(name) ? ICON_WIDTH : 0)])
+  );
+  const candidates = choices.map(columns =>
+    layOut(names, edges, columns, widths, isCompact, nodeHeight)
+  );
   const scales = candidates.map(({ width, height }) =>
     Math.min(frame.width / width, frame.height / height)
   );
@@ -70,6 +83,7 @@ function layOut(
   names: readonly string[],
   edges: readonly Edge[],
   columns: number,
+  widths: ReadonlyMap<string, number>,
   isCompact: boolean,
   nodeHeight: number
 ): Size & { places: Map<string, Place> } {
@@ -78,7 +92,7 @@ function layOut(
   graph.setGraph({ rankdir: 'TB', nodesep, ranksep, marginx: 10, marginy: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of names) {
-    graph.setNode(name, { width: nodeWidth(name, isCompact), height: nodeHeight });
+    graph.setNode(name, { width: widths.get(name)!, height: nodeHeight });
   }
   const lines = assignLines(names, edges, columns);
   for (const { source, target } of edges) {
@@ -134,10 +148,10 @@ function heightsOf(names: readonly string[], edges: readonly Edge[]): Map<string
   return found;
 }
 
-function nodeWidth(name: string, isCompact: boolean): number {
+function nodeWidth(name: string, isCompact: boolean, extra: number): number {
   // Beside the name stand the icons and the padding.
-  const wanted = Math.ceil(textWidth(name)) + (isCompact ? 42 : 52);
-  return Math.min(MAX_WIDTH, Math.max(isCompact ? 64 : 120, wanted));
+  const wanted = Math.ceil(textWidth(name)) + (isCompact ? 42 : 52) + extra;
+  return Math.min(MAX_WIDTH, Math.max(isCompact ? 64 : 130, wanted));
 }
 
 /** Pixels of a name as the style sheet writes it. */

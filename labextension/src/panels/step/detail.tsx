@@ -3,10 +3,12 @@ import { Time } from '@jupyterlab/coreutils';
 import * as React from 'react';
 
 import { useActions, useNotebook, useTrans } from '../../components/context';
+import { NoteIcon, UnitIcon } from '../../components/icons';
 import { CellLink } from '../../components/message';
 import { roleWord, stateWord } from '../../state';
-import { CommandIDs, type Output, type Step, type StepError, type StepRun } from '../../tokens';
+import { CommandIDs, type Step, type StepError, type StepRun, type Unit } from '../../tokens';
 import { formatSize } from '../../units';
+import { inputsOf, valuesOf, type Input, type Value } from '../../values';
 
 interface StepDetailProps {
   id: string;
@@ -29,6 +31,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
         <p className="jp-Pipelines-stepTitle">{step.title}</p>
       ) : null}
       <StepButtons step={step} runId={past ? runId : null} />
+      {step.unit ? <UnitLine unit={step.unit} step={step.name} /> : null}
       {past?.error ? <StepErrorView error={past.error} /> : null}
       {reasons.length > 0 ? (
         <Part title={stepRun ? trans.__('Why it ran or not') : trans.__('What a run would do')}>
@@ -40,23 +43,8 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
           </ul>
         </Part>
       ) : null}
-      {step.inputs.length > 0 ? (
-        <Part title={trans.__('Inputs')}>
-          <table>
-            <tbody>
-              {step.inputs.map(input => (
-                <NameRow
-                  key={`${input.step}.${input.name}`}
-                  name={input.name}
-                  from={input.step}
-                  output={findOutput(model.outputsOf(input.step), input.name)}
-                />
-              ))}
-            </tbody>
-          </table>
-        </Part>
-      ) : null}
-      <Outputs step={step} outputs={past?.outputs ?? []} />
+      <Inputs step={step} />
+      <Outputs step={step} values={valuesOf(past)} />
       <Facts step={step} />
       {past && runId ? (
         <Log key={`${runId} ${past.status}`} step={step.name} runId={runId} />
@@ -117,12 +105,125 @@ function Part(props: { title: string; children: React.ReactNode }): React.ReactE
   );
 }
 
-/** What the step leaves: as it was measured when it ran, or as its code says. */
-function Outputs(props: { step: Step; outputs: Output[] }): React.ReactElement | null {
-  const { step, outputs } = props;
+/** Why the step has no kernel of its own, with ways to those it shares it with. */
+function UnitLine({ unit, step }: { unit: Unit; step: string }): React.ReactElement {
   const trans = useTrans();
-  const measured = new Map(outputs.map(output => [output.name, output]));
-  const names = [...new Set([...step.outputs, ...measured.keys()])];
+  const others = unit.steps
+    .filter(name => name !== step)
+    .map(name => <StepLink key={name} name={name} />);
+  const names = unit.names.map(name => <code key={name}>{name}</code>);
+  // The sentence is translated with its gaps, which are filled with elements then.
+  const sentence = trans.__('Runs in one kernel with %1: %2 cannot be stored', '%1', '%2');
+  return (
+    <p className="jp-Pipelines-unit">
+      <UnitIcon />
+      <span>
+        {sentence
+          .split(/(%[12])/)
+          .map(part =>
+            part === '%1' ? join(others, ', ') : part === '%2' ? join(names, ', ') : part
+          )
+          .map((part, index) => (
+            <React.Fragment key={index}>{part}</React.Fragment>
+          ))}
+      </span>
+    </p>
+  );
+}
+
+function StepLink({ name }: { name: string }): React.ReactElement {
+  const notebook = useNotebook();
+  const actions = useActions();
+  return (
+    <button className="jp-Pipelines-link" onClick={() => actions.revealStep(notebook, name)}>
+      {name}
+    </button>
+  );
+}
+
+/** Parts of a line with `between` between them; those that are nothing are left out. */
+function join(parts: React.ReactNode[], between: string): React.ReactNode {
+  return parts.filter(Boolean).map((part, index) => (
+    <React.Fragment key={index}>
+      {index > 0 ? between : null}
+      {part}
+    </React.Fragment>
+  ));
+}
+
+/** What the step reads of others, and how it was when they left it. */
+function Inputs({ step }: { step: Step }): React.ReactElement | null {
+  const trans = useTrans();
+  const { model } = useNotebook();
+  const inputs = inputsOf(step, model.drawn?.edges ?? []);
+  if (inputs.length === 0) {
+    return null;
+  }
+  return (
+    <Part title={trans.__('Inputs')}>
+      <table>
+        <tbody>
+          {inputs.map(input => (
+            <InputRow
+              key={`${input.step}.${input.name}`}
+              input={input}
+              value={valuesOf(model.lastStepRun(input.step)).get(input.name) ?? null}
+            />
+          ))}
+        </tbody>
+      </table>
+      {inputs.some(input => input.learned) ? (
+        <p className="jp-Pipelines-small">
+          {trans.__('Learned: seen while the step ran, not in its code.')}
+        </p>
+      ) : null}
+    </Part>
+  );
+}
+
+function InputRow(props: { input: Input; value: Value | null }): React.ReactElement {
+  const { input, value } = props;
+  const trans = useTrans();
+  const notebook = useNotebook();
+  const actions = useActions();
+  return (
+    <tr>
+      <th scope="row">
+        {input.name ? <code>{input.name}</code> : trans.__('order alone')}{' '}
+        <button
+          className="jp-Pipelines-link"
+          aria-label={trans.__('from step %1', input.step)}
+          onClick={() => actions.revealStep(notebook, input.step)}
+        >
+          {`← ${input.step}`}
+        </button>
+      </th>
+      <td title={value?.type}>
+        {join(
+          [
+            value ? describe(value) : '',
+            input.learned ? (
+              <span
+                className="jp-Pipelines-learned"
+                title={trans.__('Seen while the step ran, not in its code')}
+              >
+                {trans.__('learned')}
+              </span>
+            ) : null
+          ],
+          ' · '
+        )}
+      </td>
+      <td className="jp-Pipelines-number">{value ? sizeOf(value) : ''}</td>
+    </tr>
+  );
+}
+
+/** What the step leaves: as it was when it ended, or as its code says. */
+function Outputs(props: { step: Step; values: Map<string, Value> }): React.ReactElement | null {
+  const { step, values } = props;
+  const trans = useTrans();
+  const names = [...new Set([...step.outputs, ...values.keys()])];
   if (names.length === 0) {
     return null;
   }
@@ -131,7 +232,12 @@ function Outputs(props: { step: Step; outputs: Output[] }): React.ReactElement |
       <table>
         <tbody>
           {names.map(name => (
-            <NameRow key={name} name={name} output={measured.get(name) ?? null} />
+            <OutputRow
+              key={name}
+              name={name}
+              value={values.get(name) ?? null}
+              isShared={step.unit?.names.includes(name) ?? false}
+            />
           ))}
         </tbody>
       </table>
@@ -139,41 +245,67 @@ function Outputs(props: { step: Step; outputs: Output[] }): React.ReactElement |
   );
 }
 
-interface NameRowProps {
+interface OutputRowProps {
   name: string;
-  from?: string;
-  output: Output | null;
+  value: Value | null;
+  /** Whether it is what the steps of a unit share: that it cannot be stored is in order then. */
+  isShared: boolean;
 }
 
-function NameRow({ name, from, output }: NameRowProps): React.ReactElement {
+function OutputRow({ name, value, isShared }: OutputRowProps): React.ReactElement {
   const trans = useTrans();
-  const notebook = useNotebook();
-  const actions = useActions();
+  const hasWarning = value !== null && !value.carriable && !isShared;
   return (
-    <tr>
-      <th scope="row">
-        <code>{name}</code>
-        {from ? (
-          <>
-            {' '}
-            <button
-              className="jp-Pipelines-link"
-              aria-label={trans.__('from step %1', from)}
-              onClick={() => actions.revealStep(notebook, from)}
-            >
-              {`← ${from}`}
-            </button>
-          </>
-        ) : null}
-      </th>
-      <td title={output?.type}>
-        {output ? [shortType(output.type), output.summary].filter(Boolean).join(' · ') : ''}
-      </td>
-      <td className="jp-Pipelines-number">
-        {output && output.size_bytes > 0 ? formatSize(output.size_bytes) : ''}
-      </td>
-    </tr>
+    <>
+      <tr>
+        <th scope="row">
+          <code>{name}</code>
+        </th>
+        <td title={value?.type}>
+          {join(
+            [
+              value ? describe(value) : '',
+              value?.kept && value.materializer ? (
+                <span
+                  className="jp-Pipelines-materializer"
+                  title={trans.__('Stored by the materializer `%1`', value.materializer)}
+                >
+                  {value.materializer}
+                </span>
+              ) : null
+            ],
+            ' · '
+          )}
+        </td>
+        <td className="jp-Pipelines-number">{value ? sizeOf(value) : ''}</td>
+      </tr>
+      {value && !value.kept ? (
+        <tr className="jp-Pipelines-verdict">
+          <td colSpan={3}>
+            <p className="jp-Pipelines-small" title={value.message}>
+              {hasWarning ? <NoteIcon /> : null}
+              <span>{verdictSentence(value)}</span>
+            </p>
+          </td>
+        </tr>
+      ) : null}
+    </>
   );
+
+  function verdictSentence({ carriable, message }: Value): string {
+    if (isShared) {
+      return trans.__('not stored (the steps that read it share its kernel)');
+    }
+    return carriable ? trans.__('not stored (no step reads it)') : message;
+  }
+}
+
+function describe({ type, summary }: Value): string {
+  return [shortType(type), summary].filter(Boolean).join(' · ');
+}
+
+function sizeOf({ size_bytes: bytes }: Value): string {
+  return bytes ? formatSize(bytes) : '';
 }
 
 /** What is not as for any step. */
@@ -255,10 +387,6 @@ function Log({ step, runId }: { step: string; runId: string }): React.ReactEleme
 
 function findStep(steps: StepRun[] | undefined, name: string): StepRun | null {
   return steps?.find(step => step.name === name) ?? null;
-}
-
-function findOutput(outputs: Output[], name: string): Output | null {
-  return outputs.find(output => output.name === name) ?? null;
 }
 
 /** `pandas.DataFrame` → `DataFrame`. */

@@ -2,11 +2,11 @@
 import * as React from 'react';
 
 import { useActions, useNotebook, useTrans } from '../../components/context';
-import { RoleIcon } from '../../components/icons';
+import { RoleIcon, UnitIcon } from '../../components/icons';
 import { useNow } from '../../components/now';
 import { Section } from '../../components/section';
 import { State } from '../../components/state';
-import { roleWord, stateWord, stepState } from '../../state';
+import { roleWord, stateWord, stepState, unitSentence } from '../../state';
 import type { Pipeline, Step, StepRun } from '../../tokens';
 import { formatDuration } from '../../units';
 import { StepDetail } from './detail';
@@ -69,6 +69,7 @@ function StepItem({ step }: { step: Step }): React.ReactElement {
         <span className="jp-Pipelines-stepHead">
           <span className="jp-Pipelines-stepName">{step.name}</span>
           {step.role ? <RoleIcon role={step.role} title={roleWord(trans, step.role)} /> : null}
+          {step.unit ? <UnitIcon title={unitSentence(trans, step.unit, step.name)} /> : null}
           <StepDuration step={step} stepRun={stepRun} />
         </span>
         <span className="jp-Pipelines-stepLine">
