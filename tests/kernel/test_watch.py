@@ -24,6 +24,7 @@ is_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks
 NOTHING: dict[str, Any] = {
     "inputs": {},
     "absent": [],
+    "rebound": [],
     "hidden": {},
     "wanted": [],
     "leaves": [],

@@ -95,7 +95,7 @@ from pathlib import Path
 from jupyterlab_pipelines.materializers import digest_of, materializer_named
 point, blue, cls, kind, pair = values = materializer_named("pickle").read(Path(sys.argv[1]))
 assert type(point) is cls and point.x == 1 and blue.name == "BLUE" and pair.b == 2
-print((), digest_of(values))
+print(("Color", "Pair", "Point"), digest_of(values))
 """
     written = run(DEFINITIONS + VALUES + write, tmp_path / "value", "1")
     assert run(read, tmp_path / "value", "2") == written

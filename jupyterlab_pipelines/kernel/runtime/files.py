@@ -16,6 +16,7 @@ import gc
 import importlib.util
 import io
 import os
+import re
 import site
 import stat
 import sys
@@ -41,6 +42,7 @@ from jupyterlab_pipelines.files import (
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib", "/var/cache")
 IN_HOME = (".cache", ".config", ".matplotlib", ".fontconfig", ".ipython", ".jupyter", ".local/share/jupyter")
 COMPILED = "__pycache__"
+MADE_BY_TEMPFILE = re.compile(r"tmp[a-z0-9_]{8}(/|\\|$)")
 MOST_SCANNED = 20_000
 """Files below the notebook's folder: of more, nobody looks which have changed."""
 NEVER_SCANNED = frozenset({"node_modules", COMPILED, "site-packages"})
@@ -396,7 +398,7 @@ class FileRecorder:
             "read": {
                 self._told(path): None if read is None else _as_json(path, read)
                 for path, read in self.reads.items()
-                if not (self._is_temporary(path) and (read is None or not _is_below(path, handed_on)))
+                if not (self._is_temporary(path) and (read is None or self._is_private(path, handed_on)))
                 and not (read is None and os.path.isdir(path))
             },
             "listed": {
@@ -427,6 +429,10 @@ class FileRecorder:
         made = [path for path, was_there in self.writes.items() if not was_there] + list(self.made)
         own = {os.path.basename(path) for path in made if os.path.dirname(path) == folder}
         return sorted(own - (names or set()))
+
+    def _is_private(self, path: str, handed_on: Collection[str]) -> bool:
+        """Whether it lies in a folder of Python's `tempfile`, which has another name each time."""
+        return bool(MADE_BY_TEMPFILE.match(path[len(self._temporary) :])) and not _is_below(path, handed_on)
 
     def _is_temporary(self, path: str) -> bool:
         return path.startswith(self._temporary) and not path.startswith(os.path.join(self.project, ""))
