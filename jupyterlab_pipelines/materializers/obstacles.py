@@ -42,9 +42,7 @@ def explaining(value: object) -> Iterator[None]:
     except (NotCarriableError, MemoryError):
         raise
     except RecursionError as error:
-        raise NotCarriableError(
-            "The value is nested too deeply to be stored. Flatten it before the step ends."
-        ) from error
+        raise NotCarriableError("The value is nested too deeply to be stored.") from error
     except Exception as error:
         raise _error(value, error) from error
 
@@ -55,14 +53,12 @@ def _error(value: object, error: Exception) -> NotCarriableError:
             kind = _name_of(type(thing))
             where = f"`{path}` is a `{kind}`, which" if path else f"A `{kind}`"
             return NotCarriableError(
-                f"{where} cannot be handed from one step to another. Make it in the step that uses it, "
-                "or delete it (or the attribute that holds it) before the step ends.",
+                f"{where} cannot be stored: it lives in the process that made it.",
                 path=path,
                 type=kind,
             )
     return NotCarriableError(
-        f"A `{_name_of(type(value))}` cannot be handed from one step to another: {error}. "
-        "Make it in the step that uses it, or delete it before the step ends.",
+        f"A `{_name_of(type(value))}` cannot be stored: {error}.",
         type=_name_of(type(value)),
     )
 

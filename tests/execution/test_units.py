@@ -108,7 +108,7 @@ def test_every_output_has_a_verdict_before_a_second_run(folder: Path) -> None:
     }
     assert verdicts["n"]["size_bytes"] > 0
     assert not verdicts["lines"]["carriable"]
-    assert "generator" in verdicts["lines"]["type"] and "cannot be handed" in verdicts["lines"]["message"]
+    assert "generator" in verdicts["lines"]["type"] and "cannot be stored" in verdicts["lines"]["message"]
     assert verdicts["large"]["carriable"] and not verdicts["large"]["kept"]
     assert verdicts["large"]["size_bytes"] >= 1 << 27
 

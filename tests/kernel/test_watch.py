@@ -32,7 +32,6 @@ NOTHING: dict[str, Any] = {
     "definitions": [],
     "sources": [],
     "held": [],
-    "rebound": [],
     "imports": [],
     "seeds": False,
     "is_seeded": False,
