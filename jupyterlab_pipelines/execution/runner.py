@@ -393,8 +393,8 @@ class Runner:
             "cell_id": self.pipeline.cells[step.cells[0]].id,
             "message": (
                 f"Step `{step.name}` needs `{given.name}` from step `{given.step}`. {artifact.summary} Nor can both "
-                f"steps share a kernel: {apart or 'steps between them cannot'}. Put the cells that make and use `{given.name}` into "
-                f"one step, e.g. give the cells of `{step.name}` the tag `step:{given.step}`."
+                f"steps share a kernel: {apart or 'steps between them cannot'}. Put the cells that make and use "
+                f"`{given.name}` into one step, e.g. give the cells of `{step.name}` the tag `step:{given.step}`."
             ),
             "traceback": "",
         }
