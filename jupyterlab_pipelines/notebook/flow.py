@@ -28,6 +28,7 @@ from jupyterlab_pipelines.artifact import AMBIENT, FILE, KERNEL, is_state
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
 from jupyterlab_pipelines.notebook.ipython import parse_python
+from jupyterlab_pipelines.notebook.links import Links
 from jupyterlab_pipelines.notebook.names import (
     FileUse,
     Statement,
@@ -134,14 +135,6 @@ class _Called:
     mutates: set[str] = field(default_factory=set)
     is_opaque: bool = False
     files: FileUse = FileUse.NONE
-
-
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """Names that shared objects at some moment, with what they were bound to then; None: since setup."""
-
-    step: str | None
-    bound: tuple[tuple[str, _Binding], ...]
 
 
 @dataclass
@@ -274,7 +267,7 @@ class _Flow:
         self.paths: dict[str, set[str]] = {name: set() for name in self.tags}
         self.star_imports: list[_Binding] = []
         self.configurations: list[_Binding] = []
-        self.links: list[_Link] = []
+        self.links = Links()
         self.passed_on: dict[str, _PassedOn] = {}
         self.passes_uncarriable: set[tuple[str, str]] = set()
         self.opaque: str | None = None
@@ -367,7 +360,7 @@ class _Flow:
             self._seen[name] = self._binding(None, name, position, statement)
         bound = [*before, *((name, self._seen[name]) for name in written if name in self._seen)]
         if len(bound) > 1:
-            self.links.append(_Link(None, tuple(bound)))
+            self.links.add(None, bound)
         for name in statement.deletes:
             self._seen.pop(name, None)
 
@@ -551,7 +544,7 @@ class _Flow:
             if binding is not None:
                 bound.append((plain, binding))
         if len(bound) > 1:
-            self.links.append(_Link(step, tuple(bound)))
+            self.links.add(step, bound)
 
     def _as_read(self, step: str, name: str) -> _Binding | None:
         """What `step` got under `name`, from another step or from setup."""
@@ -561,7 +554,7 @@ class _Flow:
         """Names that share objects now with `name`, itself among them, or with what `as_read` bound it to."""
         found = {name}
         for binding in (self._seen.get(name), as_read):
-            reached = {} if binding is None else _reached(name, binding, self.links)
+            reached = {} if binding is None else self.links.reached(name, binding)
             found |= {other for other, bindings in reached.items() if id(self._seen.get(other)) in bindings}
         return found
 
@@ -569,15 +562,11 @@ class _Flow:
         """The names share objects: the step that joined the last of them leaves them all, still sharing."""
         if len({binding.owner for binding in bound.values()}) == 1:
             return
-        first = min(bound)
-        for count, link in enumerate(self.links, 1):
-            reached = _reached(first, bound[first], self.links[:count])
-            joins_all = all(id(then) in reached.get(name, ()) for name, then in bound.items())
-            if link.step is not None and joins_all:
-                passed_on = self.passed_on.setdefault(link.step, _PassedOn())
-                passed_on.names |= {name for name, then in bound.items() if then.owner != link.step}
-                passed_on.groups.add(frozenset(bound))
-                return
+        step = self.links.joined_by(bound)
+        if step is not None:
+            passed_on = self.passed_on.setdefault(step, _PassedOn())
+            passed_on.names |= {name for name, then in bound.items() if then.owner != step}
+            passed_on.groups.add(frozenset(bound))
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -684,7 +673,7 @@ class _Flow:
     def _read_shared(self, step: str, name: str, binding: _Binding) -> None:
         """Names that share objects with `name` and are read by `step` as well must be one to it, too."""
         reader = self.readers[step]
-        reached = _reached(name, binding, self.links)
+        reached = self.links.reached(name, binding)
         read = {}
         for other in reached.keys() & (reader.inputs.keys() | reader.setup_names):
             then = self._as_read(step, other)
@@ -1046,24 +1035,6 @@ def _rebound(outline: Outline) -> frozenset[str]:
             if statement.kind is StatementKind.DEFINITION:
                 defined |= statement.binds
     return frozenset(name for name in defined if len(sources[name]) > 1)
-
-
-def _reached(name: str, binding: _Binding, links: Iterable[_Link]) -> dict[str, set[int]]:
-    """What shares objects with `name` bound to `binding`: by name, the ids of its bindings.
-
-    It may do so by way of a name that stands for something else by now.
-    """
-    reached = {name: {id(binding)}}
-    grown = True
-    while grown:
-        grown = False
-        for link in links:
-            touched = any(id(then) in reached.get(other, ()) for other, then in link.bound)
-            for other, then in link.bound if touched else ():
-                if id(then) not in reached.setdefault(other, set()):
-                    reached[other].add(id(then))
-                    grown = True
-    return reached
 
 
 def _definition(binding: _Binding) -> Definition:
