@@ -14,22 +14,27 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _carried: ContextVar[Collection[str]] = ContextVar("carried_definitions", default=frozenset())
+_ambiguous: ContextVar[Collection[str]] = ContextVar("ambiguous_definitions", default=frozenset())
 
 
 @contextmanager
-def carried_definitions(names: Collection[str]) -> Iterator[None]:
+def carried_definitions(names: Collection[str], ambiguous: Collection[str] = ()) -> Iterator[None]:
     """Within it, the definitions `names` of ``__main__`` are stored by name.
+
+    Classes with one of the names `ambiguous`, which the notebook defines more than once, and their objects
+    are not stored at all: nobody could say on the other side which of the classes is meant.
 
     All other functions and classes of ``__main__`` are stored by value, as cloudpickle does. A
     digest counts a definition that is stored by name *as its name*: whoever reuses the value has
     to compare the source of what `Materializer.write` says it refers to. Likewise a function that is
     stored by value reads global names of the notebook in which it is called, not of where it was stored.
     """
-    token = _carried.set(frozenset(names))
+    token, other = _carried.set(frozenset(names)), _ambiguous.set(frozenset(ambiguous))
     try:
         yield
     finally:
         _carried.reset(token)
+        _ambiguous.reset(other)
 
 
 def is_reference(thing: object) -> bool:
@@ -50,6 +55,11 @@ def package_of(kind: type) -> str:
     """The top-level package that made a class; "" where the class does not say, as those made by sympy."""
     module_name = getattr(kind, "__module__", None)
     return module_name.partition(".")[0] if isinstance(module_name, str) else ""
+
+
+def is_ambiguous(cls: type) -> bool:
+    """Whether the notebook defines several classes of this name."""
+    return cls.__module__ == "__main__" and cls.__qualname__.partition(".")[0] in _ambiguous.get()
 
 
 def definition_name(thing: object) -> str | None:

@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from jupyterlab_pipelines.materializers import canonical, container, reductions
-from jupyterlab_pipelines.materializers.definitions import definition_name, is_of_notebook, is_reference
+from jupyterlab_pipelines.materializers.definitions import (
+    definition_name,
+    is_ambiguous,
+    is_of_notebook,
+    is_reference,
+)
 from jupyterlab_pipelines.materializers.memory import Region, bytes_of, find_region, view
 from jupyterlab_pipelines.materializers.obstacles import NEVER_CARRIED, explaining
 from jupyterlab_pipelines.materializers.sharing import shared_memory
@@ -77,6 +82,8 @@ def _pickler_class() -> Any:
                 if name is not None:
                     self.referenced.add(name)
                     return NotImplemented
+                if isinstance(thing, type) and is_ambiguous(thing):
+                    raise pickle.PicklingError(f"the notebook defines {thing.__qualname__!r} more than once")
                 if isinstance(thing, type):
                     self._note_names(thing)
                     parts = reductions.type_parts(thing)

@@ -1023,18 +1023,20 @@ class _Flow:
 
 
 def _rebound(outline: Outline) -> frozenset[str]:
-    """Names of functions and classes of steps that another statement of a step binds as well."""
+    """Names of functions and classes that another statement binds as well, one of the two in a step."""
     sources: dict[str, set[str]] = {}
     defined: set[str] = set()
+    in_steps: set[str] = set()
     for cell in outline.cells:
-        if cell.step is None:
+        if cell.kind in (CellKind.TEXT, CellKind.SKIP):
             continue
         for statement in _analyse(cell).statements:
             for name in statement.binds | statement.may_bind:
                 sources.setdefault(name, set()).add(statement.normalised)
+                in_steps.update([name] if cell.step is not None else [])
             if statement.kind is StatementKind.DEFINITION:
                 defined |= statement.binds
-    return frozenset(name for name in defined if len(sources[name]) > 1)
+    return frozenset(name for name in defined & in_steps if len(sources[name]) > 1)
 
 
 def _definition(binding: _Binding) -> Definition:

@@ -39,8 +39,8 @@ WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
 
 CACHED = type(functools.lru_cache(lambda: None))
-UNREADABLE = "What a cached function remembers cannot be read."
 
+CHANGED = "It is not as its source says any more."
 NOT_MADE_ANEW = "It cannot be made anew in another process."
 MISSING = object()
 NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
@@ -100,7 +100,6 @@ class Watch:
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
-        self.remembering: set[str] = set()
         self.process_before = ProcessState(local_modules)
         self.local_modules = local_modules
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
@@ -129,27 +128,24 @@ class Watch:
         redefined = {
             name for name, before in self.definition_digests.items() if after.get(name, before) != before
         }
-        self.remembering = {
-            name
-            for name in redefined.union(self.spec["held"])
-            if isinstance(self.namespace.get(name), CACHED)
-        }
-        # Those that changed travel as values from here on, and what refers to them with them.
-        self.spec = {**self.spec, "definitions": [n for n in self.spec["definitions"] if n not in redefined]}
+        # A class that is wanted, but cannot travel as source, stays here: no copy would be the same to its objects.
+        classes = self._own_classes()
+        self.spec = {**self.spec, "definitions": sorted(classes.union(self.spec["definitions"]))}
         with self._definitions():
-            changed = self._changed_in_place() | redefined
+            changed = self._changed_in_place()
             bound = self._bound()
             values = self._to_store(bound, changed)
-            held = self._definitions_sharing_with(values)
-        if held:
-            changed |= held
-            self._known.clear()  # what refers to them is another value now
-            self.spec["definitions"] = [n for n in self.spec["definitions"] if n not in held]
-        with self._definitions():
-            values = self._to_store(bound, changed)
+            # Executing their source again would not make them as they are, and no copy would be the same
+            # class to its objects and subclasses. What refers to them does so by name, as before.
+            redefined |= self._definitions_sharing_with(values)
+            stay = redefined | classes.intersection(self.spec["wanted"])
+            stay |= {name for name in values if name in self.spec["held"] and self._is_held(name)}
+            values = {name: value for name, value in values.items() if name not in stay}
             groups = self._shared(values)
             outputs = self._store(values, groups)
             outputs |= {name: _unkept(name, value) for name, value in self.unkept.items()}
+        changed |= redefined
+        outputs |= {name: self._uncarriable(name, self.namespace.get(name), CHANGED) for name in stay}
         for name in self.spec["wanted"]:
             if name not in self.namespace and not is_state(name):
                 outputs[name] = _nothing(name, ABSENT, "")
@@ -222,6 +218,20 @@ class Watch:
             name: str(value.cache_info()) for name, value in found.items() if isinstance(value, CACHED)
         }
         return digests | remembered
+
+    def _own_classes(self) -> set[str]:
+        """Names of the classes that the notebook defines in this kernel, once each."""
+        return {
+            name
+            for name in {*self.spec["sources"]}.difference(self.spec["rebound"])
+            if isinstance(value := self.namespace.get(name), type)
+            and (value.__module__, value.__qualname__) == ("__main__", name)
+        }
+
+    def _is_held(self, name: str) -> bool:
+        """Whether a name still stands for the changed definition that an earlier step in this kernel left."""
+        value = self.namespace.get(name)
+        return self.before.get(name) == id(value) and (_is_definition(value) or isinstance(value, CACHED))
 
     def _bound(self) -> set[str]:
         """Names that are new, or stand for another object than before."""
@@ -304,8 +314,6 @@ class Watch:
 
     def _store_one(self, name: str, value: Any) -> dict[str, Any]:
         """The record of one value: stored, or told why it cannot be."""
-        if name in self.remembering:
-            return self._uncarriable(name, value, UNREADABLE)
         materializer = materializers.materializer_of(value)
         referred: list[str] = []
         try:
@@ -415,7 +423,7 @@ class Watch:
         `without`: names whose own values are looked at.
         """
         named = self.classes.union(self.spec["definitions"])
-        return materializers.carried_definitions(named.difference(without))
+        return materializers.carried_definitions(named.difference(without), self.spec["rebound"])
 
 
 def set_state(store: Path, references: Mapping[str, str], *, ambient_only: bool = False) -> None:
