@@ -1279,7 +1279,7 @@ class _Walk:
         _mangle(scope)
         outside = self._loops, self._in_function, self._defining
         self._loops, self._in_function = [], False
-        self._defining &= all(map(_is_quiet, node.decorator_list))
+        self._defining &= all(map(_is_quiet, node.decorator_list)) and not _uses_own_functions(node)
         self._scope = scope
         self._flow.bound |= {("__module__", scope), ("__qualname__", scope)}
         self._visit_all(node.body)
@@ -1661,6 +1661,21 @@ def _words_of(text: str) -> Iterator[str]:
     for word in re.split(r"[\s'\"=(),;<>|&]+", text[: _LONGEST_PATH * 10]):
         if "." in word or "/" in word:
             yield word
+
+
+def _uses_own_functions(node: ast.ClassDef) -> bool:
+    """Whether the body of a class does something with its functions, which may call them: `size = measured(get)`."""
+    todo: list[ast.AST] = list(node.body)
+    own, used = set(), set()
+    while todo:
+        part = todo.pop()
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+            own.add(part.name)
+        elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            used.add(part.id)
+        elif not isinstance(part, ast.Lambda) and not (isinstance(part, ast.Call) and _is_quiet(part.func)):
+            todo.extend(ast.iter_child_nodes(part))
+    return not own.isdisjoint(used)
 
 
 def _is_quiet(decorator: ast.expr) -> bool:

@@ -43,7 +43,14 @@ CACHED = type(functools.lru_cache(lambda: None))
 CHANGED = "It is not as its source says any more."
 NOT_MADE_ANEW = "It cannot be made anew in another process."
 MISSING = object()
-NO_FILES: dict[str, Any] = {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
+NO_FILES: dict[str, Any] = {
+    "read": {},
+    "listed": {},
+    "written": {},
+    "appended": [],
+    "databases": [],
+    "undo": {},
+}
 
 
 class Watch:
