@@ -117,7 +117,7 @@ class Runner:
         self.wanted_too: dict[str, set[str]] = {}
         self.files_wanted: dict[str, set[str]] = {}
         self.retried: dict[str, int] = {}
-        self.undo: dict[str, dict[str, int | None]] = {}
+        self.sizes: dict[str, dict[str, int]] = {}
         self.cancelled = False
         # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
@@ -469,7 +469,7 @@ class Runner:
         """In a worker thread: one step, to its end."""
         name = resolved.step.name
         try:
-            self._undo_files(name)
+            self._cut_files(name)
             ended = self._execute(resolved, wanted, running, pipeline, forced)
         except OSError as error:
             # A full disk, a folder that is gone: nobody's bug, and nothing that the step's cells did.
@@ -483,13 +483,11 @@ class Runner:
             running.shared.kernel.close()
         self._ended.put(ended)
 
-    def _undo_files(self, step: str) -> None:
-        """A step that is executed again finds the files as it did the first time, not what it has added."""
-        for path, size in self.undo.get(step, {}).items():
+    def _cut_files(self, step: str) -> None:
+        """What a step has appended to files in this run is cut off before it is executed again."""
+        for path, size in self.sizes.get(step, {}).items():
             file = self.folder / path
-            if size is None:
-                file.unlink(missing_ok=True)
-            elif file.exists() and file.stat().st_size > size:
+            if file.exists() and file.stat().st_size > size:
                 os.truncate(file, size)
 
     def _execute(
@@ -642,7 +640,7 @@ class Runner:
             log=outcome.log,
         )
         if execution is not None:
-            self.undo[ended.step] = {**outcome.undo, **self.undo.get(ended.step, {})}
+            self.sizes[ended.step] = outcome.sizes | self.sizes.get(ended.step, {})
             self._learn(ended.step, outcome.effects)
         elif outcome.effects:
             # It may have come too early: before the step that writes what it reads, or makes what it missed.

@@ -61,7 +61,7 @@ class StepOutcome:
 
     `executed` and `log` are digests of stored objects. Of a step that failed, `effects` are what it had
     done to files, and the names that it missed. `kernel` is the step's, if a later step may go on in it.
-    `undo` has the size that each file had before which the step has made (None) or appended to.
+    `sizes` are those of the files to which it has appended, before it did.
     """
 
     duration_seconds: float
@@ -70,7 +70,7 @@ class StepOutcome:
     effects: Effects = field(default_factory=Effects)
     trace: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
-    undo: dict[str, int | None] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     executed: str | None = None
     log: str | None = None
     error: dict[str, Any] | None = None
@@ -219,7 +219,7 @@ def outcome_of(
         }
         | ({} if _is_own(job) else {"paths": report["paths"]}),
         metrics=report["metrics"],
-        undo=report["files"]["undo"],
+        sizes=report["files"]["sizes"],
         executed=executed,
         log=log,
         stopped=stopped,

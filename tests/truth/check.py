@@ -23,6 +23,7 @@ from tests.truth.generator import Program, Story, put
 TOLD = frozenset({"interleaved_steps", "order_cycle", "setup_reads_step", "not_carriable"})
 """Errors that name variable, step and remedy: the honest answer where steps cannot be cut like that."""
 
+ADDRESS = re.compile(rb"\bat 0x[0-9a-fA-F]+")
 Content = dict[str, bytes | None]
 
 TIMES = re.compile(r"(CPU times|Wall time): .*")
@@ -214,7 +215,9 @@ def _even(texts: list[CellText]) -> list[CellText]:
 def _content(folder: Path) -> dict[str, bytes | None]:
     """By path, what is in the files, and None for folders."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        path.relative_to(folder).as_posix(): ADDRESS.sub(b"at 0x", path.read_bytes())
+        if path.is_file()
+        else None
         for path in sorted(folder.rglob("*"))
     }
 

@@ -12,13 +12,7 @@ from tests.truth.search import search
 FORKED = range(12)
 IN_KERNELS = (1000,)
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.xfail(
-        strict=False,
-        reason="classes of the notebook that change, or are defined a second time, are not always right yet",
-    ),
-]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.mark.parametrize("seed", FORKED)

@@ -82,8 +82,8 @@ class FileRecorder:
         # By path, whether the file was there before the step's first change to it.
         self.writes: dict[str, bool] = {}
         self.appended: set[str] = set()
-        # Of files that the step made or appended to, how large they were; None: not there.
-        self.undo: dict[str, int | None] = {}
+        # Of files that the step itself appends to, how large they were.
+        self.sizes: dict[str, int] = {}
         self.databases: dict[str, str] = {}
         self.made: set[str] = set()
         self._named: set[str] = set()
@@ -229,17 +229,13 @@ class FileRecorder:
             read.digest = _digest(path, read)
         if not _is_special(path):
             self.writes[path] = os.path.lexists(path)
-            if not self.writes[path]:
-                self.undo[path] = None
 
     def _append(self, path: str) -> None:
         """Written, but what was there before stays."""
         if path not in self.writes:
+            self.sizes[path] = os.path.getsize(path) if os.path.isfile(path) else 0
             self._written(path)
             self.appended.add(path)
-            if path not in self.undo:
-                with suppress(OSError):
-                    self.undo[path] = os.path.getsize(path)
 
     def _write(self, name: Any) -> None:
         path = self._path(name)
@@ -382,8 +378,8 @@ class FileRecorder:
         dict
             ``read`` and ``listed``: see `jupyterlab_pipelines.files`; ``written``: digest by path;
             ``appended``: those of the written that kept what was in them; ``databases``: those of SQLite,
-            of which nobody knows whether the step, or another meanwhile, has changed them; ``undo``: how large
-            a file was that the step itself has made or appended to, None if it was not there.
+            of which nobody knows whether the step, or another meanwhile, has changed them; ``sizes``: how large
+            a file was to which the step itself has appended.
         """
         self._is_on = False
         if self.writes or self.opened_before:
@@ -417,7 +413,7 @@ class FileRecorder:
             "written": {self._told(path): digest for path, digest in written.items()},
             "appended": sorted(self._told(path) for path in self.appended & written.keys()),
             "databases": sorted(self._told(path) for path in self.databases),
-            "undo": {self._told(path): size for path, size in self.undo.items() if path in written},
+            "sizes": {self._told(path): size for path, size in self.sizes.items() if path in written},
         }
 
     def _look_at_databases(self) -> None:

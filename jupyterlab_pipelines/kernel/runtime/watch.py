@@ -49,7 +49,7 @@ NO_FILES: dict[str, Any] = {
     "written": {},
     "appended": [],
     "databases": [],
-    "undo": {},
+    "sizes": {},
 }
 
 
