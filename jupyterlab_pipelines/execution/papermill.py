@@ -24,7 +24,6 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager
 from papermill.utils import merge_kwargs, remove_args
 
 import jupyterlab_pipelines
-from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.errors import StepError
 from jupyterlab_pipelines.execution.kernels import (
     ForkServer,
@@ -32,6 +31,7 @@ from jupyterlab_pipelines.execution.kernels import (
     StepKernelManager,
     own_sockets,
 )
+from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_step_cell
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -39,46 +39,6 @@ JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
 SECONDS_FOR_OUTPUT = 30
-
-
-class LiveKernel:
-    """A kernel that goes on living when a step has ended, for the next step of its unit.
-
-    Attributes
-    ----------
-    cells
-        Indexes of the setup and parameters cells that were executed in it.
-    definitions
-        Positions of the definitions that were executed in it.
-    artifacts
-        By name, what its variables and its process state stand for, as far as they could be stored.
-    uncarriable
-        Names in it that stand for what could not.
-    known
-        The notebook's definitions in it that values of later steps may refer to by name.
-    parameters
-        The replaced parameters that it was given.
-    """
-
-    def __init__(self, manager: StepKernelManager, parameters: Mapping[str, Any]) -> None:
-        self.manager = manager
-        self.parameters = parameters
-        self.cells: set[int] = set()
-        self.definitions: set[tuple[int, int]] = set()
-        self.artifacts: dict[str, Artifact] = {}
-        self.uncarriable: set[str] = set()
-        self.known: set[str] = set()
-
-    def close(self) -> None:
-        """End the kernel as Jupyter does, so that what runs at exit does so."""
-        run_sync(self._close)()
-
-    async def _close(self) -> None:
-        try:
-            if await self.manager.is_alive():
-                await self.manager.shutdown_kernel()
-        finally:
-            await self.manager.cleanup_resources()
 
 
 class StepSession:

@@ -4,12 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.pipeline import Step
 
 if TYPE_CHECKING:
-    from jupyterlab_pipelines.execution.papermill import LiveKernel
+    from jupyterlab_pipelines.execution.kernels import StepKernelManager
+
+
+class LiveKernel:
+    """A kernel that goes on living when a step has ended, for the next step of its unit.
+
+    Attributes
+    ----------
+    cells
+        Indexes of the setup and parameters cells that were executed in it.
+    definitions
+        Positions of the definitions that were executed in it.
+    artifacts
+        By name, what its variables and its process state stand for, as far as they could be stored.
+    uncarriable
+        Names in it that stand for what could not.
+    known
+        The notebook's definitions in it that values of later steps may refer to by name.
+    parameters
+        The replaced parameters that it was given.
+    """
+
+    def __init__(self, manager: StepKernelManager, parameters: Mapping[str, Any]) -> None:
+        self.manager = manager
+        self.parameters = parameters
+        self.cells: set[int] = set()
+        self.definitions: set[tuple[int, int]] = set()
+        self.artifacts: dict[str, Artifact] = {}
+        self.uncarriable: set[str] = set()
+        self.known: set[str] = set()
+
+    def close(self) -> None:
+        """End the kernel as Jupyter does, so that what runs at exit does so."""
+        from jupyter_core.utils import run_sync
+
+        run_sync(self._close)()
+
+    async def _close(self) -> None:
+        try:
+            if await self.manager.is_alive():
+                await self.manager.shutdown_kernel()
+        finally:
+            await self.manager.cleanup_resources()
 
 
 @dataclass

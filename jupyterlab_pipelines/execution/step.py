@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
+from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
 from jupyterlab_pipelines.notebook.names import analyse
@@ -22,7 +23,7 @@ from jupyterlab_pipelines.store import Store
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.kernels import ForkServer
-    from jupyterlab_pipelines.execution.papermill import LiveKernel, StepSession
+    from jupyterlab_pipelines.execution.papermill import StepSession
 
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 MISSED = re.compile(r"NameError: name '(\w+)' is not defined")
@@ -96,7 +97,7 @@ def execute_step(job: StepJob) -> StepOutcome:
     from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
-    from jupyterlab_pipelines.execution.papermill import LiveKernel, PipelinesEngine, StepSession
+    from jupyterlab_pipelines.execution.papermill import PipelinesEngine, StepSession
 
     papermill_engines.register("pipelines", PipelinesEngine)
     job.run_folder.mkdir(parents=True, exist_ok=True)

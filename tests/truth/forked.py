@@ -21,7 +21,7 @@ from typing import Any
 from unittest import mock
 
 from jupyterlab_pipelines.execution import step as step_module
-from jupyterlab_pipelines.execution.papermill import LiveKernel
+from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
 from jupyterlab_pipelines.pipeline import Effects
