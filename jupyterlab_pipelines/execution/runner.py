@@ -26,6 +26,7 @@ from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step, kernel_environment
+from jupyterlab_pipelines.files import file_digest
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
@@ -117,7 +118,7 @@ class Runner:
         self.wanted_too: dict[str, set[str]] = {}
         self.files_wanted: dict[str, set[str]] = {}
         self.retried: dict[str, int] = {}
-        self.sizes: dict[str, dict[str, int]] = {}
+        self.appended: dict[str, dict[str, tuple[int, str]]] = {}
         self.cancelled = False
         # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
@@ -485,9 +486,9 @@ class Runner:
 
     def _cut_files(self, step: str) -> None:
         """What a step has appended to files in this run is cut off before it is executed again."""
-        for path, size in self.sizes.get(step, {}).items():
+        for path, (size, left) in self.appended.get(step, {}).items():
             file = self.folder / path
-            if file.exists() and file.stat().st_size > size:
+            if file_digest(str(file)) == left:
                 os.truncate(file, size)
 
     def _execute(
@@ -640,7 +641,10 @@ class Runner:
             log=outcome.log,
         )
         if execution is not None:
-            self.sizes[ended.step] = outcome.sizes | self.sizes.get(ended.step, {})
+            left = {output.name: output.digest for output in outcome.outputs}
+            self.appended[ended.step] = {
+                path: (size, left[f"{FILE}{path}"]) for path, size in outcome.sizes.items()
+            }
             self._learn(ended.step, outcome.effects)
         elif outcome.effects:
             # It may have come too early: before the step that writes what it reads, or makes what it missed.

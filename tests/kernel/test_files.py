@@ -124,7 +124,7 @@ def test_files_that_come_and_go_are_nobodys(folder: Path) -> None:
         """,
     )
 
-    assert report == {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": []}
+    assert report == {"read": {}, "listed": {}, "written": {}, "appended": [], "databases": [], "sizes": {}}
 
 
 def test_a_missing_file(folder: Path) -> None:
