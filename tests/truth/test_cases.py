@@ -512,9 +512,9 @@ CASES: dict[str, Notebook] = {
         setup="",
     ),
     "options of IPython and packages": steps(
-        "import plotly.io as pio, sklearn\n%precision 2\n%pprint",
-        "pio.templates.default = 'plotly_dark'\nsklearn.set_config(transform_output='pandas')",
-        "import plotly.graph_objects as go\nprint(go.Figure().layout.template.layout.paper_bgcolor)\n3.14159",
+        "import altair as alt, sklearn\n%precision 2\n%pprint",
+        "alt.data_transformers.enable('json')\nsklearn.set_config(transform_output='pandas')",
+        "print(alt.data_transformers.active)\n3.14159",
         "from sklearn.preprocessing import StandardScaler\n"
         "print(type(StandardScaler().fit_transform([[1.], [2.]])).__name__)\nlist(range(40))",
         "get_ipython().ast_node_interactivity = 'all'",
