@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NewType
 
@@ -71,6 +72,12 @@ class Artifact:
     summary: str = ""
     definitions: tuple[str, ...] = ()
     kind: str = "value"
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Artifact:
+        """From a mapping that has its fields, and perhaps others."""
+        own = {name: record[name] for name in cls.__slots__}
+        return cls(**own | {"definitions": tuple(own["definitions"])})
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -205,7 +205,7 @@ def outcome_of(
     """The outcome of a step that came to its end; `report` is what the runtime in its kernel says."""
     return StepOutcome(
         duration_seconds=seconds,
-        outputs=tuple(_artifact(record) for record in report["outputs"]),
+        outputs=tuple(Artifact.from_record(record) for record in report["outputs"]),
         previews={record["digest"]: record["preview"] for record in report["outputs"]},
         effects=replace(
             Effects.from_json(report["effects"]),
@@ -376,21 +376,6 @@ def _definitions(job: StepJob) -> set[str]:
 def _seeds(source: str) -> bool:
     """Whether code may bring a random generator into a known state."""
     return "seed" in source or "set_state" in source or "setstate" in source
-
-
-def _artifact(record: Mapping[str, Any]) -> Artifact:
-    return Artifact(
-        name=record["name"],
-        digest=record["digest"],
-        type=record["type"],
-        materializer=record["materializer"],
-        size_bytes=record["size_bytes"],
-        stored=record["stored"],
-        member=record["member"],
-        summary=record["summary"],
-        definitions=tuple(record["definitions"]),
-        kind=record["kind"],
-    )
 
 
 def _executed(path: Path) -> dict[str, Any] | None:

@@ -174,23 +174,11 @@ class ExecutionStore:
             notebook=row["executed"],
             log=row["log"],
             metrics=json.loads(row["metrics"]),
-            **_kept_apart(_artifact(out) for out in outputs),
+            **_kept_apart(
+                Artifact.from_record({**out, "definitions": json.loads(out["definitions"])})
+                for out in map(dict, outputs)
+            ),
         )
-
-
-def _artifact(row: sqlite3.Row) -> Artifact:
-    return Artifact(
-        name=row["name"],
-        digest=row["digest"],
-        type=row["type"],
-        materializer=row["materializer"],
-        size_bytes=row["size_bytes"],
-        stored=row["stored"],
-        member=row["member"],
-        summary=row["summary"],
-        definitions=tuple(json.loads(row["definitions"])),
-        kind=row["kind"],
-    )
 
 
 def _kept_apart(artifacts: Iterable[Artifact]) -> dict[str, dict[str, Artifact]]:
