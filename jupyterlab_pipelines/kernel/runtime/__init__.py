@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
-from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
+from jupyterlab_pipelines.kernel.runtime.files import FileRecorder, tell_of_files
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
@@ -30,14 +29,21 @@ def record_files() -> None:
     global _files, _local_modules, _store
     from jupyterlab_pipelines.store import find_root
 
+    if _files is not None:
+        # The next step in the same kernel. The working directory may be another one by now; the paths are not.
+        _files = FileRecorder(Path(_files.folder), Path(_files.project), store_folder(), _files)
+        return
     # Before anything is recorded: where the store is found is nothing that the step has looked at.
     _store = store_folder()
     folder = Path(os.getcwd())
-    _files = FileRecorder(folder, find_root(folder), _store, _files)
-    sys.addaudithook(_files.hook)
-    _files.watch_looks()
-    if _local_modules is None:
-        _local_modules = LocalModules(_files.is_projects, _look)
+    _files = FileRecorder(folder, find_root(folder), _store)
+    tell_of_files(_hook)
+    _local_modules = LocalModules(_files.is_projects, _look)
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    assert _files is not None
+    _files.hook(event, arguments)
 
 
 def _look(name: str) -> None:

@@ -123,21 +123,6 @@ class FileRecorder:
         finally:
             self._busy.now = False
 
-    def watch_looks(self) -> None:
-        """Note from now on who looks whether a file is there, how large or how old it is."""
-        for name in ("stat", "lstat"):
-            original = getattr(os, name)
-
-            @functools.wraps(original)
-            def look(path: Any, *rest: Any, _ask: Any = original, **options: Any) -> Any:
-                self.hook("look", (path,))
-                return _ask(path, *rest, **options)
-
-            for capability in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
-                if original in capability:
-                    capability.add(look)
-            setattr(os, name, look)
-
     def expect(self, names: Iterable[str], *, writes: bool) -> None:
         """The step begins. `names`: text of it that may be paths of files that it reads unseen.
 
@@ -450,6 +435,23 @@ def _is_below(path: str, places: Collection[str]) -> bool:
             return True
         path = os.path.dirname(path)
     return False
+
+
+def tell_of_files(tell: Callable[[str, tuple[Any, ...]], None]) -> None:
+    """From now on, `tell` every audit event, and who looks whether a file is there, how large or how old it is."""
+    sys.addaudithook(tell)
+    for name in ("stat", "lstat"):
+        original = getattr(os, name)
+
+        @functools.wraps(original)
+        def look(path: Any, *rest: Any, _ask: Any = original, **options: Any) -> Any:
+            tell("look", (path,))
+            return _ask(path, *rest, **options)
+
+        for capability in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+            if original in capability:
+                capability.add(look)
+        setattr(os, name, look)
 
 
 def _is_compiled(name: Any) -> bool:
