@@ -66,6 +66,12 @@ CASES: dict[str, Notebook] = {
         "f.close()",
         "print(open('log.txt').read())",
     ),
+    "files in another folder, in one kernel": steps(
+        "import os\nos.makedirs('sub', exist_ok=True)\nos.chdir('sub')\ng = (i for i in range(3))",
+        "with open('note.txt', 'a') as file:\n    file.write(f'{next(g)}\\n')",
+        "print(next(g), open('note.txt').read())",
+        setup="",
+    ),
     "an object with a lock": steps(
         "import threading\nclass Box:\n    def __init__(self):\n        self.lock = threading.Lock()\n"
         "        self.n = 0\n"
