@@ -27,6 +27,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import unquote
 
@@ -497,13 +498,16 @@ def _as_json(path: str, read: _Read) -> list[Any]:
 
 def _is_asked_by_python() -> bool:
     """Whether a folder is listed in search of modules, not by the step."""
-    # This function, the handler, the hook: then who lists.
-    caller = sys._getframe(3).f_code.co_filename
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    caller = "" if frame is None else frame.f_code.co_filename
     return caller.startswith("<frozen ") or any(
         f"{os.sep}{part}" in caller and caller.startswith(_STANDARD_LIBRARY) for part in LISTED_BY_PYTHON
     )
 
 
+_OURS = os.path.join(os.path.dirname(__file__), "")
 _STANDARD_LIBRARY = (sysconfig.get_path("stdlib"), os.path.realpath(sysconfig.get_path("stdlib")))
 
 
