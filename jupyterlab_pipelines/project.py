@@ -476,7 +476,7 @@ class Project:
         executed = {
             step["step"]: self._stored_notebook(step["executed"])
             for step in self.store.runs.steps(row["id"])
-            if step["executed"] and self.store.artifacts.size(step["executed"]) is not None
+            if step["executed"] and self.store.integrity.object_problem(step["executed"]) is None
         }
         return with_outputs(pipeline, content, executed)
 
@@ -494,7 +494,7 @@ class Project:
         row = self.store.runs.step(self.store.runs.find(run_id), step)
         data: bytes | None = None
         if row["log"]:
-            data = self.store.artifacts.read_bytes(row["log"])
+            data = self.store.artifacts.read_object(row["log"])
         else:
             try:
                 data = (self.store.run_folder(row["run_id"]) / f"{step}.log").read_bytes()
@@ -583,9 +583,10 @@ class Project:
         return active[-1] if active else None
 
     def _stored_notebook(self, digest: str) -> Document:
-        data = self.store.artifacts.read_bytes(digest)
+        data = self.store.artifacts.read_object(digest)
         if data is None:
-            raise NotFoundError("notebook_gone", f"The stored notebook {digest} is gone from the store.")
+            problem = self.store.integrity.object_problem(digest)
+            raise NotFoundError("notebook_gone", f"The stored notebook {digest} {problem}.", digest=digest)
         notebook: Document = json.loads(data)
         return notebook
 

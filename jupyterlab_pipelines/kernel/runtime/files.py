@@ -35,6 +35,7 @@ from jupyterlab_pipelines.files import (
     ABSENT,
     UNKNOWN,
     file_digest,
+    identity,
     is_settled,
     listed,
     names_digest,
@@ -53,7 +54,7 @@ LISTED_BY_PYTHON = ("importlib", "pkgutil.py", "site.py")
 
 @dataclass(slots=True)
 class _Read:
-    """A file as it was when the step first opened it; `digest` is computed when it is needed."""
+    """A file as it was when the step first opened it; `digest` is computed if the step may change the file."""
 
     status: os.stat_result
     is_settled: bool
@@ -480,20 +481,25 @@ def _is_special(path: str) -> bool:
 
 def _digest(path: str, read: _Read) -> str:
     """Digest of what was read, `UNKNOWN` if the file has changed since."""
+    return file_digest(path) if _is_unchanged(path, read) else UNKNOWN
+
+
+def _is_unchanged(path: str, read: _Read) -> bool:
     try:
-        now = os.stat(path)
+        return identity(os.stat(path)) == identity(read.status)
     except OSError:
-        return UNKNOWN
-    before = read.status
-    if (now.st_size, now.st_mtime_ns, now.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino):
-        return UNKNOWN
-    return file_digest(path)
+        return False
 
 
 def _as_json(path: str, read: _Read) -> list[Any]:
-    digest = read.digest or _digest(path, read)
+    digest = read.digest
+    # The times are proof enough that nobody has changed the file. Reading it once more is left to the process
+    # that runs the steps, so that it holds up none.
+    if digest is None and not (read.is_settled and _is_unchanged(path, read)):
+        digest = _digest(path, read)
     is_proof = read.is_settled and digest != UNKNOWN
-    return [read.status.st_size, read.status.st_mtime_ns if is_proof else None, digest]
+    status = read.status
+    return [status.st_size, status.st_mtime_ns if is_proof else None, digest, status.st_ctime_ns]
 
 
 def _is_asked_by_python() -> bool:
