@@ -63,18 +63,24 @@ def file_digest(path: str, memory: Memory | None = None) -> str:
         if memory is not None and settled and (known := memory.find(path, status)) is not None:
             _digests[key] = known
             return known
-        hashed = blake2b(digest_size=DIGEST_BYTES)
-        with open(path, "rb", buffering=0) as file:
-            while block := file.read(BLOCK_BYTES):
-                hashed.update(block)
+        digest = read_digest(path)
         if identity(os.stat(path)) != identity(status):
             return UNKNOWN
     except OSError:
         return ABSENT
     if settled:
-        _digests[key] = hashed.hexdigest()
+        _digests[key] = digest
         if memory is not None:
-            memory.keep(path, status, hashed.hexdigest())
+            memory.keep(path, status, digest)
+    return digest
+
+
+def read_digest(path: str | os.PathLike[str]) -> str:
+    """Digest of the bytes that a file has now, whatever is remembered of it."""
+    hashed = blake2b(digest_size=DIGEST_BYTES)
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(BLOCK_BYTES):
+            hashed.update(block)
     return hashed.hexdigest()
 
 

@@ -182,7 +182,7 @@ class Planner:
                     reasons.append(Reason("file", f"{path} is not as the step left it", path))
             elif artifact is None:
                 reasons.append(Reason("output_missing", f"`{name}` was not kept", name))
-            elif problem := self.store.integrity.problem(artifact, execution.finished_at):
+            elif problem := self.store.integrity.problem(artifact):
                 reasons.append(_lost(f"the stored value of `{name}` {problem}", problem, name))
         if problem := self.store.integrity.object_problem(execution.notebook):
             reasons.append(_lost(f"its executed notebook {problem}", problem))

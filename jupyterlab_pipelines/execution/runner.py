@@ -341,10 +341,8 @@ class Runner:
         """Whether steps must run first, because somebody has damaged or removed what they had stored."""
         lost = []
         for given in resolved.needs.inputs:
-            artifact, result = resolved.inputs.get(given.name), self.results.get(given.step)
-            if artifact is None or result is None or result.execution is None:
-                continue
-            if self.store.integrity.problem(artifact, result.execution.finished_at):
+            artifact = resolved.inputs.get(given.name)
+            if artifact is not None and self.store.integrity.problem(artifact):
                 lost.append(given)
         return self._want_again(lost)
 

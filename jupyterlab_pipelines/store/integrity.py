@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from datetime import datetime
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.errors import StoreError
-from jupyterlab_pipelines.files import file_digest
+from jupyterlab_pipelines.files import file_digest, read_digest
 from jupyterlab_pipelines.store.artifacts import ArtifactStore, stamp_of
 from jupyterlab_pipelines.store.database import Database
 from jupyterlab_pipelines.store.files import FileDigests
@@ -18,9 +18,6 @@ GONE = "is gone"
 DAMAGED = "is damaged"
 RECLAIMED = "was reclaimed by `gc`"
 _TOLD = {"missing": GONE, "damaged": DAMAGED, "reclaimed": RECLAIMED}
-
-CLOCK_SECONDS = 2.0
-"""How far a file's time may lie behind the moment that was noted after it was written."""
 
 
 class Integrity:
@@ -38,38 +35,35 @@ class Integrity:
 
     # -- asking ---------------------------------------------------------------------------------
 
-    def problem(self, artifact: Artifact, since: str) -> str | None:
-        """What is wrong with the stored value of an artifact; None if it can be handed on.
-
-        Parameters
-        ----------
-        since
-            When the execution that left it had ended (ISO 8601).
-        """
-        if not artifact.stored:
+    def problem(self, artifact: Artifact) -> str | None:
+        """What is wrong with the stored value of an artifact; None if it can be handed on."""
+        name = artifact.stored
+        if not name:
             return None
-        status = self._artifacts.status(artifact.stored)
-        if status is not None and _is_right(status, artifact.stored, artifact.size_bytes):
+        status = self._artifacts.status(name)
+        if status is not None and _is_right(status, name, artifact.size_bytes):
             return None
         if status is None:
-            return self._missing(artifact.stored)
-        row = self._database.row("SELECT * FROM artifacts WHERE name = ?", (artifact.stored,))
+            return self._missing(name)
+        row = self._database.row("SELECT * FROM artifacts WHERE name = ?", (name,))
         # Another execution may have left an equal value in other bytes.
-        size, checksum = (row["size_bytes"], row["checksum"]) if row else (artifact.size_bytes, None)
-        if _is_right(status, artifact.stored, size):
+        if row is not None and _is_right(status, name, row["size_bytes"]):
             return None
-        if status.st_size != size:
-            is_whole = False
-        elif checksum is None:
-            # Written by a version that had no stamps, and not touched since.
-            is_whole = status.st_mtime <= datetime.fromisoformat(since).timestamp() + CLOCK_SECONDS
-        else:
-            is_whole = self._checksum(artifact.stored) == checksum
-        if not is_whole:
-            self._lost[artifact.stored] = "damaged"
+        if not self._is_as_stored(artifact, status, row):
+            self._lost[name] = "damaged"
             return DAMAGED
-        self._artifacts.stamp(artifact.stored)
+        self._artifacts.stamp(name)
         return None
+
+    def _is_as_stored(self, artifact: Artifact, status: os.stat_result, row: sqlite3.Row | None) -> bool:
+        """Whether a file without its stamp has the bytes that were stored."""
+        if row is None:
+            # Stored by a version that had no checksums. Its size is all that is known.
+            return status.st_size == artifact.size_bytes
+        if row["checksum"] is None or status.st_size != row["size_bytes"]:
+            return False
+        path = os.path.abspath(self._artifacts.path(artifact.stored))
+        return file_digest(path, self._digests) == str(row["checksum"])
 
     def object_problem(self, name: str) -> str | None:
         """The same of a stored object, which is named by its bytes: an executed notebook, a log."""
@@ -96,16 +90,16 @@ class Integrity:
         found: list[tuple[str, int, str]] = []
         for name in names:
             row = self._database.row("SELECT checksum FROM artifacts WHERE name = ?", (name,))
-            if row is None or row["checksum"] is not None or not self._artifacts.is_stamped(name):
+            if (row is not None and row["checksum"] is not None) or not self._artifacts.is_stamped(name):
                 continue
-            checksum = self._checksum(name)
+            checksum = self.checksum(name)
             status = self._artifacts.status(name)
-            if status is not None and status.st_mtime_ns == stamp_of(name):
-                found.append((checksum, status.st_size, name))
+            if checksum is not None and status is not None and status.st_mtime_ns == stamp_of(name):
+                found.append((name, status.st_size, checksum))
         if found:
             with self._database.transaction() as connection:
                 connection.executemany(
-                    "UPDATE artifacts SET checksum = ?, size_bytes = ? WHERE name = ? AND gone IS NULL", found
+                    "INSERT OR REPLACE INTO artifacts (name, size_bytes, checksum) VALUES (?, ?, ?)", found
                 )
 
     def discard_damaged(self, artifacts: Collection[Artifact]) -> list[Artifact]:
@@ -120,7 +114,7 @@ class Integrity:
             row = self._database.row("SELECT * FROM artifacts WHERE name = ?", (artifact.stored,))
             is_there = self._artifacts.status(artifact.stored) is not None
             if is_there and (
-                row is None or row["checksum"] is None or self._checksum(artifact.stored) == row["checksum"]
+                row is None or row["checksum"] is None or self.checksum(artifact.stored) == row["checksum"]
             ):
                 continue
             self.forget([artifact.stored], "damaged")
@@ -146,9 +140,12 @@ class Integrity:
             if not self._artifacts.is_stamped(name):  # else another run has made it again
                 self.forget([name], why)
 
-    def _checksum(self, name: str) -> str:
-        path = os.path.abspath(self._artifacts.path(name))
-        return file_digest(path, self._digests)
+    def checksum(self, name: str) -> str | None:
+        """The checksum of the bytes that a stored file has now, None if it is not there."""
+        try:
+            return read_digest(self._artifacts.path(name))
+        except OSError:
+            return None
 
 
 def _is_right(status: os.stat_result, name: str, size_bytes: int) -> bool:
