@@ -18,7 +18,7 @@ from jupyterlab_pipelines.store.locks import FileLock
 if TYPE_CHECKING:
     from jupyterlab_pipelines.store import Store
 
-CLOCK_NS = 50 * 10**6
+CLOCK_NS = 20 * 10**6
 """How far the times of files may lie behind the clock that programs read."""
 
 
