@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from change_check import bytes_from
+from sizes import bytes_from
 
 from jupyterlab_pipelines import files
 from jupyterlab_pipelines.artifact import Artifact

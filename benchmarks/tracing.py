@@ -2,8 +2,8 @@
 
     python benchmarks/tracing.py [--size 1GB] [--repeats 3] [--only NAME …] [--json]
 
-Each case is executed in processes of its own, with and without tracing in turn; the best of `--repeats` counts,
-since other programs can only add to it.
+Each case is executed in processes of its own, with and without tracing in turn; the best of `--repeats` counts.
+All are seconds of processor time, to which other programs add little.
 
 plain        the step by itself
 traced       the same with everything that happens in its kernel because of tracing, the report at its end included
@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from change_check import bytes_from
+from sizes import bytes_from
 
 SMALL_FILES = 5_000
 
@@ -68,22 +68,22 @@ def execute(setup: str, code: str, is_traced: bool) -> dict[str, float]:
     exec(setup, names)
     compiled = compile(code, "step", "exec")
     if not is_traced:
-        started = time.perf_counter()
+        started = time.process_time()
         exec(compiled, names)
-        return {"seconds": time.perf_counter() - started}
+        return {"seconds": time.process_time() - started}
     from jupyterlab_pipelines.files import missing_digests, with_digests
     from jupyterlab_pipelines.kernel import runtime
 
     runtime.record_files()
-    started = time.perf_counter()
+    started = time.process_time()
     exec(compiled, names)
     told = runtime.files()
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     trace = {"files": told["read"]}
     count = len(missing_digests(trace))
-    started = time.perf_counter()
+    started = time.process_time()
     with_digests(trace, Path.cwd())
-    return {"seconds": seconds, "later": time.perf_counter() - started, "files": count}
+    return {"seconds": seconds, "later": time.process_time() - started, "files": count}
 
 
 def measure(name: str, folder: Path, repeats: int) -> dict[str, Any]:
