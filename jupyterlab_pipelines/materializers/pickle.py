@@ -10,7 +10,8 @@ import pickle
 import sys
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -23,6 +24,7 @@ from jupyterlab_pipelines.materializers.definitions import (
 )
 from jupyterlab_pipelines.materializers.memory import Region, bytes_of, find_region, view
 from jupyterlab_pipelines.materializers.obstacles import NEVER_CARRIED, explaining
+from jupyterlab_pipelines.materializers.set_order import Recipe, fill, recipe
 from jupyterlab_pipelines.materializers.sharing import shared_memory
 
 _BESIDE_FROM_BYTES = 4096
@@ -39,26 +41,77 @@ class PickleMaterializer:
         return canonical.digest(value, shared_memory=shared_memory(value))
 
     def write(self, value: object, path: Path) -> tuple[str, ...]:
-        file = io.BytesIO()
-        buffers: list[memoryview] = []
-
-        def keep_inside(buffer: pickle.PickleBuffer) -> bool:
-            raw = buffer.raw()
-            if raw.nbytes < _BESIDE_FROM_BYTES:
-                return True
-            buffers.append(raw)
-            return False
-
         with explaining(value):
-            pickler = _pickler_class()(file, protocol=5, buffer_callback=keep_inside)
-            pickler.regions = {region: bytes_of(region) for region in shared_memory(value)}
-            pickler.dump(value)
-        container.write(path, file.getbuffer(), buffers)
-        return tuple(sorted(pickler.referenced))
+            regions = shared_memory(value)
+            pickled = _dump(_pickler_class(), value, regions)
+            if pickle.EMPTY_SET in pickled.stream.getvalue():
+                ways = _ways_to_fill_sets(value)
+                if ways:
+                    pickled = _dump(_pickler_class(), _WithSets(value, ways), regions)
+        container.write(path, pickled.stream.getbuffer(), pickled.buffers)
+        return tuple(sorted(pickled.referenced))
 
     def read(self, path: Path) -> object:
         pickled, buffers = container.read(path)
         return pickle.loads(pickled, buffers=buffers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pickled:
+    stream: io.BytesIO
+    buffers: list[memoryview]
+    referenced: set[str]
+
+
+def _dump(pickler_class: Any, value: object, regions: Iterable[Region]) -> _Pickled:
+    stream = io.BytesIO()
+    buffers: list[memoryview] = []
+
+    def keep_inside(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < _BESIDE_FROM_BYTES:
+            return True
+        buffers.append(raw)
+        return False
+
+    pickler = pickler_class(stream, protocol=5, buffer_callback=keep_inside)
+    pickler.regions = {region: bytes_of(region) for region in regions}
+    pickler.dump(value)
+    return _Pickled(stream, buffers, pickler.referenced)
+
+
+_Ways = list[tuple[set[Any], Recipe]]
+
+
+def _ways_to_fill_sets(value: object) -> _Ways:
+    """The sets in a value that would iterate in another order after loading, each with its recipe."""
+    sets: dict[int, set[Any]] = {}
+
+    class Spy(_pickler_class()):  # type: ignore[misc]
+        def persistent_id(self, thing: Any) -> None:
+            if issubclass(type(thing), set):
+                sets[id(thing)] = thing
+
+    _dump(Spy, value, ())
+    ways = ((elements, recipe(elements)) for elements in sets.values())
+    return [(elements, way) for elements, way in ways if way is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _WithSets:
+    """Stands for a value in its pickle."""
+
+    value: object
+    ways: _Ways
+
+    def __reduce__(self) -> Any:
+        return _fill_sets, (self.value, self.ways)
+
+
+def _fill_sets(value: object, ways: _Ways) -> object:
+    for elements, way in ways:
+        fill(elements, way)
+    return value
 
 
 @functools.cache

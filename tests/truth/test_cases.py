@@ -66,6 +66,12 @@ CASES: dict[str, Notebook] = {
         "f.close()",
         "print(open('log.txt').read())",
     ),
+    "the order of sets": steps(
+        "ids = {number * 7919 % 100_003 for number in range(300)}\nfew = {8, 0, 16, 24, 5}\nfew.discard(5)",
+        "print(list(ids)[:20], few)\nfew |= {40, 3}\nids -= set(range(50_000))",
+        "print(few, ids)\nfor each in ids:\n    first = each\n    break\nfirst, few.pop()",
+        "print(few, {'ids': [ids]})",
+    ),
     "files in another folder, in one kernel": steps(
         "import os\nos.makedirs('sub', exist_ok=True)\nos.chdir('sub')\ng = (i for i in range(3))",
         "with open('note.txt', 'a') as file:\n    file.write(f'{next(g)}\\n')",
