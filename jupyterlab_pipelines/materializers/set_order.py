@@ -50,7 +50,9 @@ def recipe(elements: set[Any]) -> Recipe | None:
     if len(elements) < 2 or any(_hashes_address(type(element)) for element in elements):
         return None  # no two runs have the same order
     try:
-        if _is_like(set(order), elements):
+        as_loaded: set[Any] = set()
+        as_loaded.update(list(elements))
+        if _is_like(as_loaded, elements):
             return None
         table = _table(elements)
         return None if table is None else _recipe(elements, table)
@@ -72,7 +74,8 @@ def fill(elements: set[Any], how: Recipe) -> None:
         # More than a quarter of the table is given up: Python makes a new one, for what is left.
         set.difference_update(elements, ballast)
     set.update(elements, how.elements[how.first :])
-    set.difference_update(elements, [how.elements[position] for position in how.holes])
+    for position in how.holes:  # one by one: the table must stay as it is
+        set.discard(elements, how.elements[position])
 
 
 def _is_like(candidate: set[Any], elements: set[Any]) -> bool:
