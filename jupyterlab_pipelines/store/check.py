@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.errors import StoreError
@@ -106,16 +107,19 @@ def _check_database(store: Store) -> Iterator[Finding]:
         told = [str(row[0]) for row in store.database.rows("PRAGMA integrity_check")]
         return [] if told == ["ok"] else told
 
-    found = problems()
-    if not found:
-        return
     path = str(store.database.path)
+    found: list[str] = []
     try:
+        found = problems()
+        if not found:
+            return
         with store.database.transaction() as connection:
             connection.execute("REINDEX")
         left = problems()
     except StoreError as error:
-        left = [error.message]
+        if error.code != "store_damaged":
+            raise
+        left = [str(error.details.get("why", "it cannot be read"))]
     if left:
         yield Finding(
             "database",
@@ -208,10 +212,24 @@ def _remove_what_runs_left(store: Store, live: Any) -> Iterator[Finding]:
         lock = store.run_lock(folder.name)
         if folder.name in live or not lock.acquire():
             continue
-        shutil.rmtree(folder, ignore_errors=True)
+        if _remove_folder(folder):
+            yield Finding(
+                "run_folder", folder.name, f"what run {folder.name} was writing when it ended: removed"
+            )
         lock.release()
-        yield Finding("run_folder", folder.name, f"what run {folder.name} was writing when it ended: removed")
     for lock in references.locks(store):
         if lock.acquire():
             lock.release()
             yield Finding("lock", lock.path.name, f"the lock {lock.path.name} was held by nobody: removed")
+
+
+def _remove_folder(folder: Path) -> bool:
+    """Remove what a run was writing, but not what its process has said when it broke off."""
+    is_told = any(path.name == "runner.log" and path.stat().st_size for path in folder.glob("*"))
+    if not is_told:
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+    left = [path for path in folder.glob("*") if path.name != "runner.log"]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return bool(left)

@@ -340,6 +340,23 @@ def test_eight_runs_at_once_run_each_step_once(folder: Path) -> None:
     assert project.check()["status"] == "clean"
 
 
+def test_gc_and_check_while_runs_are_under_way(folder: Path) -> None:
+    """They see what the runs have written and not told of yet, and leave it alone."""
+    write(CHAIN, folder / "a.ipynb")
+    project = Project.open(folder / "a.ipynb")
+    for force in ([], ["s0"], ["s3"]):
+        run_id = project.start(folder / "a.ipynb", force=force, jobs=2)
+        while project.run_document(run_id)["status"] in ("queued", "running"):
+            project.gc(max_size_bytes=0)
+            assert {finding["kind"] for finding in project.check()["findings"]} <= {"lock"}
+        document = project.run_document(run_id)
+
+        assert document["status"] == "succeeded"
+        assert shown_last(project, run_id) == "5\n"
+        executed = {step["name"] for step in document["steps"] if step["status"] == "succeeded"}
+        assert executed == (set(force) or {step["name"] for step in document["steps"]})
+
+
 if __name__ == "__main__":
     # The long form: python -m tests.execution.test_endings 300
     import tempfile

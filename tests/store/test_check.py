@@ -136,24 +136,30 @@ def test_a_damaged_index_is_made_anew(history: History) -> None:
     assert check(history.store).status == "clean"
 
 
-def test_a_database_that_cannot_be_mended(history: History, capsys: pytest.CaptureFixture[str]) -> None:
-    history.store.database.close()
-    path = history.store.database.path
-    with sqlite3.connect(path) as connection:
-        size = connection.execute("PRAGMA page_size").fetchone()[0]
-        root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'executions'").fetchone()[
-            0
-        ]
+def overwrite_a_table(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    size = connection.execute("PRAGMA page_size").fetchone()[0]
+    root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'executions'").fetchone()[0]
     connection.close()
     data = bytearray(path.read_bytes())
     data[(root - 1) * size + 50 : root * size] = b"\xff" * (size - 50)
     path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [overwrite_a_table, lambda path: path.write_bytes(b"no database" * 1000)])
+def test_a_database_that_cannot_be_mended(
+    history: History, damage: Callable[[Path], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    history.store.database.close()
+    before = history.files()
+    damage(history.store.database.path)
 
     status = run_command(["check", "--store", str(history.store.path), "--json"])
 
     document = json.loads(capsys.readouterr().out)
     assert (status, document["status"]) == (1, "damaged")
     assert [finding["is_repaired"] for finding in document["findings"]] == [False]
+    assert history.files() == before
 
 
 def test_the_command_tells(history: History, capsys: pytest.CaptureFixture[str]) -> None:
