@@ -105,11 +105,10 @@ def test_a_value_that_is_gone_is_made_again(project: Project) -> None:
 
 def test_a_copy_without_times_is_whole(project: Project) -> None:
     """`cp -r`: every file is looked at once, and is known again."""
-    store = project.store_path
+    store, path = project.store_path, stored(project, "make", "made")
     shutil.copytree(store, store.with_name("copy"), copy_function=shutil.copyfile)
     shutil.rmtree(store)
     store.with_name("copy").rename(store)
-    path = stored(project, "make", "made")
     assert not project.store.artifacts.is_stamped(path.parent.name + path.name)
 
     assert {decision for decision, _ in planned(project).values()} == {"reuse"}
