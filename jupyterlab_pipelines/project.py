@@ -33,6 +33,7 @@ from jupyterlab_pipelines.plan import Plan, PlannedStep
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
+from jupyterlab_pipelines.store.integrity import DAMAGED
 from jupyterlab_pipelines.store.runs import new_run_id
 
 if TYPE_CHECKING:
@@ -516,9 +517,9 @@ class Project:
         content = self._stored_notebook(row["snapshot"])
         pipeline = read_pipeline(read_outline(content))
         executed = {
-            step["step"]: self._stored_notebook(step["executed"])
+            step["step"]: json.loads(data)
             for step in self.store.runs.steps(row["id"])
-            if step["executed"] and self.store.integrity.object_problem(step["executed"]) is None
+            if step["executed"] and (data := self.store.artifacts.read_object(step["executed"])) is not None
         }
         return with_outputs(pipeline, content, executed)
 
@@ -538,7 +539,8 @@ class Project:
         if row["log"]:
             data = self.store.artifacts.read_object(row["log"])
             if data is None:
-                return f"(The log {self.store.integrity.object_problem(row['log'])}.)\n"
+                problem = self.store.integrity.object_problem(row["log"]) or DAMAGED
+                return f"(The log {problem}.)\n"
         else:
             try:
                 data = (self.store.run_folder(row["run_id"]) / f"{step}.log").read_bytes()
@@ -634,7 +636,7 @@ class Project:
     def _stored_notebook(self, digest: str) -> Document:
         data = self.store.artifacts.read_object(digest)
         if data is None:
-            problem = self.store.integrity.object_problem(digest)
+            problem = self.store.integrity.object_problem(digest) or DAMAGED
             raise NotFoundError("notebook_gone", f"The stored notebook {digest} {problem}.", digest=digest)
         notebook: Document = json.loads(data)
         return notebook
