@@ -32,6 +32,8 @@ from jupyterlab_pipelines.materializers.sharing import shared_memory
 _BESIDE_FROM_BYTES = 4096
 """Smaller buffers stay in the pickle."""
 
+_OWNED_UP_TO_BYTES = 1 << 20
+
 
 class PickleMaterializer:
     name = "pickle"
@@ -200,6 +202,9 @@ def _pickler_class() -> Any:
                     return _as_view(thing, region, self.regions[region])
                 if not thing.flags.forc and not thing.flags.writeable:
                     return _as_contiguous(thing).__reduce_ex__(5)
+                if thing.flags.owndata and thing.flags.writeable and thing.nbytes < _OWNED_UP_TO_BYTES:
+                    # As a buffer of the pickle it would not own its memory, and could not be resized.
+                    return thing.__reduce__()
             else:
                 parts = reductions.reduction_of(thing)
                 if parts is not None:
