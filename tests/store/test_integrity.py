@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import time
 from collections.abc import Callable
@@ -168,3 +169,38 @@ def test_a_stored_file_is_kept_while_it_is_whole(tmp_path: Path) -> None:
     assert artifacts.read_object(name) is None
     assert artifacts.add_bytes(b"some bytes") == name
     assert artifacts.read_object(name) == b"some bytes"
+
+
+KINDS = notebook(
+    cell("import numpy as np, pandas as pd, decimal"),
+    cell("array = np.arange(5000.0)\nview = array[10:20]", step="arrays"),
+    cell("table = pd.DataFrame({'a': range(3000), 'b': [str(n) for n in range(3000)]})", step="table"),
+    cell("plain = {'k': [1, 2.5, None, 'text']}\nboxed = [decimal.Decimal(1) / 3]", step="plain"),
+    cell("np.random.seed(7)\ndrawn = np.random.rand(3)", step="draw"),
+    cell("more = np.random.rand(3)\nboth = [table, array]\n", step="gather"),
+    cell("", step="show"),
+)
+
+
+def test_whatever_is_damaged_a_run_shows_the_same(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    path, chance = tmp_path / "a.ipynb", random.Random(5)
+    shown = set()
+    for round in range(4):
+        document = json.loads(json.dumps(KINDS))
+        document["cells"][-1]["source"] = (
+            f"{round}\nprint(array.sum(), view.base is not None, len(table), table.b.iloc[-1], plain, boxed,"
+            " drawn, more, len(both))"
+        )
+        write(document, path)
+        project = Project(tmp_path, tmp_path / ".pipelines")
+        run = project.run(path)
+        assert run["status"] == "succeeded", run
+        shown.add(str(project.run_notebook(run["run_id"])["cells"][-1]["outputs"][0]["text"]))
+        for file in sorted(project.store_path.glob("artifacts/*/*")):
+            if chance.random() < 0.4:
+                chance.choice([*DAMAGES.values(), Path.unlink])(file)
+
+    assert len(shown) == 1
+    assert project.check()["status"] == "repaired"
+    assert project.check()["status"] == "clean"
