@@ -212,13 +212,14 @@ def _remove_what_runs_left(store: Store, live: Any) -> Iterator[Finding]:
         lock = store.run_lock(folder.name)
         if folder.name in live or not lock.acquire():
             continue
-        if _remove_folder(folder):
+        # A run that has ended just now has removed its own.
+        if folder.is_dir() and _remove_folder(folder):
             yield Finding(
                 "run_folder", folder.name, f"what run {folder.name} was writing when it ended: removed"
             )
         lock.release()
     for lock in references.locks(store):
-        if lock.acquire():
+        if lock.path.exists() and lock.acquire():
             lock.release()
             yield Finding("lock", lock.path.name, f"the lock {lock.path.name} was held by nobody: removed")
 
