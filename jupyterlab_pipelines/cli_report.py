@@ -51,12 +51,32 @@ def report_plan(document: dict[str, Any], out: TextIO) -> None:
         for step in document["steps"]
     ]
     show_table(("step", "decision", "why"), rows, out)
-    decisions = Counter(step["decision"] for step in document["steps"])
-    words = {"run": "to run", "undecided": "undecided", "reuse": "to reuse"}
-    counts = ", ".join(f"{decisions[key]} {word}" for key, word in words.items() if decisions[key])
-    lines = [("", ""), *_units(document["steps"]), (f"{_count(len(rows), 'step')}: {counts}", "bold")]
+    lines = [("", ""), *_units(document["steps"]), (_forecast(document), "bold")]
     lines += [(f"warning: {warning['message']}", "yellow") for warning in document["warnings"]]
     say(lines, out)
+
+
+def _forecast(document: dict[str, Any]) -> str:
+    """``3 of 19 steps would run, about 12 s``: what a run would do, in one line."""
+    steps = document["steps"]
+    decisions = Counter(step["decision"] for step in steps)
+    of_all = f"of {_count(len(steps), 'step')}"
+    if decisions["reuse"] == len(steps):
+        return "The step is up to date" if len(steps) == 1 else f"All {len(steps)} steps are up to date"
+    told = f"{decisions['run']} {of_all} would run"
+    if decisions["undecided"]:
+        told += f", {decisions['undecided']} may"
+    seconds = document.get("expected_duration_seconds")
+    if seconds:
+        told += f", {'at most about' if decisions['undecided'] else 'about'} {duration(seconds)}"
+    unknown = [
+        step
+        for step in steps
+        if step["decision"] != "reuse" and step.get("expected_duration_seconds") is None
+    ]
+    if seconds and unknown:
+        told += f", not counting {_count(len(unknown), 'step')} that never ran"
+    return told
 
 
 def _units(steps: Sequence[dict[str, Any]]) -> list[Line]:

@@ -3,11 +3,12 @@
 A **trace** is JSON that an execution keeps of what it read::
 
     {"files": {"data/a.csv": [size, mtime_ns, digest], "data/b.csv": null},
-     "folders": {"data": [digest, ["own.csv"]]}}
+     "folders": {"data": [digest, ["own.csv"], ["a.csv", "b.csv"]]}}
 
 ``null`` stands for a file that was looked for and not found. ``mtime_ns`` is null where it proves nothing.
-A folder's digest is one of its names, without those that the step itself put there afterwards. Paths are
-relative to the notebook's folder, with slashes, or absolute when they lie outside the project.
+A folder's digest is one of its names, without those that the step itself put there afterwards; the names
+themselves are null where they are many. Paths are relative to the notebook's folder, with slashes, or absolute
+when they lie outside the project.
 
 Standard library only; used in kernels and by the planner.
 """
@@ -21,6 +22,9 @@ from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+MOST_NAMES = 200
+"""In a folder: of more, a trace has the digest alone."""
 
 DIGEST_BYTES = 16
 BLOCK_BYTES = 1 << 20
@@ -108,11 +112,20 @@ def changed_files(trace: Mapping[str, Any], folder: Path, without: Collection[st
 def changed_folders(trace: Mapping[str, Any], folder: Path) -> list[str]:
     """Folders that a step listed and that hold other names now."""
     changed = []
-    for path, (digest, own) in trace.get("folders", {}).items():
+    for path, (digest, own, *_) in trace.get("folders", {}).items():
         names = listed(os.path.join(folder, path))
         if names_digest(None if names is None else names.difference(own)) != digest:
             changed.append(path)
     return changed
+
+
+def other_names(trace: Mapping[str, Any], folder: Path, path: str) -> tuple[list[str], list[str]]:
+    """Names that are new in a folder that a step listed, and those that are gone, where that is known."""
+    _, own, *kept = trace["folders"][path]
+    now = listed(os.path.join(folder, path))
+    if now is None or not kept or kept[0] is None:
+        return [], []
+    return sorted(now.difference(own, kept[0])), sorted(set(kept[0]).difference(now))
 
 
 def saw(trace: Mapping[str, Any], path: str, digest: str) -> bool:

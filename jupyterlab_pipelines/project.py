@@ -115,6 +115,7 @@ class Project:
             "steps": [],
             "edges": [],
             "warnings": [],
+            "expected_duration_seconds": None,
             "run_id": None,
         }
         try:
@@ -148,6 +149,7 @@ class Project:
                 for edge in pipeline.edges
             ],
             "warnings": [warning.to_json() for warning in pipeline.warnings],
+            "expected_duration_seconds": plan.expected_seconds(_jobs(None)),
         }
 
     def plan(
@@ -176,6 +178,7 @@ class Project:
                 for planned in plan.steps
             ],
             "warnings": [warning.to_json() for warning in pipeline.warnings],
+            "expected_duration_seconds": plan.expected_seconds(_jobs(None)),
         }
 
     def _verdicts(self, notebook: Path, planned: PlannedStep) -> list[Document]:
@@ -365,7 +368,7 @@ class Project:
                 options={
                     "steps": list(steps),
                     "force": list(force),
-                    "jobs": jobs or os.cpu_count() or 1,
+                    "jobs": _jobs(jobs),
                     "kernel": kernel,
                 },
                 snapshot=self.store.artifacts.add_bytes(_snapshot(content)),
@@ -611,6 +614,11 @@ def _step_document(planned: PlannedStep) -> Document:
         "cache_key": planned.cache_key,
         "expected_duration_seconds": planned.expected_duration_seconds,
     }
+
+
+def _jobs(wanted: int | None) -> int:
+    """How many steps may run at the same time."""
+    return wanted or os.cpu_count() or 1
 
 
 def _last_document(row: sqlite3.Row | None) -> Document | None:

@@ -303,7 +303,7 @@ def test_tables_for_people(project: FakeProject, pipelines, tmp_path: Path) -> N
     step = pipelines("show", "3f2a", "--step", "clean")[1]
 
     assert plan.splitlines()[1].split() == ["load", "run", "it", "has", "never", "run"]
-    assert plan.splitlines()[-1] == "2 steps: 2 to run"
+    assert plan.splitlines()[-1] == "2 of 2 steps would run"
     assert "✗ failed" in runs and "#good" in runs and "0 of 2" in runs
     assert 'parameters  alpha="0.5"' in shown and "tags        good" in shown and "↺ reused" in shown
     assert "log of clean" in step and "▸ 2 │" in step
@@ -317,7 +317,7 @@ def test_a_plan_tells_once_which_steps_share_a_kernel(project: FakeProject, pipe
     assert out.splitlines()[3:] == [
         "",
         "one kernel: `load`, `clean`, since `rows`, `lock` cannot be stored",
-        "2 steps: 2 to run",
+        "2 of 2 steps would run",
     ]
 
 

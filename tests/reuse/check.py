@@ -138,7 +138,9 @@ class _Story:
 
     def _disturb_files(self) -> None:
         """What changes nothing that a step reads; and what steps have written is changed or removed."""
-        path = self.random.choice(sorted(each for each in self.folder.rglob("*") if each.suffix in (".txt", ".py")))
+        path = self.random.choice(
+            sorted(each for each in self.folder.rglob("*") if each.suffix in (".txt", ".py"))
+        )
         name = path.relative_to(self.folder).as_posix()
         what = self.random.choice(("touch", "old", "again", "spoil"))
         if what == "touch":
@@ -168,6 +170,8 @@ class _Story:
         for name, path in there.items():
             if name not in wanted and not name.startswith("out-"):
                 path.unlink()
+                if path.parent.name == "extra":
+                    path.parent.rmdir()
         for name, text in wanted.items():
             if name not in there or there[name].read_text() != text:
                 path = self.folder / name
@@ -210,10 +214,16 @@ class _Story:
         self.tally.executed += decision == "run"
         self.tally.reused += decision == "reuse"
         if decision == "reuse" and reading.reads not in self.reads:
-            raise LieError(self._told(f"{step} was reused, but reads what is new: {_new(reading.reads, self.reads)}"))
+            raise LieError(
+                self._told(f"{step} was reused, but reads what is new: {_new(reading.reads, self.reads)}")
+            )
         if decision == "run" and reading.reads in self.reads:
             self.tally.unneeded += 1
-            if reading.texts in self.texts and not self._may_run(step) and not all(r['what'] and r['what'].endswith('.py') for r in ran['reasons']):
+            if (
+                reading.texts in self.texts
+                and not self._may_run(step)
+                and not all(r["what"] and r["what"].endswith(".py") for r in ran["reasons"])
+            ):
                 raise ForgottenError(self._told(f"{step} was executed: {ran['reasons']}"))
         if planned["decision"] not in ("undecided", decision) and not self._may_run(step):
             raise AssertionError(self._told(f"{step}: planned {planned['decision']}, was {decision}"))
@@ -237,6 +247,10 @@ class _Story:
         return f"{problem}\n{story}\n{cells}"
 
 
+def _is_module_alone(ran: dict[str, Any]) -> bool:
+    return all(str(reason["what"]).endswith(".py") for reason in ran["reasons"])
+
+
 def _new(reads: dict[Any, Any], known: list[dict[Any, Any]]) -> Any:
     """What differs from the nearest of the readings that are known."""
     differences = [
@@ -249,7 +263,9 @@ def _shown(path: Path) -> dict[str, str]:
     shown: dict[str, str] = {}
     for cell in json.loads(path.read_text())["cells"]:
         step = [tag[5:] for tag in cell["metadata"].get("tags", []) if tag.startswith("step:")]
-        text = "".join("".join(out["text"]) for out in cell.get("outputs", []) if out["output_type"] == "stream")
+        text = "".join(
+            "".join(out["text"]) for out in cell.get("outputs", []) if out["output_type"] == "stream"
+        )
         if step:
             shown[step[0]] = shown.get(step[0], "") + text
     return shown

@@ -270,7 +270,9 @@ class World:
                         reading.note("definition", "optional", OPTIONAL)
                     return content(term.what) or 0
                 case "folder":
-                    inside = [path[len(term.what) + 1 :] for path in files if path.startswith(f"{term.what}/")]
+                    inside = [
+                        path[len(term.what) + 1 :] for path in files if path.startswith(f"{term.what}/")
+                    ]
                     below = sorted({path.partition("/")[0] for path in inside})
                     texts = [name for name in below if name.endswith(".txt")]
                     reading.note("folder", term.what, texts, below)
