@@ -79,6 +79,43 @@ def _forecast(document: dict[str, Any]) -> str:
     return told
 
 
+VERDICTS = {
+    "equal": ("✓", "green"),
+    "different": ("✗", "bold red"),
+    "failed": ("✗", "bold red"),
+    "not_verified": ("·", "dim"),
+}
+
+
+def report_verdict(verdict: dict[str, Any], out: TextIO) -> None:
+    """One verified step: a line, and below it what differs and what may be behind that."""
+    mark, style = VERDICTS[verdict["status"]]
+    title = [verdict["name"], verdict["status"].replace("_", " "), duration(verdict["duration_seconds"])]
+    lines: list[Line] = [(f"{mark} " + " · ".join(part for part in title if part), style)]
+    if verdict["differences"]:
+        lines += [(f"    {difference['message']}", "") for difference in verdict["differences"]]
+    elif verdict["message"]:
+        lines.append((f"    {verdict['message']}", "" if verdict["status"] == "failed" else "dim"))
+    if verdict["causes"]:
+        lines.append(
+            ("    likely, since " + "; or since ".join(c["message"] for c in verdict["causes"]), "yellow")
+        )
+    say(lines, out)
+
+
+def report_verification(document: dict[str, Any], out: TextIO) -> None:
+    """The last line: how many steps came out how."""
+    statuses = Counter(step["status"] for step in document["steps"])
+    words = {
+        "equal": "gave the same again",
+        "different": "did not",
+        "failed": "failed",
+        "not_verified": "not verified",
+    }
+    told = ", ".join(f"{statuses[key]} {word}" for key, word in words.items() if statuses[key])
+    say([("", ""), (f"{_count(len(document['steps']), 'step')}: {told}", "bold")], out)
+
+
 def _units(steps: Sequence[dict[str, Any]]) -> list[Line]:
     """Which steps run in one kernel, and why: a line for each unit."""
     units = {tuple(step["unit"]["steps"]): step["unit"]["names"] for step in steps if step["unit"]}

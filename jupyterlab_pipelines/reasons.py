@@ -100,13 +100,13 @@ def _ratio(text: str, other: str) -> float:
 
 def _distance(parts: Parts, before: Parts) -> float:
     """How many things differ; the code counts by how much of it does."""
-    code = 0.0 if parts["code"] == before["code"] else 2 - _ratio(_text(parts), _text(before))
-    others = sum(
+    code: float = 0.0 if parts["code"] == before["code"] else 2 - _ratio(_text(parts), _text(before))
+    others: int = sum(
         parts[what].get(name) != before[what].get(name)
         for what in ("definitions", "parameters", "inputs", "environment")
         for name in parts[what].keys() | before[what].keys()
     )
-    return code + others + float(parts["setup"] != before["setup"])
+    return code + others + int(parts["setup"] != before["setup"])
 
 
 # -- code -----------------------------------------------------------------------------------------

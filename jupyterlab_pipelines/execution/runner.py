@@ -93,6 +93,8 @@ class Runner:
         The kernels' working directory: the notebook's.
     targets, force
         Steps to run with what they need (none: all); steps to run even if nothing changed.
+    pinned
+        Executions that stand for steps, whatever the store says: the steps are not looked at.
     """
 
     store: Store
@@ -104,6 +106,7 @@ class Runner:
     targets: Collection[str] = ()
     force: Collection[str] = ()
     jobs: int = 1
+    pinned: Mapping[str, Execution] = field(default_factory=dict)
     listener: Listener = field(default=lambda event: None)
 
     def __post_init__(self) -> None:
@@ -248,6 +251,11 @@ class Runner:
         blocked: set[str] = set()
         ready: list[tuple[Resolved, Decided]] = []
         for step in self.steps:
+            pinned = self.pinned.get(step.name)
+            if pinned is not None:
+                done[step.name] = pinned
+                self.results[step.name] = _Result(pinned.cache_key, pinned)
+                continue
             resolved = self.planner.resolve(self.pipeline, step, done)
             if isinstance(resolved, Waiting):
                 if any(parent in blocked for parent in resolved.steps):
