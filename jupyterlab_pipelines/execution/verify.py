@@ -26,7 +26,7 @@ from typing import Any
 
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact
 from jupyterlab_pipelines.execution.causes import Cause, likely_causes
-from jupyterlab_pipelines.execution.runner import Runner
+from jupyterlab_pipelines.execution.runner import Runner, close_servers
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.assemble import cell_index_of
 from jupyterlab_pipelines.notebook.parse import Outline
@@ -46,6 +46,9 @@ MOST_FILES = 20_000
 LEFT_OUT = frozenset({"node_modules", "__pycache__", "site-packages"})
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
+
+PICKLED = ("pickle", "group")
+"""Materializers that write with pickle; a group holds objects that several variables share."""
 
 Document = dict[str, Any]
 
@@ -118,6 +121,9 @@ class Verifier:
     content: Mapping[str, Any]
     root: Path
     listener: Callable[[Verdict], None] = field(default=lambda verdict: None)
+    _servers: dict[str, Any] = field(default_factory=dict)
+    # The working directory of the fork servers: it must not go before they do.
+    _servers_began_in: Path | None = None
 
     def verify(self, steps: Collection[str] = ()) -> list[Verdict]:
         """A verdict on each of `steps`, or of all; interrupted, it leaves nothing behind.
@@ -130,7 +136,8 @@ class Verifier:
         planned = {each.step.name: each for each in self.plan.steps}
         chosen = [name for name in planned if not steps or name in steps]
         verdicts: dict[str, Verdict] = {}
-        with _terminated_as_interrupted(), _scratch_folder() as folder:
+        with _terminated_as_interrupted(), _scratch_folder() as folder, contextlib.ExitStack() as ending:
+            ending.callback(close_servers, self._servers)
             for name in chosen:
                 if name in verdicts:
                     continue
@@ -161,8 +168,22 @@ class Verifier:
         scratch.fill([executions[name] for name in names], effects)
         runner = self._runner(scratch, names, executions)
         status = runner.run()
-        if status is Status.CANCELLED:
+        if status is Status.CANCELLED or runner.was_asked_to_end:
             raise KeyboardInterrupt
+        verdicts = self._verdicts(steps, executions, effects, scratch, runner)
+        if self._servers_began_in not in (None, scratch.root):
+            shutil.rmtree(scratch.root, ignore_errors=True)
+        self._servers_began_in = self._servers_began_in or scratch.root
+        return verdicts
+
+    def _verdicts(
+        self,
+        steps: Sequence[Step],
+        executions: Mapping[str, Execution],
+        effects: FileEffects,
+        scratch: _Scratch,
+        runner: Runner,
+    ) -> list[Verdict]:
         verdicts = []
         for step in steps:
             result = runner.results.get(step.name)
@@ -203,6 +224,7 @@ class Verifier:
             force=names,
             jobs=1,
             pinned=pinned,
+            servers=self._servers,
         )
 
     # -- what cannot be verified ----------------------------------------------------------------
@@ -259,8 +281,8 @@ class Verifier:
                 real=bool(real),
             )
             materializers = {each.name: each.materializer for each in before.outputs.values()}
-            if any(materializers.get(each.what) == "pickle" for each in real):
-                causes += (Cause.of("pickle"),)
+            if any(materializers.get(each.what) in PICKLED for each in real):
+                causes = (*(cause for cause in causes if cause.kind != "unknown"), Cause.of("pickle"))
         return Verdict(
             step.name,
             "different" if real else "equal",
