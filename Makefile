@@ -1,6 +1,7 @@
 # make demo    JupyterLab with the example and its pipeline, on http://localhost:8888 (PORT=… for another)
 # make test    all tests: Python, server, and the browser's where there is a Chromium
 # make truth   tens of thousands of random notebooks against Restart & Run All (SEEDS=first:last for others)
+# make reuse   random edits of random notebooks against a model of what each step reads (SEEDS=first:last)
 # make bench   the benchmarks: what it costs to see that inputs did not change (SIZE=200MB for less memory)
 # make lint    ruff, mypy, the import contracts
 # make build   sdist and wheel into dist/
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml hatch_build.py package.json package-lock.json install.json \
 	$(shell find labextension jupyter-config -type f)
 
-.PHONY: demo test truth bench lint format frontend build clean
+.PHONY: demo test truth reuse bench lint format frontend build clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jupyter lab --config=demo/jupyter_lab_config.py --ServerApp.port=$(PORT)
@@ -25,6 +26,9 @@ test: $(VENV)/.test
 
 truth: $(VENV)/.test
 	$(BIN)/python -W ignore -m tests.truth --kernels-every 250 --seeds $(SEEDS)
+
+reuse: $(VENV)/.test
+	$(BIN)/python -W ignore -m tests.reuse --seeds $(SEEDS)
 
 bench: $(VENV)/.test
 	for benchmark in benchmarks/*.py; do $(BIN)/python -W ignore $$benchmark --size $(SIZE) || exit 1; done
