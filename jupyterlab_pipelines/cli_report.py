@@ -63,12 +63,15 @@ def _forecast(document: dict[str, Any]) -> str:
     of_all = f"of {_count(len(steps), 'step')}"
     if decisions["reuse"] == len(steps):
         return "The step is up to date" if len(steps) == 1 else f"All {len(steps)} steps are up to date"
-    told = f"{decisions['run']} {of_all} would run"
-    if decisions["undecided"]:
-        told += f", {decisions['undecided']} may"
+    # Of some that wait for others it is known that they will run: their own code is new.
+    open_yet = [step for step in steps if {reason["kind"] for reason in step["reasons"]} == {"waits"}]
+    undecided = sum(step["decision"] == "undecided" for step in open_yet)
+    told = f"{decisions['run'] + decisions['undecided'] - undecided} {of_all} would run"
+    if undecided:
+        told += f", {undecided} may"
     seconds = document.get("expected_duration_seconds")
     if seconds:
-        told += f", {'at most about' if decisions['undecided'] else 'about'} {duration(seconds)}"
+        told += f", {'at most about' if undecided else 'about'} {duration(seconds)}"
     unknown = [
         step
         for step in steps

@@ -127,15 +127,20 @@ class Planner:
                 break
             known |= definitions
             needs = pipeline.needs_with(step.name, known)
-        parts = key_parts(
+        parts = self._parts(pipeline, step, needs, inputs)
+        return Resolved(
+            pipeline, step, needs, inputs, cache_key(parts), parts, tuple(missing), tuple(uncarriable)
+        )
+
+    def _parts(
+        self, pipeline: Pipeline, step: Step, needs: Needs, inputs: Mapping[str, Artifact]
+    ) -> dict[str, Any]:
+        return key_parts(
             step,
             needs,
             parameters=self._parameter_values(pipeline, needs),
             inputs={name: artifact.digest for name, artifact in inputs.items()},
             environment=self.environment(step),
-        )
-        return Resolved(
-            pipeline, step, needs, inputs, cache_key(parts), parts, tuple(missing), tuple(uncarriable)
         )
 
     def decide(
@@ -253,6 +258,23 @@ class Planner:
         found = (*unfinished, *changes, *self._why_not(earlier, (), step))
         return found or (Reason("unfinished", "did not run to its end with these inputs", step.name),)
 
+    def foreseen(self, pipeline: Pipeline, step: Step) -> tuple[Reason, ...]:
+        """Why a step will run, whatever it will get from the steps that it waits for; nothing if that is open."""
+        parts = self._parts(pipeline, step, step.needs, {})
+        resolved = Resolved(pipeline, step, step.needs, {}, "", parts)
+        own = self.store.executions.recent_of(self.notebook, step.name)
+        if any(_without_inputs(each.parts, parts) == _without_inputs(parts, parts) for each in own):
+            return ()
+        earlier = self._most_similar(resolved)
+        if earlier is None:
+            return (Reason("never_ran", "never ran", step.name),)
+        if not own and earlier.parts["code"] == parts["code"]:
+            return ()  # the same code in another notebook: it may be reused
+        cells = [pipeline.cells[index] for index in step.cells]
+        changes = differences(step, step.needs, cells, parts, {**earlier.parts, "inputs": {}})
+        # What its inputs refer to, and so is needed too, only they can tell.
+        return tuple(reason for reason in changes if reason.kind == "code" or reason.after is not None)
+
     def _unfinished(self, step: str) -> tuple[Reason, ...]:
         status = self.store.runs.last_status(self.notebook, step)
         if status is None or status not in UNFINISHED:
@@ -367,9 +389,12 @@ def _plan_once(
         forced = step.name in force
         resolved = planner.resolve(pipeline, step, done)
         if isinstance(resolved, Waiting):
-            decided = Decided(
-                Decision.RUN if forced or step.cache == "off" else Decision.UNDECIDED,
-                tuple(Reason("waits", f"waits for `{name}`", name) for name in resolved.steps),
+            waits = tuple(Reason("waits", f"waits for `{name}`", name) for name in resolved.steps)
+            is_sure = forced or step.cache == "off"
+            decided = (
+                Decided(Decision.RUN, waits)
+                if is_sure
+                else Decided(Decision.UNDECIDED, (*waits, *planner.foreseen(pipeline, step)))
             )
             planned.append((step, decided, None))
             continue
@@ -430,6 +455,14 @@ def _kernel_state(execution: Execution) -> Artifact:
     files = {path: seen and seen[-1] for path, seen in trace.get("files", {}).items()}
     seen = [execution.cache_key, trace.get("packages"), files, trace.get("folders")]
     return Artifact(KERNEL, fingerprint(KERNEL, seen), "", "", 0, kind="hidden")
+
+
+def _without_inputs(parts: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts, but for the inputs, and for the definitions that only the inputs of then referred to."""
+    definitions = {
+        name: source for name, source in parts["definitions"].items() if name in now["definitions"]
+    }
+    return {**parts, "inputs": {}, "definitions": definitions}
 
 
 def _without_files(inputs: Mapping[str, str]) -> dict[str, str]:

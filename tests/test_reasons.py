@@ -125,7 +125,7 @@ def test_what_a_step_reaches_is_named(book: Book) -> None:
     assert book.why("clean") == ["function `helper` changed"]
     book.edit("setup", "LIMIT = 10", "LIMIT = 20")
     assert book.why("clean") == ["function `helper` changed", "constant `LIMIT` 10 → 20"]
-    assert book.why("fit", parameters={"alpha": 0.2}) == ["waits for `clean`"]
+    assert book.why("fit", parameters={"alpha": 0.2}) == ["waits for `clean`", "`alpha` 0.1 → 0.2"]
 
 
 def test_parameters_tell_both_values(book: Book) -> None:
@@ -228,3 +228,23 @@ def test_another_python_is_told_by_its_version(book: Book, monkeypatch: pytest.M
 
 def test_dedent_keeps_the_lines_of_the_cell(book: Book) -> None:
     assert dedent(CLEAN).strip("\n") == book.cells["clean"]["source"]
+
+
+def test_a_step_that_waits_tells_what_else_has_changed(book: Book) -> None:
+    book.edit("load", "int(line)", "int(line) + 1")
+    assert book.why("fit", parameters={"alpha": 0.1}) == ["waits for `clean`"]
+
+    book.edit("fit", "mean * alpha", "mean * alpha * 2")
+    assert book.why("fit", parameters={"alpha": 0.2}) == [
+        "waits for `clean`",
+        "`fit` changed (line 1): `model = mean * alpha` → `model = mean * alpha * 2`",
+        "`alpha` 0.1 → 0.2",
+    ]
+
+
+def test_steps_of_a_new_notebook_never_ran(book: Book) -> None:
+    book.path = book.folder / "other.ipynb"
+    book.cells = {"a": cell("a = 1", step="a"), "b": cell("b = a + 1\nprint(b)", step="b")}
+    book.write()
+
+    assert (book.why("a"), book.why("b")) == (["never ran"], ["waits for `a`", "never ran"])
