@@ -15,7 +15,7 @@ from typing import Any
 from jupyterlab_pipelines.notebook.names import analyse
 
 MESSAGES = {
-    "random": "it draws random numbers without a seed: give the generator one, e.g. `random_state=0`",
+    "randomness": "it draws random numbers without a seed: give the generator one, e.g. `random_state=0`",
     "clock": "it reads the clock",
     "network": "it reads the network",
     "environment": "it reads environment variables",
@@ -130,7 +130,7 @@ def likely_causes(
     """
     kinds = [kind for kind in trace.get("doubts", ()) if kind in MESSAGES]
     if any("random" in name for name in differ):
-        kinds.append("random")
+        kinds.append("randomness")
     kinds += _kinds_in([*_calls(sources)])
     kinds += ["order"] if _goes_through_sets(sources) else []
     kinds += (
@@ -167,7 +167,7 @@ def _kinds_in(calls: Sequence[ast.Call]) -> Iterator[str]:
         is_given_seed = bool(given & SEED_ARGUMENTS) or (last in GENERATORS and bool(call.args))
         draws = (last in DRAWS and module in RANDOM_MODULES) or SEEDABLE.fullmatch(last)
         if not is_given_seed and (last in GENERATORS or (draws and not is_seeded)):
-            yield "random"
+            yield "randomness"
         if name in CLOCK or (last in CLOCK_METHODS and module):
             yield "clock"
         if name.partition(".")[0] in NETWORK or last.startswith(FETCHES) or _reads_url(call):

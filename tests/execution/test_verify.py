@@ -84,9 +84,9 @@ def test_steps_that_give_the_same_are_equal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "cause"),
     [
-        ("import random\nx = random.random()", "random"),
-        ("import numpy as np\nx = np.random.default_rng().integers(10**9)", "random"),
-        ("import numpy as np\nx = np.random.rand(3)", "random"),
+        ("import random\nx = random.random()", "randomness"),
+        ("import numpy as np\nx = np.random.default_rng().integers(10**9)", "randomness"),
+        ("import numpy as np\nx = np.random.rand(3)", "randomness"),
         ("import time\nx = time.time()", "clock"),
         ("from datetime import datetime\nx = datetime.now().isoformat()", "clock"),
         ("import uuid\nx = uuid.uuid4().hex", "identity"),
