@@ -27,6 +27,9 @@ ALIKE = 0.6
 MOST_PLACES = 3
 """How many changed lines are named."""
 
+WIDTH = 60
+"""Characters of a statement that are shown."""
+
 QUIET = ";"
 """Stands for a semicolon at the end of a cell, which keeps its value from being shown."""
 
@@ -79,7 +82,8 @@ def differences(step: Step, needs: Needs, cells: Sequence[Cell], parts: Parts, b
         *_input_changes(needs, parts["inputs"], before["inputs"]),
         *_environment_changes(parts["environment"], before["environment"]),
     ]
-    return sorted(found, key=_follows)
+    telling = [reason for reason in found if not (_follows(reason) and reason.message.startswith("import "))]
+    return sorted(telling or found, key=_follows)
 
 
 def _follows(reason: Reason) -> bool:
@@ -177,8 +181,23 @@ def _told_statement(was: str | None, now: str | None) -> str:
     if QUIET in (was, now):
         return ": it shows its last value " + ("now" if now != QUIET else "no longer")
     if was and now:
-        return f": `{_short(was)}` → `{_short(now)}`"
+        return ": `{}` → `{}`".format(*_shown_difference(was, now))
     return f": new `{_short(now)}`" if now else f": `{_short(was or '')}` was removed"
+
+
+def _shown_difference(was: str, now: str) -> tuple[str, str]:
+    """The first lines that differ, cut so that the difference shows."""
+    old, new = next(
+        ((old, new) for old, new in zip(was.splitlines(), now.splitlines(), strict=False) if old != new),
+        (was, now),
+    )
+    if max(len(old), len(new)) > WIDTH:
+        pairs = enumerate(zip(old, new, strict=False))
+        same = next((place for place, (a, b) in pairs if a != b), min(len(old), len(new)))
+        start = max(0, same - WIDTH // 3)
+        if start:
+            old, new = f"…{old[start:]}", f"…{new[start:]}"
+    return _short(old.strip()), _short(new.strip())
 
 
 def _line_of_change(was: str | None, now: _Placed) -> int:
@@ -357,6 +376,6 @@ def _plain(value: Any) -> Any:
     return None if value is None else value.get("value", value.get("source"))
 
 
-def _short(text: str, width: int = 60) -> str:
+def _short(text: str) -> str:
     line = text.splitlines()[0] if text else ""
-    return line if len(line) <= width and line == text else line[: width - 1] + "…"
+    return line if len(line) <= WIDTH and line == text else line[: WIDTH - 1] + "…"

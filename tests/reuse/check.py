@@ -57,6 +57,10 @@ class ForgottenError(AssertionError):
     """A step was executed that had to be reused."""
 
 
+class UntrueError(AssertionError):
+    """What is said of a step that runs is not why it runs."""
+
+
 def check(random: Random, *, edits: int = 8) -> Tally:
     """One story: a notebook, run again after each of some edits."""
     folder = Path(tempfile.mkdtemp(prefix="reuse-", dir=MEMORY if MEMORY.is_dir() else None))
@@ -227,8 +231,32 @@ class _Story:
                 raise ForgottenError(self._told(f"{step} was executed: {ran['reasons']}"))
         if planned["decision"] not in ("undecided", decision) and not self._may_run(step):
             raise AssertionError(self._told(f"{step}: planned {planned['decision']}, was {decision}"))
-        if not ran["reasons"]:
-            raise AssertionError(self._told(f"{step}: no reason"))
+        if (
+            planned["decision"] == "run"
+            and not self._may_run(step)
+            and not self._is_true(planned["reasons"], reading)
+        ):
+            raise UntrueError(self._told(f"{step}: {[reason['message'] for reason in planned['reasons']]}"))
+
+    def _is_true(self, reasons: list[dict[str, Any]], reading: Reading) -> bool:
+        """Whether the reasons are all differences from one earlier execution, and tell all that it read as well."""
+        told = {(reason["kind"], reason["what"]) for reason in reasons}
+        kinds = {kind for kind, _ in told}
+        if kinds <= {"never_ran", "output_missing"}:
+            return kinds == {"output_missing"} or reading.texts not in self.texts
+        named = {("code", "") if kind == "code" else (kind, what) for kind, what in told}
+        # A module that the step's setup imports is read, whether the step uses it or not.
+        named = {(kind, what) for kind, what in named if not str(what).endswith(".py")}
+        for known in self.texts:
+            other = {
+                key for key in reading.texts.keys() | known.keys() if reading.texts.get(key) != known.get(key)
+            }
+            both = {
+                key for key in other if key in reading.texts and key in known and not key[1].endswith(".py")
+            }
+            if both <= named <= other:
+                return True
+        return False
 
     def _may_run(self, step: str) -> bool:
         """Steps that write files are executed again where these are not as they left them."""
