@@ -143,15 +143,16 @@ class Verifier:
                     continue
                 unit = planned[name].step.unit
                 group = unit.steps if unit else (name,)
-                for verdict in self._verify_group(
-                    [planned[each] for each in group if each in planned], folder
-                ):
+                together = [planned[each] for each in group if each in planned]
+                for verdict in self._verify_group(together, steps, folder):
                     verdicts[verdict.step] = verdict
                     if verdict.step in chosen:
                         self.listener(verdict)
         return [verdicts[name] for name in chosen]
 
-    def _verify_group(self, group: Sequence[PlannedStep], folder: Path) -> list[Verdict]:
+    def _verify_group(
+        self, group: Sequence[PlannedStep], asked_for: Collection[str], folder: Path
+    ) -> list[Verdict]:
         executions = {
             each.step.name: found
             for each in self.plan.steps
@@ -160,7 +161,8 @@ class Verifier:
         }
         steps = [each.step for each in group]
         effects = self._file_effects(steps)
-        obstacle = self._obstacle(group, executions, effects)
+        obstacle = None if any(step.name in asked_for for step in steps) else _volatile(steps)
+        obstacle = obstacle or self._obstacle(group, executions, effects)
         if obstacle is not None:
             return [Verdict(each.name, "not_verified", obstacle) for each in steps]
         names = {each.name for each in steps}
@@ -281,8 +283,9 @@ class Verifier:
                 real=bool(real),
             )
             materializers = {each.name: each.materializer for each in before.outputs.values()}
-            if any(materializers.get(each.what) in PICKLED for each in real):
-                causes = (*(cause for cause in causes if cause.kind != "unknown"), Cause.of("pickle"))
+            is_pickled = any(materializers.get(each.what) in PICKLED for each in real)
+            if is_pickled and [cause.kind for cause in causes] == ["unknown"]:
+                causes = (Cause.of("pickle"),)
         return Verdict(
             step.name,
             "different" if real else "equal",
@@ -310,6 +313,12 @@ class Verifier:
         carried = (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
         own = [pipeline.cells[index].source for index in step.cells]
         return [*own, *(definition.source for definition in carried), *needs.setup]
+
+
+def _volatile(steps: Sequence[Step]) -> str | None:
+    """Why the steps need not give the same again: their tags say that the result is kept for some time only."""
+    tagged = [step for step in steps if step.cache_age_seconds is not None]
+    return f"`cache:{tagged[0].cache}` says that it may give something else" if tagged else None
 
 
 def _why_not(each: PlannedStep, group: Sequence[PlannedStep]) -> str:

@@ -188,6 +188,23 @@ def test_what_is_not_up_to_date_is_not_verified_and_why(tmp_path: Path) -> None:
     assert statuses(verify(project, steps=["first"])) == {"first": "equal"}
 
 
+def test_a_step_that_may_change_is_verified_only_if_it_is_asked_for(tmp_path: Path) -> None:
+    project = run(tmp_path, cell("import time\nx = time.time()", step="ask", cache="12h"))
+
+    assert statuses(verify(project)) == {"ask": "not_verified"}
+    assert statuses(verify(project, steps=["ask"])) == {"ask": "different"}
+
+
+def test_a_step_that_fails_in_the_scratch_place_is_told(tmp_path: Path) -> None:
+    source = "import os\nif os.getcwd() != home:\n    raise OSError('not at home')"
+    project = run(tmp_path, parameters(f"home = {str(tmp_path)!r}"), cell(source, step="read"))
+
+    verdicts = verify(project)
+    assert statuses(verdicts) == {"read": "failed"}
+    assert verdicts["read"]["message"].startswith("it failed in the scratch place")
+    assert [cause["kind"] for cause in verdicts["read"]["causes"]] == ["folder"]
+
+
 def test_a_unit_is_verified_together(tmp_path: Path) -> None:
     project = run(
         tmp_path,
