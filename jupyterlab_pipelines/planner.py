@@ -255,20 +255,24 @@ class Planner:
             return unfinished or (Reason("never_ran", "never ran", step.name),)
         cells = [resolved.pipeline.cells[index] for index in step.cells]
         changes = differences(step, resolved.needs, cells, resolved.parts, earlier.parts)
-        found = (*unfinished, *changes, *self._why_not(earlier, (), step))
+        seen = [reason for reason in self._why_not(earlier, (), step) if reason.kind != "output_missing"]
+        found = (*unfinished, *changes, *seen)
         return found or (Reason("unfinished", "did not run to its end with these inputs", step.name),)
 
     def foreseen(self, pipeline: Pipeline, step: Step) -> tuple[Reason, ...]:
         """Why a step will run, whatever it will get from the steps that it waits for; nothing if that is open."""
         parts = self._parts(pipeline, step, step.needs, {})
         resolved = Resolved(pipeline, step, step.needs, {}, "", parts)
-        own = self.store.executions.recent_of(self.notebook, step.name)
-        if any(_without_inputs(each.parts, parts) == _without_inputs(parts, parts) for each in own):
-            return ()
+        same = _without_inputs(parts, parts)
+        ran_before = False
+        for each in self.store.executions.recent_of(self.notebook, step.name):
+            if _without_inputs(each.parts, parts) == same:
+                return ()
+            ran_before = True
         earlier = self._most_similar(resolved)
         if earlier is None:
             return (Reason("never_ran", "never ran", step.name),)
-        if not own and earlier.parts["code"] == parts["code"]:
+        if not ran_before and earlier.parts["code"] == parts["code"]:
             return ()  # the same code in another notebook: it may be reused
         cells = [pipeline.cells[index] for index in step.cells]
         changes = differences(step, step.needs, cells, parts, {**earlier.parts, "inputs": {}})
@@ -284,7 +288,7 @@ class Planner:
     def _most_similar(self, resolved: Resolved) -> Execution | None:
         """The execution to compare with: of this step, or of one that has become this step."""
         name = resolved.step.name
-        own = self.store.executions.recent_of(self.notebook, name)
+        own = list(self.store.executions.recent_of(self.notebook, name))
         if own:
             return similar(resolved.parts, own, ())
         names = {step.name for step in resolved.pipeline.steps}

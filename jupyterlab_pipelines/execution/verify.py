@@ -479,6 +479,9 @@ class _Scratch:
         try:
             status = os.stat(path)
             place.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.isdir(path):
+                self._link_folder(Path(os.path.realpath(path)), place)
+                return
             name = Path(os.path.relpath(path, self._real_folder)).as_posix()
             if status.st_size > COPIED_BYTES and name not in written:
                 with contextlib.suppress(OSError, NotImplementedError):  # Windows may refuse links
@@ -487,6 +490,13 @@ class _Scratch:
             shutil.copy2(path, place)
         except OSError:
             pass  # unreadable, a socket, or gone meanwhile: the step will say so if it needs it
+
+    def _link_folder(self, target: Path, place: Path) -> None:
+        """A link to a folder of the project leads to the copy of that folder."""
+        copy = self._place(target)
+        if copy is not None:
+            copy.mkdir(parents=True, exist_ok=True)
+        os.symlink(copy or target, place, target_is_directory=True)
 
     def _put_names(self, folder: Path, written: Collection[str]) -> None:
         place = self._place(folder)
@@ -503,7 +513,7 @@ class _Scratch:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """Files below a folder, without those of version control, environments and stores."""
+    """Files below a folder, and links to folders, without version control, environments and stores."""
     for parent, folders, names in os.walk(folder):
         if parent != str(folder) and any(
             os.path.exists(os.path.join(parent, mark)) for mark in ENVIRONMENT_MARKS
@@ -511,5 +521,5 @@ def _files_below(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in LEFT_OUT)
-        for name in sorted(names):
+        for name in sorted(names) + [name for name in folders if os.path.islink(os.path.join(parent, name))]:
             yield Path(parent, name)

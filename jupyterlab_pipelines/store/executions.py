@@ -129,8 +129,11 @@ class ExecutionStore:
         )
         return None if row is None else self._execution(row)
 
-    def recent_of(self, notebook: str, step: str, most: int = MOST_COMPARED) -> list[Execution]:
-        """Executions of the step of this name in `notebook`, those that it reused among them; newest first."""
+    def recent_of(self, notebook: str, step: str, most: int = MOST_COMPARED) -> Iterator[Execution]:
+        """Executions of the step of this name in `notebook`, those that it reused among them.
+
+        Newest first, and read one by one: mostly the first will do.
+        """
         rows = self._database.rows(
             "SELECT s.execution_id FROM runs r JOIN step_runs s ON r.id = s.run_id"
             " WHERE r.notebook = ? AND s.step = ? AND s.execution_id IS NOT NULL"
@@ -138,7 +141,7 @@ class ExecutionStore:
             (notebook, step, 10 * most),
         )
         ids = list(dict.fromkeys(row["execution_id"] for row in rows))[:most]
-        return [found for each in ids if (found := self.get(each)) is not None]
+        return (found for each in ids if (found := self.get(each)) is not None)
 
     def newest_of_steps(self, most: int = 10 * MOST_COMPARED) -> list[tuple[str, Execution]]:
         """The newest execution of every step of every notebook, with the notebook; newest first."""

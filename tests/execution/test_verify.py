@@ -150,6 +150,23 @@ def test_a_large_file_is_read_by_way_of_a_link_and_written_as_a_copy(tmp_path: P
     assert set(statuses(verify(project)).values()) == {"equal"}
 
 
+def test_links_to_folders_lead_to_where_they_led(tmp_path: Path) -> None:
+    """One leads to a folder of the project, which a step writes to; the other one out of it."""
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "runs").mkdir(parents=True)
+    elsewhere.mkdir()
+    (elsewhere / "x.txt").write_text("5")
+    (project / "latest").symlink_to(project / "runs")
+    (project / "data").symlink_to(elsewhere)
+    verified = run(
+        project,
+        cell("x = int(open('data/x.txt').read())", step="read"),
+        cell("open('latest/y.txt', 'w').write(str(x))", step="write"),
+    )
+
+    assert statuses(verify(verified)) == {"read": "equal", "write": "equal"}
+
+
 def test_what_made_a_file_only_once_makes_it_again(tmp_path: Path) -> None:
     source = "import os\nif not os.path.exists('cache.txt'):\n    open('cache.txt', 'w').write('7')\n"
     project = run(tmp_path, cell(source + "x = int(open('cache.txt').read())", step="load"))
