@@ -45,7 +45,8 @@ def _define(world: World, home: int, random: Random) -> None:
         world.definitions.append(Definition(f"K{number}", home, random.randrange(9)))
         return
     terms = [_term(world, home, random) for _ in range(random.randrange(3))]
-    world.definitions.append(Definition(f"f{number}", home, random.randrange(9), terms))
+    letter = random.choice("ffCgd")
+    world.definitions.append(Definition(f"{letter}{number}", home, random.randrange(9), terms))
 
 
 def _add_step(world: World, position: int, random: Random) -> Step:

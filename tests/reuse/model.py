@@ -60,7 +60,7 @@ class Term:
         if self.kind == "number":
             return f"({self.what - 1} + 1)" if self.how == "sum" else str(self.what)
         if self.kind == "function":
-            return f"{self.what}({self.how})"
+            return f"{self.what}().value({self.how})" if self.what[0] == "C" else f"{self.what}({self.how})"
         if self.kind == "module":
             return f"{self.what}.value({self.how})"
         readers = {"file": FILE_READERS, "folder": FOLDER_READERS, "optional": OPTIONAL_READERS}
@@ -71,7 +71,11 @@ class Term:
 
 @dataclass
 class Definition:
-    """A function of one argument, or (no `terms`) a constant."""
+    """A function of one argument, or (no `terms`) a constant.
+
+    The first letter of its name says how it is written: a class with a method, a lambda, a function with a default
+    argument, or a plain one.
+    """
 
     name: str
     home: int
@@ -82,6 +86,14 @@ class Definition:
     def source(self) -> str:
         if self.terms is None:
             return f"{self.name} = {self.number}"
+        match self.name[0]:
+            case "C":
+                body = f"        return {_sum(self.terms, 'x * self.factor')}"
+                return f"class {self.name}:\n    factor = {self.number}\n    def value(self, x):\n{body}"
+            case "g":
+                return f"{self.name} = lambda x: {_sum(self.terms, f'x * {self.number}')}"
+            case "d":
+                return f"def {self.name}(x, by={self.number}):\n    return {_sum(self.terms, 'x * by')}"
         return f"def {self.name}(x):\n    total = x * {self.number}\n    return {_sum(self.terms, 'total')}"
 
 
