@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
@@ -162,7 +161,8 @@ class ExecutionStore:
                 (notebook, step),
             )
             if rows:
-                expected[step] = median(row["duration_seconds"] for row in rows)
+                # Not `statistics.median`, which takes ten milliseconds to import.
+                expected[step] = sorted(row["duration_seconds"] for row in rows)[len(rows) // 2]
         return expected
 
     def effects(self, codes: Mapping[str, str]) -> dict[str, Effects]:
