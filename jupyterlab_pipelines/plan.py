@@ -25,7 +25,7 @@ class Reason:
     ----------
     kind
         ``unchanged never_ran unfinished code definition setup parameter input environment package
-        forced cache output_missing waits file folder unit``.
+        forced cache output_missing output_damaged waits file folder unit``.
     what
         The thing that changed: a name, a file, a package.
     before, after
