@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -65,3 +67,38 @@ class Plan:
     pipeline: Pipeline
     parameters: dict[str, Any]
     steps: tuple[PlannedStep, ...]
+
+    def expected_seconds(self, jobs: int) -> float | None:
+        """How long a run of `jobs` steps at a time is likely to take at most; None if nobody can say.
+
+        Undecided steps count as if they ran. Steps of which no duration is known take no time here; if there
+        are only such, nobody can say.
+        """
+        running = {step.step.name: step for step in self.steps if step.decision is not Decision.REUSE}
+        known = [step.expected_duration_seconds for step in running.values()]
+        if running and all(seconds is None for seconds in known):
+            return None
+        return _makespan(
+            {name: step.expected_duration_seconds or 0.0 for name, step in running.items()},
+            {
+                name: [parent for parent in step.step.parents if parent in running]
+                for name, step in running.items()
+            },
+            jobs,
+        )
+
+
+def _makespan(seconds: Mapping[str, float], parents: Mapping[str, Collection[str]], jobs: int) -> float:
+    """When the last step ends, if at each moment the first ones that can start do so."""
+    waiting = list(seconds)
+    running: list[tuple[float, str]] = []
+    ended: set[str] = set()
+    now = 0.0
+    while waiting or running:
+        for name in [name for name in waiting if ended.issuperset(parents[name])]:
+            if len(running) < jobs:
+                waiting.remove(name)
+                heapq.heappush(running, (now + seconds[name], name))
+        now, name = heapq.heappop(running)
+        ended.add(name)
+    return now

@@ -94,6 +94,10 @@ class Runner:
         The kernels' working directory: the notebook's.
     targets, force
         Steps to run with what they need (none: all); steps to run even if nothing changed.
+    pinned
+        Executions that stand for steps, whatever the store says: the steps are not looked at.
+    servers
+        What kernels are forked from, by kernelspec, if that outlives the run; its owner closes it.
     """
 
     store: Store
@@ -105,6 +109,8 @@ class Runner:
     targets: Collection[str] = ()
     force: Collection[str] = ()
     jobs: int = 1
+    pinned: Mapping[str, Execution] = field(default_factory=dict)
+    servers: dict[str, ForkServer | None] | None = None
     listener: Listener = field(default=lambda event: None)
 
     def __post_init__(self) -> None:
@@ -124,9 +130,10 @@ class Runner:
         self.retried: dict[str, int] = {}
         self.appended: dict[str, dict[str, tuple[int, str]]] = {}
         self.cancelled = False
+        self.was_asked_to_end = False
         # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
-        self._servers: dict[str, ForkServer | None] = {}
+        self._servers: dict[str, ForkServer | None] = {} if self.servers is None else self.servers
         self._starting = threading.Lock()
 
     # -- the story ------------------------------------------------------------------------------
@@ -156,9 +163,8 @@ class Runner:
             finally:
                 self.kernels.close_unwanted(())
                 pool.shutdown(wait=True)
-                for server in self._servers.values():
-                    if server is not None:
-                        server.close()
+                if self.servers is None:
+                    close_servers(self._servers)
                 self._settle_steps(status)
                 self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
                 self._tell({"kind": "run", "status": status})
@@ -180,6 +186,7 @@ class Runner:
         """Signals to end are noted, and looked at between two steps: never in the middle of writing."""
 
         def note(number: int, frame: Any) -> None:
+            self.was_asked_to_end = True
             self._ended.put(None)
 
         before: dict[signal.Signals, Any] = {}
@@ -256,6 +263,11 @@ class Runner:
         blocked: set[str] = set()
         ready: list[tuple[Resolved, Decided]] = []
         for step in self.steps:
+            pinned = self.pinned.get(step.name)
+            if pinned is not None:
+                done[step.name] = pinned
+                self.results[step.name] = _Result(pinned.cache_key, pinned)
+                continue
             resolved = self.planner.resolve(self.pipeline, step, done)
             if isinstance(resolved, Waiting):
                 if any(parent in blocked for parent in resolved.steps):
@@ -762,6 +774,12 @@ class Runner:
 
     def _tell(self, event: Event) -> None:
         self.listener({"run_id": self.run_id, **event})
+
+
+def close_servers(servers: Mapping[str, ForkServer | None]) -> None:
+    for server in servers.values():
+        if server is not None:
+            server.close()
 
 
 def _covers(result: _Result, wanted: frozenset[str]) -> bool:

@@ -38,6 +38,13 @@ class Store:
             except OSError as error:
                 raise unwritable(self.path, f"its {name}: {error.strerror}") from None
 
+    def scratch_copy(self, path: Path) -> Store:
+        """A store at `path` that knows all that this one does, and holds none of its files."""
+        self.database.copy_to(path / "metadata.db")
+        copy = Store(path)
+        copy.create()
+        return copy
+
     def run_folder(self, run_id: str) -> Path:
         """Where a run keeps what it is writing just now."""
         return self.path / "runs" / run_id

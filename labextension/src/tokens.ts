@@ -155,6 +155,8 @@ export interface Pipeline {
   steps: Step[];
   edges: Edge[];
   warnings: Warning[];
+  /** How long a run is likely to take at most; null if nobody can say. */
+  expected_duration_seconds: number | null;
   /** The run that is under way for this notebook. */
   run_id: string | null;
 }

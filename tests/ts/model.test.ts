@@ -51,6 +51,7 @@ function pipeline(change: Partial<Pipeline> = {}): Pipeline {
     steps: [step('load')],
     edges: [],
     warnings: [],
+    expected_duration_seconds: null,
     run_id: null,
     ...change
   };

@@ -33,6 +33,7 @@ from urllib.parse import unquote
 
 from jupyterlab_pipelines.files import (
     ABSENT,
+    MOST_NAMES,
     UNKNOWN,
     file_digest,
     identity,
@@ -422,7 +423,7 @@ class FileRecorder:
                 and not (read is None and os.path.isdir(path))
             },
             "listed": {
-                self._told(path): [names_digest(names), self._own_names(path, names)]
+                self._told(path): [names_digest(names), self._own_names(path, names), _few(names)]
                 for path, names in self.lists.items()
                 if not self._is_temporary(path)
             },
@@ -457,6 +458,11 @@ class FileRecorder:
 
     def _is_temporary(self, path: str) -> bool:
         return path.startswith(self._temporary) and not path.startswith(os.path.join(self.project, ""))
+
+
+def _few(names: set[str] | None) -> list[str] | None:
+    """The names, if they are few enough to be kept."""
+    return None if names is None or len(names) > MOST_NAMES else sorted(names)
 
 
 def _is_below(path: str, places: Collection[str]) -> bool:
