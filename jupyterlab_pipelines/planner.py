@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.artifact import FILE, KERNEL, Artifact
-from jupyterlab_pipelines.environment import environment_of, find_kernelspec, still_installed
+from jupyterlab_pipelines.environment import (
+    environment_of,
+    find_kernelspec,
+    kernel_environment,
+    still_installed,
+)
 from jupyterlab_pipelines.errors import ParameterError
 from jupyterlab_pipelines.files import changed_files, changed_folders, file_digest, saw
 from jupyterlab_pipelines.fingerprint import cache_key, fingerprint, key_parts
@@ -22,6 +27,7 @@ from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Ste
 from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
+from jupyterlab_pipelines.variables import changed_variables
 
 UNFINISHED = {
     Status.FAILED: "failed last time",
@@ -88,12 +94,20 @@ class Planner:
     kernel: str
     folder: Path
     _environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    _variables: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def environment(self, step: Step) -> dict[str, str]:
         name = step.kernel or self.kernel
         if name not in self._environments:
             self._environments[name] = environment_of(find_kernelspec(name))
         return self._environments[name]
+
+    def variables(self, step: Step) -> dict[str, str]:
+        """Environment variables that the step's kernel would be given."""
+        name = step.kernel or self.kernel
+        if name not in self._variables:
+            self._variables[name] = kernel_environment(find_kernelspec(name), self.store.path)
+        return self._variables[name]
 
     def resolve(self, pipeline: Pipeline, step: Step, done: Mapping[str, Execution]) -> Resolved | Waiting:
         """What `step` would start with, given how the steps that are `done` were executed."""
@@ -160,7 +174,7 @@ class Planner:
             return Decided(Decision.RUN, (_shares_kernel(step, goes_on),))
         problems: list[Reason] = []
         for execution in self.store.executions.with_key(resolved.cache_key):
-            reasons = self._why_not(execution, wanted)
+            reasons = self._why_not(execution, wanted, step)
             if step.cache_age_seconds is not None and execution.age_seconds > step.cache_age_seconds:
                 reasons = reasons or [Reason("cache", f"its result is older than {step.cache}", step.name)]
             if not reasons:
@@ -170,7 +184,7 @@ class Planner:
             return Decided(Decision.RUN, tuple(problems))
         return Decided(Decision.RUN, self._explain(resolved))
 
-    def _why_not(self, execution: Execution, wanted: Collection[str]) -> list[Reason]:
+    def _why_not(self, execution: Execution, wanted: Collection[str], step: Step) -> list[Reason]:
         """Why the execution, though under the right key, cannot be reused now."""
         reasons = []
         for name in wanted:
@@ -200,6 +214,9 @@ class Planner:
         for path in changed_folders(execution.trace, self.folder):
             shown = "the notebook's folder" if path == "." else f"{path}/"
             reasons.append(Reason("folder", f"there are other files in {shown}", path))
+        if variables := execution.trace.get("variables"):
+            for name, verb in changed_variables(variables, self.variables(step), self.store.secret):
+                reasons.append(Reason("variable", f"environment variable `{name}` {verb}", name))
         return reasons
 
     def is_left(self, execution: Execution, name: str) -> bool:
@@ -372,6 +389,8 @@ def _kernel_state(execution: Execution) -> Artifact:
     # Not the times and sizes of files: a touched file is the same file.
     files = {path: seen and seen[-1] for path, seen in trace.get("files", {}).items()}
     seen = [execution.cache_key, trace.get("packages"), files, trace.get("folders")]
+    if variables := trace.get("variables"):
+        seen.append(variables)
     return Artifact(KERNEL, fingerprint(KERNEL, seen), "", "", 0, kind="hidden")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from jupyterlab_pipelines.store.database import Database, unwritable
 from jupyterlab_pipelines.store.executions import ExecutionStore
 from jupyterlab_pipelines.store.locks import FileLock
 from jupyterlab_pipelines.store.runs import RunStore
+from jupyterlab_pipelines.store.secret import read_secret
 
 FOLDER = ".pipelines"
 ENVIRONMENT_VARIABLE = "JUPYTER_PIPELINES_STORE"
@@ -33,6 +35,11 @@ class Store:
                 (self.path / name).mkdir(exist_ok=True)
             except OSError as error:
                 raise unwritable(self.path, f"its {name}: {error.strerror}") from None
+
+    @functools.cached_property
+    def secret(self) -> bytes:
+        """With which digests of environment variables are made; a folder for itself knows them by no other."""
+        return read_secret(self.path / "secret")
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run keeps what it is writing just now."""

@@ -20,6 +20,7 @@ from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references, snapshots_of
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
+from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -70,6 +71,8 @@ class Watch:
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``reads_files``, ``writes_files``: whether the code looks as if it did; ``paths``: text in it that
         may be the path of a file;
+        ``variables``: environment variables that its text hands to other processes; ``secret``: with which
+        digests of variables are made, in hexadecimal;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -80,9 +83,11 @@ class Watch:
         store: Path,
         files: FileRecorder | None = None,
         local_modules: LocalModules | None = None,
+        variables: VariableRecorder | None = None,
     ) -> None:
         self.spec = spec
         self.files = files
+        self.variables = variables
         self.namespace = namespace
         self.artifacts = ArtifactStore(store / "artifacts")
         for name in spec["absent"]:
@@ -113,6 +118,8 @@ class Watch:
         if files is not None:
             names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
             files.expect(names if spec["reads_files"] else (), writes=spec["writes_files"])
+        if variables is not None:
+            variables.expect(spec["variables"])
 
     def defined(self, name: str) -> None:
         """The step has just executed a definition of `name`: it is as its source says."""
@@ -127,7 +134,8 @@ class Watch:
         dict
             ``outputs``: a record for each name (see `Artifact`), with ``preview``; ``effects``: names
             that were bound or changed in place, groups that share objects; ``files``: see
-            `FileRecorder.report`; ``packages``; ``metrics``; ``seconds`` that this took.
+            `FileRecorder.report`; ``variables``: see `VariableRecorder.report`;
+            ``packages``; ``metrics``; ``seconds`` that this took.
         """
         started = time.perf_counter()
         files = NO_FILES if self.files is None else self.files.report(self._texts())
@@ -183,6 +191,7 @@ class Watch:
                 "shared": [sorted(group) for group in groups],
             },
             "files": files,
+            "variables": self._variables(),
             "packages": distributions_of(self.spec["imports"]),
             "paths": list(sys.path),
             "metrics": self._metrics(bound),
@@ -190,6 +199,11 @@ class Watch:
         }
 
     # -- what happened --------------------------------------------------------------------------
+
+    def _variables(self) -> dict[str, Any]:
+        if self.variables is None:
+            return {}
+        return self.variables.report(self.spec["imports"], bytes.fromhex(self.spec["secret"]))
 
     def _changed_in_place(self) -> set[str]:
         """Inputs and setup values that are not what they were."""

@@ -1,0 +1,159 @@
+"""Which environment variables a step reads, seen by `os.environ` itself.
+
+The object stays the same one; only its class is exchanged for one that tells who reads what. What native code
+asks the operating system, and what other processes inherit, is not seen; a shell command's ``$NAME`` is, by
+the text of the step.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from types import CodeType
+from typing import Any
+
+from jupyterlab_pipelines.kernel.runtime.callers import Caller, asker, kind_of
+from jupyterlab_pipelines.variables import (
+    ALL,
+    OF_THE_PLACE,
+    OF_THE_SESSION,
+    counts_among_all,
+    variable_digest,
+)
+
+READ_AHEAD = "_pipelines_read_ahead"
+"""The module in which a fork server has noted what packages read when it imported them."""
+
+
+class VariableRecorder:
+    """Notes what one step reads of `os.environ`.
+
+    Parameters
+    ----------
+    started_with
+        The variables with which the kernel started: what differs from them was set by steps, and travels
+        as process state does.
+    """
+
+    def __init__(self, started_with: dict[str, str]) -> None:
+        self.started_with = started_with
+        self.seen: dict[str, str | None] = {}
+        self.all_seen_by: set[Caller] = set()
+        self.set: set[str] = set()
+
+    def read(self, name: Any) -> None:
+        """Somebody asks for a variable."""
+        name = os.fsdecode(name) if isinstance(name, (str, bytes)) else None
+        if name is None or name in self.seen or name in self.set:
+            return
+        who, frame = asker(2)
+        if who is Caller.MACHINERY:
+            return
+        is_of_session = OF_THE_SESSION.fullmatch(name) is not None
+        if who is Caller.LIBRARY and (is_of_session or OF_THE_PLACE.fullmatch(name)):
+            return
+        if is_of_session and (frame is None or name not in _constants(frame.f_code)):
+            return
+        self._note(name)
+
+    def read_all(self) -> None:
+        """Somebody goes through all variables."""
+        who = Caller.STEP if Caller.STEP in self.all_seen_by else asker(2)[0]
+        if who is Caller.MACHINERY or who in self.all_seen_by:
+            return
+        self.all_seen_by.add(who)
+        for name in _values().keys() - self.set:
+            if counts_among_all(name, by_step=who is Caller.STEP):
+                self._note(name)
+
+    def write(self, name: Any) -> None:
+        """Somebody sets or removes a variable: from now on it is the step's own."""
+        if isinstance(name, (str, bytes)):
+            self.set.add(os.fsdecode(name))
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Variables that the step's text hands to other processes."""
+        for name in names:
+            if name not in self.set and not OF_THE_SESSION.fullmatch(name):
+                self._note(name)
+
+    def _note(self, name: str) -> None:
+        value = _values().get(name)
+        if value == self.started_with.get(name):
+            self.seen.setdefault(name, value)
+
+    def report(self, imports: Collection[str], secret: bytes) -> dict[str, str | bool | None]:
+        """What a trace keeps, see `jupyterlab_pipelines.variables`; `imports`: root modules of the step."""
+        seen = dict(self.seen)
+        for name in _read_ahead(imports):
+            if name not in self.set and name not in seen:
+                seen[name] = self.started_with.get(name)
+        told: dict[str, str | bool | None] = {
+            name: None if value is None else variable_digest(name, value, secret)
+            for name, value in sorted(seen.items())
+        }
+        return told | ({ALL: Caller.STEP in self.all_seen_by} if self.all_seen_by else {})
+
+
+def tell_of_variables(recorder: Any) -> dict[str, str]:
+    """From now on, tell the recorder that `recorder()` gives who reads variables; the variables as they are."""
+    for environ in (os.environ, getattr(os, "environb", None)):
+        # Not if somebody has put another object in its place.
+        if type(environ) is os._Environ:
+            environ.__class__ = _telling(os._Environ, recorder)
+    return dict(_values())
+
+
+def _telling(base: Any, recorder: Any) -> type:
+    def __getitem__(self: Any, key: Any) -> Any:
+        recorder().read(key)
+        return base.__getitem__(self, key)
+
+    def __setitem__(self: Any, key: Any, value: Any) -> None:
+        base.__setitem__(self, key, value)
+        recorder().write(key)
+
+    def __delitem__(self: Any, key: Any) -> None:
+        recorder().read(key)
+        base.__delitem__(self, key)
+        recorder().write(key)
+
+    def __iter__(self: Any) -> Iterator[Any]:
+        recorder().read_all()
+        return base.__iter__(self)  # type: ignore[no-any-return]
+
+    def __len__(self: Any) -> int:
+        recorder().read_all()
+        return base.__len__(self)  # type: ignore[no-any-return]
+
+    def __repr__(self: Any) -> str:
+        recorder().read_all()
+        return base.__repr__(self)  # type: ignore[no-any-return]
+
+    ways = (__getitem__, __setitem__, __delitem__, __iter__, __len__, __repr__)
+    body: dict[str, Any] = {way.__name__: way for way in ways}
+    return type(base.__name__, (base,), body | {"__module__": base.__module__, "__doc__": base.__doc__})
+
+
+def _values() -> dict[str, str]:
+    """The variables, without asking `os.environ`, which would tell."""
+    held: dict[Any, Any] = getattr(os.environ, "_data", {})
+    return {os.fsdecode(name): os.fsdecode(value) for name, value in held.items()}
+
+
+def _constants(code: CodeType) -> set[Any]:
+    """Texts that stand in some code."""
+    return {each for each in code.co_consts if isinstance(each, str)}
+
+
+def _read_ahead(imports: Collection[str]) -> Iterator[str]:
+    """Variables that packages read when the fork server imported them for `imports`."""
+    noted: Any = sys.modules.get(READ_AHEAD)
+    if noted is None or not set(noted.roots).intersection(imports):
+        return
+    for name, places in noted.variables:
+        kinds = (kind_of(place) for place in places)
+        who = next((kind for kind in kinds if kind is not Caller.HANDS_ON), Caller.MACHINERY)
+        if who is Caller.LIBRARY and not OF_THE_PLACE.fullmatch(name) and not OF_THE_SESSION.fullmatch(name):
+            yield name
