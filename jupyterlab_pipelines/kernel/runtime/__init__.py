@@ -15,6 +15,7 @@ from typing import Any
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder, tell_of_files
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
+from jupyterlab_pipelines.kernel.runtime.native import NativeReaders
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules
 from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder, tell_of_variables
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
@@ -35,7 +36,7 @@ def record() -> None:
         # The next step in the same kernel. The working directory may be another one by now; the paths are not.
         _files = FileRecorder(Path(_files.folder), Path(_files.project), store_folder(), _files)
         assert _variables is not None
-        _variables = VariableRecorder(_variables.started_with)
+        _variables = VariableRecorder(_variables.started_with, _watch_folder)
         return
     # Before anything is recorded: where the store is found is nothing that the step has looked at.
     _store = store_folder()
@@ -43,13 +44,25 @@ def record() -> None:
     _files = FileRecorder(folder, find_root(folder), _store)
     tell_of_files(_hook)
     _local_modules = LocalModules(_files.is_projects, _look)
-    _variables = VariableRecorder({})
+    if not _files.is_told_by_system:
+        NativeReaders(_read_unseen)
+    _variables = VariableRecorder({}, _watch_folder)
     _variables.started_with = tell_of_variables(lambda: _variables)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     assert _files is not None
     _files.hook(event, arguments)
+
+
+def _read_unseen(name: str) -> None:
+    assert _files is not None
+    _files.read_unseen(name)
+
+
+def _watch_folder(value: str) -> None:
+    assert _files is not None
+    _files.watch(value)
 
 
 def _look(name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from types import CodeType
 from typing import Any
 
@@ -34,10 +34,15 @@ class VariableRecorder:
     started_with
         The variables with which the kernel started: what differs from them was set by steps, and travels
         as process state does.
+    told
+        Called with the value of what the step itself reads: it may be the path of data.
     """
 
-    def __init__(self, started_with: dict[str, str]) -> None:
+    def __init__(
+        self, started_with: dict[str, str], told: Callable[[str], None] = lambda value: None
+    ) -> None:
         self.started_with = started_with
+        self._told = told
         self.seen: dict[str, str | None] = {}
         self.all_seen_by: set[Caller] = set()
         self.set: set[str] = set()
@@ -56,6 +61,8 @@ class VariableRecorder:
         if is_of_session and (frame is None or name not in _constants(frame.f_code)):
             return
         self._note(name)
+        if who is Caller.STEP:
+            self._told(_values().get(name, ""))
 
     def read_all(self) -> None:
         """Somebody goes through all variables."""
