@@ -103,6 +103,8 @@ class FileRecorder:
         self.made: set[str] = set()
         self._named: set[str] = set()
         self._before: dict[str, tuple[int, int, int]] | None = None
+        if earlier is not None:
+            earlier.close()
         opened = {} if earlier is None else {**earlier.opened_before, **earlier.writes}
         self.opened_before: dict[str, str] = {path: file_digest(path) for path in opened}
         self._is_on = True
@@ -206,6 +208,12 @@ class FileRecorder:
         for _ in self._opens.events():  # our own doing
             pass
         self._began_ns = time.time_ns()
+
+    def close(self) -> None:
+        """The system need tell no more. It takes a while to forget, so a kernel leaves that to its end."""
+        if self._opens is not None:
+            self._opens.close()
+            self._opens = None
 
     def _mark(self, folder: str) -> None:
         if self._opens is not None and folder not in self._watched:
@@ -588,7 +596,6 @@ class FileRecorder:
         self._look_at_changes()
         if self._opens is not None:
             self._show_sign()
-            self._opens.close()
         for path in self._named & self.writes.keys():  # nobody knows whether it was read before
             self.reads.pop(path, None)
         written = {}

@@ -34,13 +34,11 @@ WANTED = (
 )
 AT_FDCWD, AT_HANDLE_FID = -100, 0x200
 EVENT = struct.Struct("=IBBHQii")
+HANDLE_BYTES = 128
+"""The most that the name of a folder takes, by which a file system knows it."""
 RECORD_BYTES = 12
 """Of what follows an event: its head and the file system's number, before the handle."""
 BUFFER_BYTES = 1 << 16
-
-
-class _Handle(ctypes.Structure):
-    _fields_ = (("size", ctypes.c_uint), ("type", ctypes.c_int), ("bytes", ctypes.c_ubyte * 128))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,10 @@ class OpenWatch:
     def __init__(self) -> None:
         if not sys.platform.startswith("linux") or os.environ.get(OFF):
             raise OSError("not here")
-        self._folders: dict[tuple[int, bytes], str] = {}
+        # By kind and name of the handle, as the system lays them out.
+        self._folders: dict[bytes, str] = {}
+        self._buffer = ctypes.create_string_buffer(8 + HANDLE_BYTES)
+        self._mount = ctypes.byref(ctypes.c_int())
         self.has_lost = False
         flags = FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DIR_FID | FAN_REPORT_NAME
         for more in (FAN_UNLIMITED_QUEUE, 0):
@@ -98,17 +99,18 @@ class OpenWatch:
     def mark(self, folder: str) -> bool:
         """Tell from now on what happens to the folder and to what lies directly in it; whether that is possible."""
         name = os.fsencode(folder)
-        handle = _Handle(128)
-        mount = ctypes.c_int()
+        buffer = self._buffer
         # Some file systems give a handle only to those who do not want to open it.
-        if not any(
-            _libc().name_to_handle_at(AT_FDCWD, name, ctypes.byref(handle), ctypes.byref(mount), flags) == 0
-            for flags in (0, AT_HANDLE_FID)
-        ):
+        for flags in (0, AT_HANDLE_FID):
+            struct.pack_into("=I", buffer, 0, HANDLE_BYTES)
+            if _libc().name_to_handle_at(AT_FDCWD, name, buffer, self._mount, flags) == 0:
+                break
+        else:
             return False
         if _libc().fanotify_mark(self._handle, FAN_MARK_ADD | FAN_MARK_ONLYDIR, sum(WANTED), AT_FDCWD, name):
             return False
-        self._folders[handle.type, bytes(handle.bytes[: handle.size])] = folder
+        (size,) = struct.unpack_from("=I", buffer)
+        self._folders[buffer.raw[4 : 8 + size]] = folder
         return True
 
     def events(self) -> Iterator[Opened]:
@@ -128,8 +130,8 @@ class OpenWatch:
                 self.has_lost = True
             elif length > head + RECORD_BYTES:
                 at = start + head + RECORD_BYTES
-                size, kind = struct.unpack_from("=Ii", data, at)
-                folder = self._folders.get((kind, data[at + 8 : at + 8 + size]))
+                (size,) = struct.unpack_from("=I", data, at)
+                folder = self._folders.get(data[at + 4 : at + 8 + size])
                 name = os.fsdecode(data[at + 8 + size : start + length].split(b"\0", 1)[0])
                 if folder is not None:
                     path = folder if name in ("", ".") else os.path.join(folder, name)
