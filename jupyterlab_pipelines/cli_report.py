@@ -54,7 +54,8 @@ def report_plan(document: dict[str, Any], out: TextIO) -> None:
     decisions = Counter(step["decision"] for step in document["steps"])
     words = {"run": "to run", "undecided": "undecided", "reuse": "to reuse"}
     counts = ", ".join(f"{decisions[key]} {word}" for key, word in words.items() if decisions[key])
-    lines = [("", ""), *_units(document["steps"]), (f"{_count(len(rows), 'step')}: {counts}", "bold")]
+    lines = [("", ""), *_units(document["steps"]), *_doubts(document["steps"])]
+    lines += [(f"{_count(len(rows), 'step')}: {counts}", "bold")]
     lines += [(f"warning: {warning['message']}", "yellow") for warning in document["warnings"]]
     say(lines, out)
 
@@ -68,6 +69,11 @@ def _units(steps: Sequence[dict[str, Any]]) -> list[Line]:
     ]
 
 
+def _doubts(steps: Sequence[dict[str, Any]]) -> list[Line]:
+    """Results that may be out of date: a line for each."""
+    return [(f"{step['name']} {warning['message']}", "dim") for step in steps for warning in step["warnings"]]
+
+
 def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
     """What a run came to: every failure with its place, then one line of summary."""
     lines: list[Line] = []
@@ -76,6 +82,9 @@ def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
             lines += [("", ""), *failure(document, step, project)]
     if document.get("error"):
         lines += [("", ""), (f"The run failed: {document['error']['message']}", "red")]
+    doubts = _doubts(document["steps"])
+    if doubts:
+        lines += [("", ""), *doubts]
     if document.get("output"):
         lines += [("", ""), (f"Written: {document['output']}", "")]
     say([*lines, ("", ""), (summary(document), "bold")], out)

@@ -24,7 +24,7 @@ from jupyterlab_pipelines.errors import ParameterError
 from jupyterlab_pipelines.files import changed_files, changed_folders, file_digest, saw
 from jupyterlab_pipelines.fingerprint import cache_key, fingerprint, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
-from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
+from jupyterlab_pipelines.plan import Decision, Doubt, Plan, PlannedStep, Reason, doubts_of
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.variables import changed_variables
@@ -108,6 +108,13 @@ class Planner:
         if name not in self._variables:
             self._variables[name] = kernel_environment(find_kernelspec(name), self.store.path)
         return self._variables[name]
+
+    def doubts(self, step: Step, decided: Decided) -> tuple[Doubt, ...]:
+        """What the user should know of the result that is reused, or of what the step did the last time."""
+        if step.cache != "on":
+            return ()
+        seen = decided.execution or self.store.executions.last_of(self.notebook, step.name)
+        return () if seen is None else doubts_of(seen.trace, step.cache)
 
     def resolve(self, pipeline: Pipeline, step: Step, done: Mapping[str, Execution]) -> Resolved | Waiting:
         """What `step` would start with, given how the steps that are `done` were executed."""
@@ -319,6 +326,7 @@ def make_plan(
                 cache_key=key,
                 execution_id=decided.execution.id if decided.execution else None,
                 expected_duration_seconds=expected.get(step.name),
+                doubts=planner.doubts(step, decided),
             )
             for step, decided, key in planned
         ),

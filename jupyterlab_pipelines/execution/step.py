@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 MISSED = re.compile(r"NameError: name '(\w+)' is not defined")
 VARIABLE = re.compile(r"\$\{?([A-Z][A-Z0-9_]+)\b|\bprintenv\s+(\w+)")
+SEEDING = re.compile(r"\b\w*(seed|set_?state|set_rng_state)\w*\s*\(\s*[^\s)]")
+"""A call that brings a random generator into a known state; ``default_rng(seed=1)`` is none."""
 ERROR_MARKER = "papermill-error-cell-tag"
 
 
@@ -209,6 +211,7 @@ def outcome_of(
             "folders": report["files"]["listed"],
         }
         | ({} if _is_own(job) else {"paths": report["paths"]})
+        | ({"doubts": report["doubts"]} if report["doubts"] else {})
         | ({"variables": variables} if (variables := _variables(job, report["variables"])) else {}),
         metrics=report["metrics"],
         sizes=report["files"]["sizes"],
@@ -374,6 +377,8 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "secret": job.store.secret.hex(),
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
+        "code": _code(job),
+        "calls_seed": any(SEEDING.search(cell.source) for cell in job.pipeline.cells),
         "seeds": any(_seeds(statement) for cell in step.code for statement in cell),
         "is_seeded": any(_seeds(cell.source) for cell in job.pipeline.cells),
     }
@@ -384,6 +389,14 @@ def _definitions(job: StepJob) -> set[str]:
     needs = job.resolved.needs
     carried = (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
     return {name for definition in carried for name in definition.names} | set(job.step.defines)
+
+
+def _code(job: StepJob) -> list[str]:
+    """The statements of the step, and those of setup and of definitions that act on it."""
+    needs = job.resolved.needs
+    carried = (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
+    own = [statement for cell in job.step.code for statement in cell]
+    return [*needs.setup, *(definition.normalised for definition in carried), *own]
 
 
 def _seeds(source: str) -> bool:

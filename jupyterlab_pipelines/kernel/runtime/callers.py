@@ -18,13 +18,15 @@ class Caller(enum.Enum):
     STEP = "step"
     """The notebook's cells, and modules that are no installed packages."""
     LIBRARY = "library"
+    PYTHON = "python"
+    """A part of the standard library, for its own needs."""
     MACHINERY = "machinery"
-    """Python's own machinery, Jupyter's, and ours."""
+    """Jupyter's, and ours."""
     HANDS_ON = "hands on"
     """It asks for its own caller: `os`, `collections`, …"""
 
 
-MACHINERY = frozenset(
+PYTHONS = frozenset(
     {
         *("_colorize", "_osx_support", "_pyrepl", "_sysconfigdata", "argparse", "asyncio", "code", "codeop"),
         *("ctypes", "curses", "ensurepip", "gettext", "http", "idlelib", "importlib", "linecache", "locale"),
@@ -68,6 +70,9 @@ JUPYTERS = frozenset(
 ENV_MAGIC = "<%env>"
 """In place of the magic's own file: its words are the step's."""
 
+_TOLD = frozenset(
+    os.path.join(os.path.dirname(__file__), f"{name}.py") for name in ("__init__", "doubts", "variables")
+)
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "")
 
 
@@ -91,12 +96,17 @@ _INSTALLED = tuple(
 _kinds: dict[str, Caller] = {}
 
 
-def asker(depth: int) -> tuple[Caller, FrameType | None]:
-    """Who asks, and its frame, looking up the stack from `depth` below the caller's own."""
-    frame: FrameType | None = sys._getframe(depth + 1)
+def asker(*, through_python: bool = False) -> tuple[Caller, FrameType | None]:
+    """Who asks, and its frame, above those who were told of it.
+
+    `through_python`: who asks by way of the standard library asks for itself.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename in _TOLD:
+        frame = frame.f_back
     while frame is not None:
         kind = kind_of(_place(frame))
-        if kind is not Caller.HANDS_ON:
+        if kind is not Caller.HANDS_ON and not (through_python and kind is Caller.PYTHON):
             return kind, frame
         frame = frame.f_back
     return Caller.STEP, None
@@ -124,7 +134,7 @@ def _kind_of(place: str) -> Caller:
         return Caller.MACHINERY
     if place.startswith("<"):
         name = place.removeprefix("<frozen ").rstrip(">").partition(".")[0]
-        return Caller.MACHINERY if name in MACHINERY or "importlib" in name else Caller.HANDS_ON
+        return Caller.PYTHON if name in PYTHONS or "importlib" in name else Caller.HANDS_ON
     for folder in _INSTALLED:
         if place.startswith(folder):
             package = _first_part(place[len(folder) :])
@@ -132,7 +142,7 @@ def _kind_of(place: str) -> Caller:
     for folder in _STANDARD_LIBRARY:
         if place.startswith(folder):
             name = _first_part(place[len(folder) :])
-            return Caller.MACHINERY if name in MACHINERY else Caller.HANDS_ON
+            return Caller.PYTHON if name in PYTHONS else Caller.HANDS_ON
     return Caller.STEP
 
 

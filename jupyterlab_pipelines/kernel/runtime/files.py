@@ -27,7 +27,7 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ from jupyterlab_pipelines.files import (
     listed,
     names_digest,
 )
+from jupyterlab_pipelines.kernel.runtime.commands import STARTS_PROCESS, command_of, words_of
 from jupyterlab_pipelines.kernel.runtime.opened import OpenWatch, is_below
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib", "/var/cache")
@@ -57,7 +58,6 @@ CALLS_BETWEEN_LOOKS = 500
 """How many things Python may tell until the system's queue is looked at."""
 CLOCK_TICK_NS = 20_000_000
 """How far the clock that dates files may be behind."""
-STARTS_PROCESS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system", "os.exec")
 MOST_SCANNED = 20_000
 """Files below the notebook's folder: of more, nobody looks which have changed."""
 NEVER_SCANNED = frozenset({"node_modules", COMPILED, "site-packages"})
@@ -245,7 +245,7 @@ class FileRecorder:
             self._has_children = True
         if self._opens is None or os.geteuid() != 0:
             folder = str(arguments[2] or ".") if event == "subprocess.Popen" else "."
-            for name in _words_of_command(event, arguments):
+            for name in words_of(command_of(event, arguments)):
                 self._name(os.path.join(folder, name))
 
     def _name(self, name: str) -> None:
@@ -674,26 +674,6 @@ def folders_below(top: str, left_out: tuple[str, ...], most: int) -> list[str]:
         if len(found) >= most:
             break
     return found[:most]
-
-
-def _words_of_command(event: str, arguments: tuple[Any, ...]) -> Iterator[str]:
-    """Words of a command that another process is to execute; they may be paths."""
-    command: Any = ()
-    if event == "subprocess.Popen":
-        command = arguments[1]
-    elif event in ("os.system", "os.posix_spawn", "os.exec"):
-        command = arguments[0] if event == "os.system" else arguments[1]
-    elif event == "os.forkpty":
-        # IPython's `!`: the command is known to who starts the shell.
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and not command:
-            command = frame.f_locals.get("cmd", ()) if frame.f_code.co_name == "system" else ()
-            frame = frame.f_back
-    parts = [command] if isinstance(command, (str, bytes, os.PathLike)) else list(command)
-    for part in parts:
-        text = os.fsdecode(part)
-        yield text
-        yield from re.split(r"[\s'\"=(),;<>|&]+", text)
 
 
 def _is_below(path: str, places: Collection[str]) -> bool:

@@ -22,6 +22,8 @@ from jupyterlab_pipelines.variables import (
     variable_digest,
 )
 
+NOBODY = (Caller.PYTHON, Caller.MACHINERY)
+"""Who asks for other ends than the step's."""
 READ_AHEAD = "_pipelines_read_ahead"
 """The module in which a fork server has noted what packages read when it imported them."""
 
@@ -52,8 +54,8 @@ class VariableRecorder:
         name = os.fsdecode(name) if isinstance(name, (str, bytes)) else None
         if name is None or name in self.seen or name in self.set:
             return
-        who, frame = asker(2)
-        if who is Caller.MACHINERY:
+        who, frame = asker()
+        if who in NOBODY:
             return
         is_of_session = OF_THE_SESSION.fullmatch(name) is not None
         if who is Caller.LIBRARY and (is_of_session or OF_THE_PLACE.fullmatch(name)):
@@ -66,8 +68,8 @@ class VariableRecorder:
 
     def read_all(self) -> None:
         """Somebody goes through all variables."""
-        who = Caller.STEP if Caller.STEP in self.all_seen_by else asker(2)[0]
-        if who is Caller.MACHINERY or who in self.all_seen_by:
+        who = Caller.STEP if Caller.STEP in self.all_seen_by else asker()[0]
+        if who in NOBODY or who in self.all_seen_by:
             return
         self.all_seen_by.add(who)
         for name in _values().keys() - self.set:
