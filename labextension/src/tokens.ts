@@ -120,7 +120,7 @@ export interface Step {
   parameters: string[];
   decision: Decision;
   reasons: Reason[];
-  warnings: Doubt[];
+  warnings?: Doubt[];
   expected_duration_seconds: number | null;
   /** The step in the newest run that had it. */
   last: {
@@ -222,7 +222,7 @@ export interface StepRun {
   status: StepStatus;
   decision: Decision | null;
   reasons: Reason[];
-  warnings: Doubt[];
+  warnings?: Doubt[];
   duration_seconds: number | null;
   started_at: string | null;
   finished_at: string | null;

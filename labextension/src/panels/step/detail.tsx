@@ -43,7 +43,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
           </ul>
         </Part>
       ) : null}
-      {warnings.map(warning => (
+      {warnings?.map(warning => (
         <p key={warning.kind} className="jp-Pipelines-note">
           {warning.message}
         </p>
