@@ -71,7 +71,11 @@ def _units(steps: Sequence[dict[str, Any]]) -> list[Line]:
 
 def _doubts(steps: Sequence[dict[str, Any]]) -> list[Line]:
     """Results that may be out of date: a line for each."""
-    return [(f"{step['name']} {warning['message']}", "dim") for step in steps for warning in step.get("warnings", ())]
+    return [
+        (f"{step['name']} {warning['message']}", "dim")
+        for step in steps
+        for warning in step.get("warnings", ())
+    ]
 
 
 def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:

@@ -48,7 +48,7 @@ def run(folder: Path, *cells: Any, kernels: bool = False, jobs: int = 2) -> dict
     else:
         with forked.without_kernels():
             document = Project.open(path).run(path, jobs=jobs)
-    assert document["status"] == "succeeded", [step["error"] for step in document["steps"]]
+    assert document["status"] == "succeeded", document["steps"]
     return {step["name"]: step["status"] for step in document["steps"]}
 
 
@@ -214,6 +214,28 @@ def test_what_native_code_writes_joins_steps(folder: Path, told: str) -> None:
     assert run(folder, *cells) == {"put": RAN, "get": RAN}
     (folder / "part1.parquet").unlink()
     assert run(folder, *cells)["put"] == RAN
+
+
+def test_what_native_code_writes_into_new_folders(folder: Path, told: str) -> None:
+    pytest.importorskip("pyarrow")
+    cells = [
+        cell("import pyarrow as pa, pyarrow.parquet as pq\ntable = pa.table({'n': [1, 2]})"),
+        cell("pq.write_to_dataset(table, 'out' + '/parts', partition_cols=['n'])", step="put"),
+        cell("print(pq.read_table('out' + '/' + 'parts').num_rows)", step="get"),
+    ]
+    run(folder, *cells)
+    execution = Project.open(folder).store.executions.last_of("a.ipynb", "put")
+    assert execution is not None
+    assert len([name for name in execution.outputs if "out/parts/n=" in name]) == 2
+
+
+def test_a_database_beside_data_does_not_list_its_folder(folder: Path, told: str) -> None:
+    code = "import sqlite3\nc = sqlite3.connect('a' + '.db')\nc.execute('create table if not exists t(n)')\n"
+    code += "c.execute('insert into t values (1)')\nc.commit()\nc.close()"
+    run(folder, cell(code, step="put"))
+    execution = Project.open(folder).store.executions.last_of("a.ipynb", "put")
+    assert execution is not None
+    assert execution.trace["folders"] == {}
 
 
 def test_in_kernels_side_by_side_each_has_read_its_own(folder: Path, told: str) -> None:

@@ -196,6 +196,17 @@ def test_what_steps_of_one_kernel_set_is_their_own(folder: Path, monkeypatch: py
     assert "environment variable `HOME` changed" in reasons(folder)
 
 
+def test_the_environment_as_a_value(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [
+        cell("import os\nenvironment = os.environ", step="keep"),
+        cell("print(environment['REGION'])", step="read"),
+    ]
+    run(folder, *cells)
+    assert set(run(folder, *cells).values()) == {REUSED}
+    monkeypatch.setenv("REGION", "south")
+    assert reasons(folder)[0] == "environment variable `REGION` changed"
+
+
 def test_no_value_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "hunter2-and-more")
     run(

@@ -310,6 +310,12 @@ class FileRecorder:
             for each in events
             if each.pid != self._pid and (COMPILED in each.path or each.path.endswith(".py"))
         }
+        # SQLite opens the folder of its journal to sync it: that is no look at the names.
+        journals = {
+            os.path.dirname(each.path)
+            for each in events
+            if each.was_changed and each.path.endswith(("-journal", "-wal"))
+        }
         known: dict[int, bool] = {self._pid: True}
         for each in events:
             if each.pid not in known:
@@ -320,17 +326,26 @@ class FileRecorder:
             if each.is_folder:
                 is_own = each.pid == self._pid
                 is_data = not without_lists and path not in (by_python if is_own else modules)
+                is_data = is_data and path not in journals
                 if each.was_opened and is_data and path not in self.lists:
                     self.lists[path] = listed(path)
-                if each.was_made:
-                    self._mark(path)
-                    if path not in self.made and path not in self.lists:
-                        self.made.add(path)
+                if each.was_made and os.path.isdir(path):
+                    self._take_new_folder(path)
             elif each.was_changed:
                 if path not in self.writes and not _is_special(path):
                     self._written_unseen[path] = self._written_unseen.get(path, True) and not each.was_made
             elif each.was_opened and path not in self.reads and path not in self.writes:
                 self._read_unseen(path)
+
+    def _take_new_folder(self, top: str) -> None:
+        """What lies in a folder that the step made was written by it, before anybody could tell."""
+        for folder in folders_below(top, self._left_out, MOST_WATCHED_OUTSIDE):
+            self._mark(folder)
+            self.made.add(folder)
+            for name in listed(folder) or ():
+                path = os.path.join(folder, name)
+                if path not in self.writes and os.path.isfile(path):
+                    self._written_unseen.setdefault(path, False)
 
     def _read_unseen(self, path: str) -> None:
         """The file was opened some time ago: it must not have changed since the step began."""
@@ -515,8 +530,9 @@ class FileRecorder:
             if (folder + os.sep).startswith(self._left_out):
                 folder = ""
             self._folders[head] = folder
-            if folder and self._opens is not None and os.path.isdir(folder):
-                self._mark(folder)
+            is_top = folder + os.sep == self._temporary or os.path.dirname(folder) == folder
+            if folder and not is_top and self._opens is not None and os.path.isdir(folder):
+                self._mark(folder)  # where somebody uses files, he may use others in native code
         if not folder:
             return None
         path = os.path.join(folder, tail) if tail else folder
@@ -588,6 +604,8 @@ class FileRecorder:
         if self.writes or self.opened_before:
             _flush_open_files()
         self._take_in_writes()
+        if self._opens is not None and self._opens.has_lost:
+            self._read_folders_whole()
         for path, before in self.opened_before.items():
             if path not in self.writes and file_digest(path) != before:
                 self.writes[path] = before != ABSENT
@@ -621,6 +639,15 @@ class FileRecorder:
             "databases": sorted(self._told(path) for path in self.databases),
             "sizes": {self._told(path): size for path, size in self.sizes.items() if path in written},
         }
+
+    def _read_folders_whole(self) -> None:
+        """More was opened than the system could tell: then all that lies beside what it told was read."""
+        for folder in {os.path.dirname(path) for path in self.reads}.intersection(self._watched):
+            names = self.lists.setdefault(folder, listed(folder))
+            for name in names or ():
+                path = os.path.join(folder, name)
+                if path not in self.writes and os.path.isfile(path):
+                    self._read_unseen(path)
 
     def _take_in_writes(self) -> None:
         """What native code and other processes have written."""

@@ -7,6 +7,7 @@ the text of the step.
 
 from __future__ import annotations
 
+import copyreg
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -69,7 +70,15 @@ class VariableRecorder:
     def read_all(self) -> None:
         """Somebody goes through all variables."""
         who = Caller.STEP if Caller.STEP in self.all_seen_by else asker()[0]
-        if who in NOBODY or who in self.all_seen_by:
+        if who not in NOBODY:
+            self._note_all(who)
+
+    def keep_all(self) -> None:
+        """The step leaves `os.environ` itself as one of its values."""
+        self._note_all(Caller.STEP)
+
+    def _note_all(self, who: Caller) -> None:
+        if who in self.all_seen_by:
             return
         self.all_seen_by.add(who)
         for name in _values().keys() - self.set:
@@ -140,7 +149,12 @@ def _telling(base: Any, recorder: Any) -> type:
         recorder().read_all()
         return base.__repr__(self)  # type: ignore[no-any-return]
 
-    ways = (__getitem__, __setitem__, __delitem__, __iter__, __len__, __repr__)
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+        # Who stores it stores all values; what is loaded again tells nobody.
+        recorder().keep_all()
+        return copyreg.__newobj__, (base,), self.__dict__  # type: ignore[attr-defined]
+
+    ways = (__reduce_ex__, __getitem__, __setitem__, __delitem__, __iter__, __len__, __repr__)
     body: dict[str, Any] = {way.__name__: way for way in ways}
     return type(base.__name__, (base,), body | {"__module__": base.__module__, "__doc__": base.__doc__})
 
