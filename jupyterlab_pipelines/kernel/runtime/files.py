@@ -116,6 +116,8 @@ class FileRecorder:
         self._calls = 0
         # Folders that Python has just listed for its own ends.
         self._listed_by_python: set[str] = set()
+        # Those that the step makes, moves or removes: what it looks for in them is its own.
+        self._own_folders: set[str] = set()
         # Whether the step has started processes, and those that are kernels of other steps.
         self._has_children = False
         self._kernels: set[int] = set()
@@ -326,7 +328,7 @@ class FileRecorder:
             if each.is_folder:
                 is_own = each.pid == self._pid
                 is_data = not without_lists and path not in (by_python if is_own else modules)
-                is_data = is_data and path not in journals
+                is_data = is_data and path not in journals | self._own_folders
                 if each.was_opened and is_data and path not in self.lists:
                     self.lists[path] = listed(path)
                 if each.was_made and os.path.isdir(path):
@@ -342,6 +344,7 @@ class FileRecorder:
         for folder in folders_below(top, self._left_out, MOST_WATCHED_OUTSIDE):
             self._mark(folder)
             self.made.add(folder)
+            self._own_folders.add(folder)
             for name in listed(folder) or ():
                 path = os.path.join(folder, name)
                 if path not in self.writes and os.path.isfile(path):
@@ -473,6 +476,7 @@ class FileRecorder:
     def _rename(self, source: Any, target: Any, *rest: Any) -> None:
         if os.path.isdir(source):
             for root, _, names in os.walk(source):
+                self._own_folders.add(os.path.realpath(root))
                 for name in names:
                     old = os.path.join(root, name)
                     self._write(old)
@@ -486,6 +490,7 @@ class FileRecorder:
 
     def _remove_tree(self, name: Any) -> None:
         for root, _, names in os.walk(name):
+            self._own_folders.add(os.path.realpath(root))
             for each in names:
                 self._write(os.path.join(root, each))
 
@@ -493,6 +498,7 @@ class FileRecorder:
         path = self._path(name)
         if path is not None and not os.path.lexists(path):
             self.made.add(path)
+            self._own_folders.add(path)
 
     def _list(self, name: Any) -> None:
         path = self._path("." if name is None else name)
