@@ -195,13 +195,14 @@ class FileRecorder:
 
     def _watch_project(self) -> None:
         try:
-            self._opens = OpenWatch()
+            opens = OpenWatch()
+            can_tell = opens.mark(self.folder)
         except (OSError, AttributeError):  # the system cannot, or its library does not know how
             return
-        if not self._opens.mark(self.folder):
-            self._opens.close()
-            self._opens = None
+        if not can_tell:
+            opens.close()
             return
+        self._opens = opens
         self._watched.add(self.folder)
         self._opens.mark(os.path.dirname(self._sign))
         for folder in folders_below(self.project, self._left_out, MOST_WATCHED):
