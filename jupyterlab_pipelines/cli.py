@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.documents import write_document
 from jupyterlab_pipelines.errors import NotFoundError, ParameterError, PipelinesError, UsageError
+from jupyterlab_pipelines.execution import lean
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.project import Project
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status."""
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
+    lean.own_process()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show ✓ shows a question mark, not a traceback.
         if hasattr(stream, "reconfigure"):

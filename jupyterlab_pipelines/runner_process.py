@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from jupyterlab_pipelines.execution import lean
 from jupyterlab_pipelines.project import Project
 from jupyterlab_pipelines.run import Status
 
@@ -16,6 +17,7 @@ def main() -> None:
     parser.add_argument("--run", required=True)
     parser.add_argument("--lock", type=int, help="open file that holds the run's lock")
     arguments = parser.parse_args()
+    lean.own_process()
     project = Project(arguments.root, arguments.store)
     lock = project.store.run_lock(arguments.run)
     if arguments.lock is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
 from jupyterlab_pipelines.environment import base_environment, find_kernelspec, kernel_environment
+from jupyterlab_pipelines.execution.lean import import_papermill
 from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
@@ -85,6 +86,7 @@ class StepOutcome:
 
 def execute_step(job: StepJob) -> StepOutcome:
     """Execute the step in a kernel of its own; what the user's code does wrong is part of the outcome."""
+    import_papermill()
     import papermill
     from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError

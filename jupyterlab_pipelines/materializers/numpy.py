@@ -52,7 +52,9 @@ class NumpyMaterializer:
 
         if path.stat().st_size < MAPPED_FROM_BYTES:
             with path.open("rb") as file:
-                return np.lib.format.read_array(file, allow_pickle=False)
+                array = np.lib.format.read_array(file, allow_pickle=False)
+            # Only an array that owns its memory can be resized.
+            return array if array.flags.owndata else array.copy(order="K")
         # "c" is copy on write: the value may be changed in place, the file is not.
         array = np.lib.format.open_memmap(path, mode="c")
         mapping: Any = array.base

@@ -245,9 +245,9 @@ def _missing_of(array: Any) -> str:
     kinds = set(map(type, array))
     if kinds <= {str, type(None)}:
         return "None"
-    if kinds <= {str, float} and all(
-        JSON.accepts(item) and item != item for item in array if type(item) is float
-    ):
+    import numpy as np
+
+    if kinds <= {str, float} and all(item is np.nan for item in array if type(item) is float):
         return "nan"
     raise ValueError("objects other than strings are not kept by Arrow")
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import builtins
 import contextlib
 import functools
+import importlib
 import io
 import pickle
+import struct
 import sys
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 from jupyterlab_pipelines.materializers import canonical, container, reductions
 from jupyterlab_pipelines.materializers.definitions import (
@@ -23,10 +26,13 @@ from jupyterlab_pipelines.materializers.definitions import (
 )
 from jupyterlab_pipelines.materializers.memory import Region, bytes_of, find_region, view
 from jupyterlab_pipelines.materializers.obstacles import NEVER_CARRIED, explaining
+from jupyterlab_pipelines.materializers.set_order import Recipe, fill, recipe
 from jupyterlab_pipelines.materializers.sharing import shared_memory
 
 _BESIDE_FROM_BYTES = 4096
 """Smaller buffers stay in the pickle."""
+
+_OWNED_UP_TO_BYTES = 1 << 20
 
 
 class PickleMaterializer:
@@ -36,29 +42,122 @@ class PickleMaterializer:
         return True
 
     def digest(self, value: object) -> str:
-        return canonical.digest(value, shared_memory=shared_memory(value))
+        label = f"value, {_name_of_nan(value)}.nan" if _name_of_nan(value) else "value"
+        return canonical.digest(value, label, shared_memory=shared_memory(value))
 
     def write(self, value: object, path: Path) -> tuple[str, ...]:
-        file = io.BytesIO()
-        buffers: list[memoryview] = []
-
-        def keep_inside(buffer: pickle.PickleBuffer) -> bool:
-            raw = buffer.raw()
-            if raw.nbytes < _BESIDE_FROM_BYTES:
-                return True
-            buffers.append(raw)
-            return False
-
         with explaining(value):
-            pickler = _pickler_class()(file, protocol=5, buffer_callback=keep_inside)
-            pickler.regions = {region: bytes_of(region) for region in shared_memory(value)}
-            pickler.dump(value)
-        container.write(path, file.getbuffer(), buffers)
-        return tuple(sorted(pickler.referenced))
+            regions = shared_memory(value)
+            pickled = _dump(_pickler_class(), value, regions)
+            # Where the bytes may be those of a set or of a NaN, it is worth a closer look.
+            content = pickled.stream.getvalue()
+            ways = _ways_to_fill_sets(value) if pickle.EMPTY_SET in content else []
+            has_nan = any(start in content for start in _STARTS_OF_NAN)
+            if ways or has_nan:
+                pickled = _dump(
+                    _pickler_with_nan() if has_nan else _pickler_class(),
+                    _WithSets(value, ways) if ways else value,
+                    regions,
+                )
+        container.write(path, pickled.stream.getbuffer(), pickled.buffers)
+        return tuple(sorted(pickled.referenced))
 
     def read(self, path: Path) -> object:
         pickled, buffers = container.read(path)
-        return pickle.loads(pickled, buffers=buffers)
+        return _Unpickler(io.BytesIO(pickled), buffers=buffers).load()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pickled:
+    stream: io.BytesIO
+    buffers: list[memoryview]
+    referenced: set[str]
+
+
+def _dump(pickler_class: Any, value: object, regions: Iterable[Region]) -> _Pickled:
+    stream = io.BytesIO()
+    buffers: list[memoryview] = []
+
+    def keep_inside(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < _BESIDE_FROM_BYTES:
+            return True
+        buffers.append(raw)
+        return False
+
+    pickler = pickler_class(stream, protocol=5, buffer_callback=keep_inside)
+    pickler.regions = {region: bytes_of(region) for region in regions}
+    pickler.dump(value)
+    return _Pickled(stream, buffers, pickler.referenced)
+
+
+_Ways = list[tuple[set[Any], Recipe]]
+
+
+def _ways_to_fill_sets(value: object) -> _Ways:
+    """The sets in a value that would iterate in another order after loading, each with its recipe."""
+    sets: dict[int, set[Any]] = {}
+
+    class Spy(_pickler_class()):  # type: ignore[misc]
+        def persistent_id(self, thing: Any) -> None:
+            if issubclass(type(thing), set):
+                sets[id(thing)] = thing
+
+    _dump(Spy, value, ())
+    ways = ((elements, recipe(elements)) for elements in sets.values())
+    return [(elements, way) for elements, way in ways if way is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _WithSets:
+    """Stands for a value in its pickle."""
+
+    value: object
+    ways: _Ways
+
+    def __reduce__(self) -> Any:
+        return _fill_sets, (self.value, self.ways)
+
+
+def _fill_sets(value: object, ways: _Ways) -> object:
+    for elements, way in ways:
+        fill(elements, way)
+    return value
+
+
+_STARTS_OF_NAN = (pickle.BINFLOAT + b"\x7f\xf8", pickle.BINFLOAT + b"\xff\xf8")
+
+
+@functools.cache
+def _pickler_with_nan() -> Any:
+    """One that keeps apart which NaN is which, as `np.nan in values` does."""
+
+    class Pickler(_pickler_class()):  # type: ignore[misc]
+        def persistent_id(self, thing: Any) -> Any:
+            if type(thing) is not float or thing == thing:
+                return None
+            return _name_of_nan(thing) or (id(thing), struct.pack("<d", thing))
+
+    return Pickler
+
+
+_KNOWN_NANS = ("numpy", "math")
+"""Modules that have one, as `nan`."""
+
+
+def _name_of_nan(value: object) -> str | None:
+    """The module whose `nan` it is."""
+    if type(value) is not float:
+        return None
+    return next((name for name in _KNOWN_NANS if value is getattr(sys.modules.get(name), "nan", None)), None)
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, which: Any) -> float:
+        if isinstance(which, str):
+            return cast(float, importlib.import_module(which).nan)
+        nans = self.__dict__.setdefault("nans", {})
+        return cast(float, nans.setdefault(which, struct.unpack("<d", which[1])[0]))
 
 
 @functools.cache
@@ -103,6 +202,9 @@ def _pickler_class() -> Any:
                     return _as_view(thing, region, self.regions[region])
                 if not thing.flags.forc and not thing.flags.writeable:
                     return _as_contiguous(thing).__reduce_ex__(5)
+                if thing.flags.owndata and thing.flags.writeable and thing.nbytes < _OWNED_UP_TO_BYTES:
+                    # As a buffer of the pickle it would not own its memory, and could not be resized.
+                    return thing.__reduce__()
             else:
                 parts = reductions.reduction_of(thing)
                 if parts is not None:

@@ -66,6 +66,19 @@ CASES: dict[str, Notebook] = {
         "f.close()",
         "print(open('log.txt').read())",
     ),
+    "the order of sets": steps(
+        "ids = {number * 7919 % 100_003 for number in range(300)}\nfew = {8, 0, 16, 24, 5}\nfew.discard(5)",
+        "print(list(ids)[:20], few)\nfew |= {40, 3}\nids -= set(range(50_000))",
+        "print(few, ids)\nfor each in ids:\n    first = each\n    break\nfirst, few.pop()",
+        "print(few, {'ids': [ids]})",
+    ),
+    "which NaN it is": steps(
+        "xs = [1.0, np.nan]\nx = np.nan\nown = float('nan')\npair = (own, [own])\nby = {np.nan: 1, 'a': 2}",
+        "print(np.nan in xs, x is np.nan, pair[0] in pair[1], by[np.nan], xs.index(np.nan))",
+        "d = pd.DataFrame({'a': [1, 'x', np.nan]}, dtype=object)",
+        "print(d['a'][2] is np.nan, x in list(d['a']))",
+        setup="import numpy as np\nimport pandas as pd",
+    ),
     "files in another folder, in one kernel": steps(
         "import os\nos.makedirs('sub', exist_ok=True)\nos.chdir('sub')\ng = (i for i in range(3))",
         "with open('note.txt', 'a') as file:\n    file.write(f'{next(g)}\\n')",

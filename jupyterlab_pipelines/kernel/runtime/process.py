@@ -213,4 +213,6 @@ def _shell_hooks(is_users: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
         registered += [(f"{kind} {name}", each) for name, each in magics.items()]
     if shell.custom_exceptions:
         registered.append(("exceptions", shell.CustomTB))
-    yield from ((where, thing) for where, thing in registered if is_users(getattr(thing, "__func__", thing)))
+    # IPython's own stand-ins for magics load them when they are asked for anything.
+    own = (each for each in registered if not type(each[1]).__module__.startswith("IPython."))
+    yield from ((where, thing) for where, thing in own if is_users(getattr(thing, "__func__", thing)))
