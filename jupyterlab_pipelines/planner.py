@@ -114,7 +114,9 @@ class Planner:
         if step.cache != "on":
             return ()
         seen = decided.execution or self.store.executions.last_of(self.notebook, step.name)
-        return () if seen is None else doubts_of(seen.trace, step.cache)
+        if seen is None or seen.parts["code"] != [list(cell) for cell in step.code]:
+            return ()
+        return doubts_of(seen.trace, step.cache)
 
     def resolve(self, pipeline: Pipeline, step: Step, done: Mapping[str, Execution]) -> Resolved | Waiting:
         """What `step` would start with, given how the steps that are `done` were executed."""

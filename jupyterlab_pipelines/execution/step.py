@@ -398,6 +398,11 @@ def _code(job: StepJob) -> list[str]:
     needs = job.resolved.needs
     carried = (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
     own = [statement for cell in job.step.code for statement in cell]
+    own += [
+        parameter.source
+        for parameter in job.pipeline.parameters
+        if parameter.name in needs.parameters and parameter.name not in job.parameters
+    ]
     return [*needs.setup, *(definition.normalised for definition in carried), *own]
 
 

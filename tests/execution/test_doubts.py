@@ -12,7 +12,7 @@ import pytest
 
 from jupyterlab_pipelines.cli import main
 from jupyterlab_pipelines.project import Project
-from tests.fixtures.notebooks import cell, notebook, write
+from tests.fixtures.notebooks import cell, notebook, parameters, write
 from tests.truth import forked
 
 
@@ -136,6 +136,24 @@ CHANCE = [
 @pytest.mark.parametrize("code", CHANCE)
 def test_chance(folder: Path, code: str) -> None:
     assert kinds(run(folder, cell(code, step="draw"))) == {"draw": ["randomness"]}
+
+
+def test_setup_and_parameters_count_for_the_steps_that_read_them(folder: Path) -> None:
+    cells = [
+        cell("import numpy as np, datetime\nyear = datetime.date.today().year\nnoise = np.random.rand(3)"),
+        parameters("until = datetime.date.today()"),
+        cell("print(year)", step="year"),
+        cell("print(until)", step="until"),
+    ]
+    told = kinds(run(folder, *cells))
+    assert "clock" in told["year"]
+    assert "clock" in told["until"]
+
+
+def test_what_an_edit_has_taken_out_is_not_told(folder: Path) -> None:
+    run(folder, cell("import time\nstamp = time.time()", step="when"))
+    path = write(notebook(cell("stamp = 5", step="when")), folder / "a.ipynb")
+    assert kinds(Project.open(path).plan(path)) == {"when": []}
 
 
 NOTHING = {

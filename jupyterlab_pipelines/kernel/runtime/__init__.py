@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
-from jupyterlab_pipelines.kernel.runtime.doubts import NetworkRecorder
+from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder, tell_of_files
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.native import NativeReaders
@@ -24,17 +24,17 @@ from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 _watch: Watch | None = None
 _files: FileRecorder | None = None
 _variables: VariableRecorder | None = None
-_network = NetworkRecorder()
+_doubts: DoubtRecorder | None = None
 _local_modules: LocalModules | None = None
 _store: Path | None = None
 
 
 def record() -> None:
     """Note from now on what is read: files, modules, variables; before a step's first cell, setup included."""
-    global _files, _local_modules, _store, _variables, _network
+    global _files, _local_modules, _store, _variables, _doubts
     from jupyterlab_pipelines.store import find_root
 
-    _network = NetworkRecorder()
+    _doubts = DoubtRecorder()
     if _files is not None:
         # The next step in the same kernel. The working directory may be another one by now; the paths are not.
         _files = FileRecorder(Path(_files.folder), Path(_files.project), store_folder(), _files)
@@ -56,7 +56,8 @@ def record() -> None:
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     assert _files is not None
     _files.hook(event, arguments)
-    _network.hook(event, arguments)
+    assert _doubts is not None
+    _doubts.hook(event, arguments)
 
 
 def _read_unseen(name: str) -> None:
@@ -102,7 +103,7 @@ def prepare(references: dict[str, str]) -> None:
 def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
     global _watch
-    _watch = Watch(spec, _namespace(), store_folder(), _files, _local_modules, _variables, _network)
+    _watch = Watch(spec, _namespace(), store_folder(), _files, _local_modules, _variables, _doubts)
     tell_of_definitions(_watch.defined)
 
 

@@ -23,6 +23,7 @@ import types
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.callers import Caller, asker
 from jupyterlab_pipelines.kernel.runtime.commands import STARTS_PROCESS, command_of, programs_of
 
@@ -118,16 +119,21 @@ Source = tuple[str, Mapping[str, Any]]
 """Code, and the namespace that its names belong to."""
 
 
-class NetworkRecorder:
+class DoubtRecorder:
     """Notes whether the step talks with something over the network.
 
     Attributes
     ----------
     seen
         With what first; None if it was nothing.
+    asks_clock
+        Whether a command that it starts asks for the time.
+    generators
+        States of the global random generators before the first cell, setup included.
     """
 
     def __init__(self) -> None:
+        self.generators = {state.name: state.read() for state in hidden.generators()}
         self.seen: str | None = None
         self.asks_clock = False
 

@@ -17,7 +17,7 @@ from jupyterlab_pipelines import materializers
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import doubts, hidden
-from jupyterlab_pipelines.kernel.runtime.doubts import NetworkRecorder
+from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references, snapshots_of
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
@@ -87,12 +87,12 @@ class Watch:
         files: FileRecorder | None = None,
         local_modules: LocalModules | None = None,
         variables: VariableRecorder | None = None,
-        network: NetworkRecorder | None = None,
+        doubts_seen: DoubtRecorder | None = None,
     ) -> None:
         self.spec = spec
         self.files = files
         self.variables = variables
-        self.network = network
+        self.doubts_seen = doubts_seen
         self.namespace = namespace
         self.artifacts = ArtifactStore(store / "artifacts")
         for name in spec["absent"]:
@@ -215,10 +215,10 @@ class Watch:
     def _doubts(self) -> dict[str, str]:
         """What the step read that nobody can compare later: by kind, what it was."""
         found: dict[str, str] = {}
-        if self.network is not None:
-            if self.network.seen is not None:
-                found[doubts.NETWORK] = self.network.seen
-            if self.network.asks_clock:
+        if self.doubts_seen is not None:
+            if self.doubts_seen.seen is not None:
+                found[doubts.NETWORK] = self.doubts_seen.seen
+            if self.doubts_seen.asks_clock:
                 found[doubts.CLOCK] = "date"
         if self.spec.get("reads_files"):
             address = doubts.address_in(self.texts)
@@ -229,14 +229,15 @@ class Watch:
             self.spec.get("code", ()), self.namespace, modules=modules, left=self.spec["wanted"]
         )
         found = in_code | found
-        for state in hidden.STATES:
-            if state.name.startswith(HIDDEN) and self._was_drawn_by_chance(state):
+        for state in hidden.generators():
+            if self._was_drawn_by_chance(state):
                 found.setdefault(doubts.CHANCE, state.name.removeprefix(HIDDEN))
         return dict(sorted(found.items()))
 
     def _was_drawn_by_chance(self, state: hidden.HiddenState) -> bool:
         """Whether the step drew from a global generator that nobody has seeded."""
-        before, after = self.hidden_before[state.name], state.read()
+        states = self.hidden_before if self.doubts_seen is None else self.doubts_seen.generators
+        before, after = states[state.name], state.read()
         if (
             before == after
             or self.spec.get("calls_seed", True)
