@@ -5,7 +5,8 @@ A step's trace keeps of the variables that it read::
     {"REGION": digest, "DEBUG": null, "*": true}
 
 ``null`` stands for a variable that was not set. ``*`` is there if somebody went through the whole environment,
-so that a new variable counts: true if the step did, false if only a library did. Values may be secrets. They are
+so that a new variable counts: true if the step did, false if only a library did. ``DASK_*`` is there if a library
+did, in search of variables that begin so. Values may be secrets. They are
 kept nowhere; their digests are made with a secret of the store's.
 
 Standard library only; used in kernels and by the planner.
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 
 ALL = "*"
-"""In a trace: the whole environment was looked at."""
+"""In a trace, after the beginning of names: all variables that begin so were looked at."""
 DIGEST_BYTES = 16
 
 OF_THE_SESSION = re.compile(
@@ -56,7 +57,10 @@ def changed_variables(
         What the step's kernel would be given now.
     """
     for name, seen in trace.items():
-        if name == ALL:
+        if name.endswith(ALL):
+            for new in sorted(environment.keys() - trace.keys()):
+                if new.startswith(name[:-1]) and counts_among_all(new, by_step=bool(seen)):
+                    yield new, "was set"
             continue
         value = environment.get(name)
         if value is None:
@@ -66,10 +70,6 @@ def changed_variables(
             yield name, "was set"
         elif seen != variable_digest(name, value, secret):
             yield name, "changed"
-    if ALL in trace:
-        for name in sorted(environment.keys() - trace.keys()):
-            if counts_among_all(name, by_step=bool(trace[ALL])):
-                yield name, "was set"
 
 
 def counts_among_all(name: str, *, by_step: bool) -> bool:

@@ -159,6 +159,28 @@ def test_the_whole_environment_is_that_without_the_session(
     assert reasons(folder) == ["environment variable `DEBUG_LEVEL` was set"]
 
 
+def test_a_library_that_looks_for_variables_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = folder / "lib" / "site-packages"
+    installed.mkdir(parents=True)
+    (installed / "nicely.py").write_text(
+        "import os\n"
+        "def options():\n"
+        "    return {k: v for k, v in os.environ.items() if k.startswith('NICELY_')}\n"
+        "def everything():\n"
+        "    return {k.lower(): v for k, v in os.environ.items()}\n"
+    )
+    setup = cell(f"import sys\nsys.path.insert(0, {str(installed)!r})\nimport nicely")
+    run(folder, setup, cell("print(nicely.options())", step="some"))
+    monkeypatch.setenv("DEBUG_LEVEL", "1")
+    assert reasons(folder) == ["nothing changed"]
+    monkeypatch.setenv("NICELY_COLOR", "red")
+    assert reasons(folder) == ["environment variable `NICELY_COLOR` was set"]
+
+    run(folder, setup, cell("print(nicely.everything()['region'])", step="some"))
+    monkeypatch.setenv("REGION", "south")
+    assert reasons(folder) == ["environment variable `REGION` changed"]
+
+
 def test_a_variable_of_the_session_counts_if_the_step_says_its_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

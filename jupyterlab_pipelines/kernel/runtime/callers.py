@@ -71,7 +71,8 @@ ENV_MAGIC = "<%env>"
 """In place of the magic's own file: its words are the step's."""
 
 _TOLD = frozenset(
-    os.path.join(os.path.dirname(__file__), f"{name}.py") for name in ("__init__", "doubts", "variables")
+    os.path.join(os.path.dirname(__file__), f"{name}.py")
+    for name in ("__init__", "doubts", "files", "variables")
 )
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "")
 
@@ -93,6 +94,7 @@ _INSTALLED = tuple(
         os.path.join(site.getusersitepackages(), ""),
     }
 )
+_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _kinds: dict[str, Caller] = {}
 
 
@@ -135,7 +137,8 @@ def _kind_of(place: str) -> Caller:
     if place.startswith("<"):
         name = place.removeprefix("<frozen ").rstrip(">").partition(".")[0]
         return Caller.PYTHON if name in PYTHONS or "importlib" in name else Caller.HANDS_ON
-    for folder in _INSTALLED:
+    added_later = (f"{place.rpartition(part)[0]}{part}" for part in _PACKAGES if part in place)
+    for folder in (*_INSTALLED, *added_later):
         if place.startswith(folder):
             package = _first_part(place[len(folder) :])
             return Caller.MACHINERY if package in JUPYTERS else Caller.LIBRARY

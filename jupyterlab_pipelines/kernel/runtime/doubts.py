@@ -109,6 +109,8 @@ CLOCK_IN_QUERY = re.compile(
 )
 CHANCE_IN_QUERY = re.compile(r"\b(random|rand|uuid|gen_random_uuid)\s*\(\)", re.IGNORECASE)
 
+DRAWING = re.compile(r"rand|sampl|shuffl|permut|choice|split|fit|boot|noise|Fold", re.IGNORECASE)
+"""Words of which there is one in most code that draws from a global generator."""
 SUSPECT = re.compile(
     r"time|now|today|date|random|rng|uuid|secret|seed|Generator|PCG64|MT19937|Philox|SFC64|connect|\brand\b|select",
     re.IGNORECASE,

@@ -43,6 +43,7 @@ from jupyterlab_pipelines.files import (
     listed,
     names_digest,
 )
+from jupyterlab_pipelines.kernel.runtime.callers import Caller, asker
 from jupyterlab_pipelines.kernel.runtime.commands import STARTS_PROCESS, command_of, words_of
 from jupyterlab_pipelines.kernel.runtime.opened import OpenWatch, is_below
 
@@ -406,6 +407,7 @@ class FileRecorder:
         updates = "+" in mode
         if _is_compiled(name) and (updates or "r" not in mode):
             return
+        self._watch_beside(path)
         if "w" in mode or "x" in mode:
             self._written(path)
         elif "a" in mode:
@@ -429,8 +431,19 @@ class FileRecorder:
         if stat.S_ISREG(status.st_mode):
             self.reads[path] = _Read(status, is_settled(status))
 
+    def _watch_beside(self, path: str) -> None:
+        """Where the step uses files, it may use others in native code."""
+        folder = os.path.dirname(path)
+        is_top = folder + os.sep == self._temporary or os.path.dirname(folder) == folder
+        if self._opens is None or is_top or folder in self._watched:
+            return
+        if asker()[0] is Caller.STEP and os.path.isdir(folder) and self._path(folder) is not None:
+            self._mark(folder)
+
     def _look(self, name: Any) -> None:
         path = self._path(name)
+        if path is not None:
+            self._watch_beside(path)
         if path is not None and not os.path.basename(path).startswith("<") and not os.path.isdir(path):
             self._read(path)
 
@@ -537,9 +550,6 @@ class FileRecorder:
             if (folder + os.sep).startswith(self._left_out):
                 folder = ""
             self._folders[head] = folder
-            is_top = folder + os.sep == self._temporary or os.path.dirname(folder) == folder
-            if folder and not is_top and self._opens is not None and os.path.isdir(folder):
-                self._mark(folder)  # where somebody uses files, he may use others in native code
         if not folder:
             return None
         path = os.path.join(folder, tail) if tail else folder
@@ -783,6 +793,8 @@ def _is_asked_by_python() -> bool:
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     caller = "" if frame is None else frame.f_code.co_filename
+    if f"{os.sep}importlib_metadata{os.sep}" in caller or f"{os.sep}pkg_resources{os.sep}" in caller:
+        return True
     return caller.startswith("<frozen ") or any(
         f"{os.sep}{part}" in caller and caller.startswith(_STANDARD_LIBRARY) for part in LISTED_BY_PYTHON
     )

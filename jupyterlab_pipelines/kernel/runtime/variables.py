@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import copyreg
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from jupyterlab_pipelines.kernel.runtime.callers import Caller, asker, kind_of
@@ -23,6 +24,7 @@ from jupyterlab_pipelines.variables import (
     variable_digest,
 )
 
+BEGINNING = re.compile(r"[A-Za-z][A-Za-z0-9]*_\w*")
 NOBODY = (Caller.PYTHON, Caller.MACHINERY)
 """Who asks for other ends than the step's."""
 READ_AHEAD = "_pipelines_read_ahead"
@@ -47,13 +49,14 @@ class VariableRecorder:
         self.started_with = started_with
         self._told = told
         self.seen: dict[str, str | None] = {}
-        self.all_seen_by: set[Caller] = set()
+        # Beginnings of names, of which all were looked at: whether by the step.
+        self.seen_all: dict[str, bool] = {}
         self.set: set[str] = set()
 
     def read(self, name: Any) -> None:
         """Somebody asks for a variable."""
         name = os.fsdecode(name) if isinstance(name, (str, bytes)) else None
-        if name is None or name in self.seen or name in self.set:
+        if name is None or name in self.seen or name in self.set or _goes_through_all(sys._getframe(2)):
             return
         who, frame = asker()
         if who in NOBODY:
@@ -69,20 +72,25 @@ class VariableRecorder:
 
     def read_all(self) -> None:
         """Somebody goes through all variables."""
-        who = Caller.STEP if Caller.STEP in self.all_seen_by else asker()[0]
-        if who not in NOBODY:
-            self._note_all(who)
+        if self.seen_all.get(""):
+            return
+        who, frame = asker()
+        if who is Caller.STEP:
+            self._note_all("", by_step=True)
+        elif who is Caller.LIBRARY:
+            for beginning in _beginnings(frame):
+                self._note_all(beginning, by_step=False)
 
     def keep_all(self) -> None:
         """The step leaves `os.environ` itself as one of its values."""
-        self._note_all(Caller.STEP)
+        self._note_all("", by_step=True)
 
-    def _note_all(self, who: Caller) -> None:
-        if who in self.all_seen_by:
+    def _note_all(self, beginning: str, *, by_step: bool) -> None:
+        if self.seen_all.get(beginning, False) == by_step and beginning in self.seen_all:
             return
-        self.all_seen_by.add(who)
+        self.seen_all[beginning] = by_step
         for name in _values().keys() - self.set:
-            if counts_among_all(name, by_step=who is Caller.STEP):
+            if name.startswith(beginning) and counts_among_all(name, by_step=by_step):
                 self._note(name)
 
     def write(self, name: Any) -> None:
@@ -111,7 +119,7 @@ class VariableRecorder:
             name: None if value is None else variable_digest(name, value, secret)
             for name, value in sorted(seen.items())
         }
-        return told | ({ALL: Caller.STEP in self.all_seen_by} if self.all_seen_by else {})
+        return told | {f"{beginning}{ALL}": by_step for beginning, by_step in self.seen_all.items()}
 
 
 def tell_of_variables(recorder: Any) -> dict[str, str]:
@@ -168,6 +176,25 @@ def _values() -> dict[str, str]:
 def _constants(code: CodeType) -> set[Any]:
     """Texts that stand in some code."""
     return {each for each in code.co_consts if isinstance(each, str)}
+
+
+def _goes_through_all(frame: FrameType) -> bool:
+    """Whether a value is asked for by ``items()`` or ``values()``, which have been told of as a whole."""
+    return frame.f_code.co_name == "__iter__" and "_collections_abc" in frame.f_code.co_filename
+
+
+def _beginnings(frame: FrameType | None) -> set[str]:
+    """With what the variables begin that a library looks for; with the empty text if it does not say."""
+    if frame is None:
+        return {""}
+    codes = [frame.f_code]
+    for code in codes:
+        codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+    if not any("startswith" in code.co_names for code in codes):
+        return {""}
+    texts = {text for code in codes for text in _constants(code)}
+    texts.update(value for value in frame.f_locals.values() if isinstance(value, str))
+    return {text for text in texts if BEGINNING.fullmatch(text)} or {""}
 
 
 def _read_ahead(imports: Collection[str]) -> Iterator[str]:

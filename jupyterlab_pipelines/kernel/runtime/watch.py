@@ -245,7 +245,11 @@ class Watch:
             or hidden.is_repeatable(state.name)
         ):
             return False
-        return not (before is None and hidden.untouched(state.name, after))
+        if before is None:
+            # Packages draw, too, when they are imported.
+            code = "\n".join(self.spec.get("code", ()))
+            return not hidden.untouched(state.name, after) and doubts.DRAWING.search(code) is not None
+        return True
 
     def _changed_in_place(self) -> set[str]:
         """Inputs and setup values that are not what they were."""
