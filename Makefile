@@ -1,7 +1,8 @@
 # make demo    JupyterLab with the example and its pipeline, on http://localhost:8888 (PORT=… for another)
 # make test    all tests: Python, server, and the browser's where there is a Chromium
 # make truth   tens of thousands of random notebooks against Restart & Run All (SEEDS=first:last for others)
-# make bench   the benchmarks: what it costs to see that inputs did not change (SIZE=200MB for less memory)
+# make kill    some hundred runs of which a process is killed at random moments (KILLS=1000 for more)
+# make bench   the benchmarks: what it costs to see that nothing changed, and to trace (SIZE=200MB for less memory)
 # make lint    ruff, mypy, the import contracts
 # make build   sdist and wheel into dist/
 
@@ -9,13 +10,14 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8888
 SEEDS ?= 1000:4000
+KILLS ?= 300
 SIZE ?= 1GB
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml hatch_build.py package.json package-lock.json install.json \
 	$(shell find labextension jupyter-config -type f)
 
-.PHONY: demo test truth bench lint format frontend build clean
+.PHONY: demo test truth kill bench lint format frontend build clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jupyter lab --config=demo/jupyter_lab_config.py --ServerApp.port=$(PORT)
@@ -26,8 +28,13 @@ test: $(VENV)/.test
 truth: $(VENV)/.test
 	$(BIN)/python -W ignore -m tests.truth --kernels-every 250 --seeds $(SEEDS)
 
+kill: $(VENV)/.test
+	$(BIN)/python -W ignore -m tests.execution.test_endings $(KILLS)
+
 bench: $(VENV)/.test
-	for benchmark in benchmarks/*.py; do $(BIN)/python -W ignore $$benchmark --size $(SIZE) || exit 1; done
+	$(BIN)/python -W ignore benchmarks/change_check.py --size $(SIZE)
+	$(BIN)/python -W ignore benchmarks/tracing.py --size $(SIZE)
+	$(BIN)/python -W ignore benchmarks/plan.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

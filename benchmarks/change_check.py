@@ -32,10 +32,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from sizes import bytes_from
 
 from jupyterlab_pipelines import materializers
 
-UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 REPEATS = 3
 
 RNG = np.random.default_rng(1)
@@ -205,13 +205,6 @@ def titles() -> str:
     return "  ".join(
         [" " * 22, *(title.rjust(max(len(form.format(0.0)), len(title))) for title, _, form in COLUMNS)]
     )
-
-
-def bytes_from(text: str) -> int:
-    for unit, factor in UNITS.items():
-        if text.upper().endswith(unit):
-            return int(float(text[: -len(unit)]) * factor)
-    return int(float(text))
 
 
 def main() -> None:

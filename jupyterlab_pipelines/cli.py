@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.project import Project
 
 Command = Callable[[argparse.Namespace], int]
+
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?(i)?B?", re.IGNORECASE)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -171,23 +174,54 @@ def diff(arguments: argparse.Namespace) -> int:
 def tag(arguments: argparse.Namespace) -> int:
     project = open_project(Path.cwd(), arguments.store)
     before = project.run_document(arguments.run)
-    tags = list(dict.fromkeys([*before["tags"], *arguments.name]))
+    if arguments.remove:
+        tags = [name for name in before["tags"] if name not in arguments.name]
+    else:
+        tags = list(dict.fromkeys([*before["tags"], *arguments.name]))
     document = project.annotate(before["run_id"], tags=tags)
     if arguments.json:
         _print_document(document)
     else:
-        print(f"run {document['run_id']}: {', '.join(document['tags'])}")
+        print(f"run {document['run_id']}: {', '.join(document['tags']) or 'no tags'}")
     return 0
 
 
 def comment(arguments: argparse.Namespace) -> int:
     project = open_project(Path.cwd(), arguments.store)
     run_id = project.run_document(arguments.run)["run_id"]
-    document = project.annotate(run_id, comment=arguments.text)
+    if (arguments.text is None) != arguments.remove:
+        raise UsageError("usage", "Give a comment, or --remove to take it away.")
+    document = project.annotate(run_id, comment=arguments.text or "")
     if arguments.json:
         _print_document(document)
     else:
-        print(f"run {document['run_id']}: {document['comment']}")
+        print(f"run {document['run_id']}: {document['comment'] or 'no comment'}")
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    document = open_project(Path.cwd(), arguments.store).check()
+    if arguments.json:
+        _print_document(document)
+    else:
+        from jupyterlab_pipelines.cli_report import report_check
+
+        report_check(document, sys.stdout)
+    return 1 if document["status"] == "damaged" else 0
+
+
+def gc(arguments: argparse.Namespace) -> int:
+    document = open_project(Path.cwd(), arguments.store).gc(
+        older_than_seconds=arguments.older_than,
+        max_size_bytes=arguments.max_size,
+        dry_run=arguments.dry_run,
+    )
+    if arguments.json:
+        _print_document(document)
+    else:
+        from jupyterlab_pipelines.cli_report import report_gc
+
+        report_gc(document, sys.stdout)
     return 0
 
 
@@ -314,13 +348,32 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(differ, "run")
     _add_run(differ, "other")
 
-    tagger = add(tag, "add tags to a run")
+    tagger = add(tag, "add tags to a run, which also keeps `gc` from reclaiming it")
     _add_run(tagger, "run")
     tagger.add_argument("name", nargs="+", metavar="NAME")
+    tagger.add_argument("--remove", action="store_true", help="take these tags away")
 
     commenter = add(comment, "write a comment on a run, in place of the one it has")
     _add_run(commenter, "run")
-    commenter.add_argument("text", metavar="TEXT")
+    commenter.add_argument("text", nargs="?", metavar="TEXT")
+    commenter.add_argument("--remove", action="store_true", help="take the comment away")
+
+    add(check, "look whether all that is stored is whole, and mend what can be mended")
+
+    collector = add(gc, "reclaim space from what was not used for long; runs that have a tag stay")
+    collector.add_argument("--dry-run", action="store_true", help="only say what would be reclaimed")
+    collector.add_argument(
+        "--older-than",
+        type=_age,
+        metavar="AGE",
+        help="what was not used for so long, e.g. 12h or 7d (default, without --max-size: 30d)",
+    )
+    collector.add_argument(
+        "--max-size",
+        type=_size,
+        metavar="SIZE",
+        help="the least recently used, until the rest is no larger than e.g. 500MB or 20GB",
+    )
 
     add(doctor, "tell what is wrong with this installation, and what to do")
     return parser
@@ -366,6 +419,23 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text!r}")
     return int(text)
+
+
+def _age(text: str) -> float:
+    from jupyterlab_pipelines.notebook.tags import AGE, SECONDS
+
+    match = AGE.match(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must be a number and s, m, h, d or w, such as 7d, not {text!r}")
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def _size(text: str) -> int:
+    match = SIZE.fullmatch(text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must be a number and kB, MB, GB or TB, such as 20GB, not {text!r}")
+    base = 1024.0 if match[3] else 1000.0
+    return round(float(match[1]) * pow(base, " KMGT".index((match[2] or " ").upper())))
 
 
 def read_parameters(arguments: argparse.Namespace) -> dict[str, Any]:

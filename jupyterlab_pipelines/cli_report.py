@@ -159,13 +159,14 @@ def report_step(
     if step["verdicts"]:
         say([("", "")], out)
         values = {output["name"]: output.get("summary") or "" for output in step["outputs"]}
+        gone = {output["name"]: output["gone"] for output in step["outputs"] if output.get("gone")}
         rows = [
             (
                 verdict["name"],
                 verdict["type"],
                 "" if verdict["size_bytes"] is None else size(verdict["size_bytes"]),
                 verdict["materializer"] or "–",
-                values.get(verdict["name"]) or _not_stored(verdict),
+                gone.get(verdict["name"]) or values.get(verdict["name"]) or _not_stored(verdict),
             )
             for verdict in step["verdicts"]
         ]
@@ -250,6 +251,42 @@ def report_findings(findings: Sequence[Finding], out: TextIO) -> None:
         remedy = f" → {finding.remedy}" if finding.remedy else ""
         lines.append(
             (f"{mark} {finding.level:<8} {finding.message}{remedy}", "" if style == "green" else style)
+        )
+    say(lines, out)
+
+
+def report_check(document: dict[str, Any], out: TextIO) -> None:
+    lines = [
+        (
+            f"{'✓' if finding['is_repaired'] else '✗'} {finding['message']}",
+            "" if finding["is_repaired"] else "red",
+        )
+        for finding in document["findings"]
+    ]
+    stored = f"{_count(document['files'], 'stored file')}, {size(document['size_bytes'])}"
+    endings = {
+        "clean": f"The store is whole: {stored}.",
+        "repaired": f"Repaired. The store is whole now: {stored}.",
+        "damaged": "The store is damaged, and cannot be repaired.",
+    }
+    say([*lines, (endings[document["status"]], "bold")], out)
+
+
+def report_gc(document: dict[str, Any], out: TextIO) -> None:
+    verb = "would be reclaimed" if document["dry_run"] else "reclaimed"
+    of = f"of {_count(document['executions'], 'execution')} and {_count(document['runs'], 'run')}"
+    files = f"{_count(document['files'], 'file')}, {size(document['reclaimed_bytes'])}"
+    lines: list[Line] = [
+        (f"{files} {verb} {of}; {size(document['kept_bytes'])} stay." if document["files"] else
+         f"Nothing to reclaim: {size(document['kept_bytes'])} stay.", "bold")
+    ]  # fmt: skip
+    if not document["is_enough"]:
+        lines.append(
+            (
+                f"That is more than {size(document['max_size_bytes'])}: tagged runs need "
+                f"{size(document['pinned_bytes'])}, runs under way {size(document['needed_bytes'])}.",
+                "yellow",
+            )
         )
     say(lines, out)
 

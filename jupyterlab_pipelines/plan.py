@@ -24,7 +24,7 @@ class Reason:
     ----------
     kind
         ``unchanged never_ran unfinished code definition setup parameter input environment package
-        forced cache output_missing waits file folder variable unit``.
+        forced cache output_missing output_damaged waits file folder variable unit``.
     what
         The thing that changed: a name, a file, a package.
     before, after

@@ -21,12 +21,13 @@ from jupyterlab_pipelines.environment import (
     still_installed,
 )
 from jupyterlab_pipelines.errors import ParameterError
-from jupyterlab_pipelines.files import changed_files, changed_folders, file_digest, saw
+from jupyterlab_pipelines.files import changed_files, changed_folders, file_digest, saw, with_digests
 from jupyterlab_pipelines.fingerprint import cache_key, fingerprint, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Doubt, Plan, PlannedStep, Reason, doubts_of
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
+from jupyterlab_pipelines.store.integrity import DAMAGED
 from jupyterlab_pipelines.variables import changed_variables
 
 UNFINISHED = {
@@ -204,10 +205,10 @@ class Planner:
                     reasons.append(Reason("file", f"{path} is not as the step left it", path))
             elif artifact is None:
                 reasons.append(Reason("output_missing", f"`{name}` was not kept", name))
-            elif artifact.stored and self.store.artifacts.size(artifact.stored) is None:
-                reasons.append(Reason("output_missing", f"the stored value of `{name}` is gone", name))
-        if self.store.artifacts.size(execution.notebook) is None:
-            reasons.append(Reason("output_missing", "its executed notebook is gone"))
+            elif problem := self.store.integrity.problem(artifact):
+                reasons.append(_lost(f"the stored value of `{name}` {problem}", problem, name))
+        if problem := self.store.integrity.object_problem(execution.notebook):
+            reasons.append(_lost(f"its executed notebook {problem}", problem))
         packages = execution.trace.get("packages", {})
         for name, before, after in still_installed(packages, execution.trace.get("paths")):
             reasons.append(Reason("package", f"{name} {before} → {after}", name, before, after))
@@ -218,7 +219,9 @@ class Planner:
             for path, seen in execution.trace.get("files", {}).items()
             if seen is None and f"{FILE}{path}" in execution.outputs
         }
-        for path, verb in changed_files(execution.trace, self.folder, without=given).items():
+        for path, verb in changed_files(
+            execution.trace, self.folder, without=given, memory=self.store.files
+        ).items():
             reasons.append(Reason("file", f"{path} {verb}", path))
         for path in changed_folders(execution.trace, self.folder):
             shown = "the notebook's folder" if path == "." else f"{path}/"
@@ -231,7 +234,11 @@ class Planner:
     def is_left(self, execution: Execution, name: str) -> bool:
         """Whether a file is as the execution left it; True if it did not write the file."""
         left = execution.outputs.get(name)
-        return left is None or file_digest(str(self.folder / name.removeprefix(FILE))) == left.digest
+        return left is None or self.file_digest(name) == left.digest
+
+    def file_digest(self, name: str) -> str:
+        """The digest of a file now, by its name in an execution's outputs."""
+        return file_digest(str(self.folder / name.removeprefix(FILE)), self.store.files)
 
     def overwritten(self, resolved: Resolved) -> list[Input]:
         """Files that the step reads and that are not as the step before left them."""
@@ -240,8 +247,7 @@ class Planner:
             for given in resolved.needs.inputs
             if given.name.startswith(FILE)
             and given.name in resolved.inputs
-            and file_digest(str(self.folder / given.name.removeprefix(FILE)))
-            != resolved.inputs[given.name].digest
+            and self.file_digest(given.name) != resolved.inputs[given.name].digest
         ]
 
     def has_seen(self, execution: Execution, resolved: Resolved) -> bool:
@@ -255,8 +261,9 @@ class Planner:
             "inputs": _without_files(now["inputs"]),
         }:
             return False
+        trace = with_digests(execution.trace, self.folder, self.store.files)
         return all(
-            saw(execution.trace, name.removeprefix(FILE), digest)
+            saw(trace, name.removeprefix(FILE), digest)
             for name, digest in now["inputs"].items()
             if name.startswith(FILE) and before["inputs"].get(name) != digest
         )
@@ -316,6 +323,7 @@ def make_plan(
             break
         for step, names in wants.items():
             extra.setdefault(step, set()).update(names)
+    planner.store.files.flush()
     expected = planner.store.executions.expected_seconds(planner.notebook, [step.name for step in steps])
     return Plan(
         pipeline,
@@ -393,11 +401,15 @@ def _shares_kernel(step: Step, later: str) -> Reason:
     return Reason("unit", f"`{later}` goes on in its kernel: {what} cannot be stored", later)
 
 
+def _lost(message: str, problem: str, what: str | None = None) -> Reason:
+    return Reason("output_damaged" if problem == DAMAGED else "output_missing", message, what)
+
+
 def _kernel_state(execution: Execution) -> Artifact:
     """What a step's kernel holds when it has ended, named by all that the step has read."""
     trace = execution.trace
     # Not the times and sizes of files: a touched file is the same file.
-    files = {path: seen and seen[-1] for path, seen in trace.get("files", {}).items()}
+    files = {path: seen and seen[2] for path, seen in trace.get("files", {}).items()}
     seen = [execution.cache_key, trace.get("packages"), files, trace.get("folders")]
     if variables := trace.get("variables"):
         seen.append(variables)

@@ -11,6 +11,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -32,6 +33,7 @@ from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
+from jupyterlab_pipelines.store.integrity import DAMAGED
 from jupyterlab_pipelines.store.runs import new_run_id
 
 if TYPE_CHECKING:
@@ -356,7 +358,8 @@ class Project:
             on_event({"kind": "plan", "steps": [_step_document(planned) for planned in plan.steps]})
         run_id = new_run_id()
         lock = self.store.run_lock(run_id)
-        lock.acquire()
+        while not lock.acquire():  # somebody is looking whether it is held
+            time.sleep(0.01)
         try:
             self.store.runs.create(
                 run_id,
@@ -442,7 +445,7 @@ class Project:
             "cache_key": row["cache_key"],
             "duration_seconds": row["duration_seconds"],
             "inputs": json.loads(row["inputs"]),
-            "outputs": _outputs(execution),
+            "outputs": self._outputs(execution),
             "verdicts": execution.verdicts() if execution else [],
             "metrics": execution.metrics if execution else {},
             "anomalies": [],
@@ -453,6 +456,16 @@ class Project:
             "cells": json.loads(row["cell_indexes"]),
             "position": row["position"],
         }
+
+    def _outputs(self, execution: Execution | None) -> list[Document]:
+        """Values that a step left; of one that is not in the store any more, why."""
+        if execution is None:
+            return []
+        return [
+            artifact.to_json() | {"gone": self.store.integrity.problem(artifact)}
+            for name, artifact in execution.outputs.items()
+            if artifact.kind == "value" and not is_state(name)
+        ]
 
     def active_runs(self) -> list[Document]:
         """Runs that are queued or under way, with the status of their steps."""
@@ -480,6 +493,36 @@ class Project:
         self.store.runs.annotate(run_id, tags=tags, comment=comment)
         return self.run_document(run_id)
 
+    def check(self) -> Document:
+        """Look whether all that is stored is whole, and mend what can be mended.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        from jupyterlab_pipelines.store.check import check
+
+        return {"store": str(self.store_path), **check(self.store).to_json()}
+
+    def gc(
+        self,
+        *,
+        older_than_seconds: float | None = None,
+        max_size_bytes: int | None = None,
+        dry_run: bool = False,
+    ) -> Document:
+        """Reclaim the space of what nobody has used for long, see `jupyterlab_pipelines.store.gc`."""
+        from jupyterlab_pipelines.store.gc import gc
+
+        reclaimed = gc(
+            self.store,
+            older_than_seconds=older_than_seconds,
+            max_size_bytes=max_size_bytes,
+            dry_run=dry_run,
+        )
+        return {"store": str(self.store_path), **reclaimed.to_json()}
+
     def run_notebook(self, run_id: str) -> Document:
         """The whole notebook as it was run, with this run's outputs in every cell."""
         from jupyterlab_pipelines.notebook.assemble import with_outputs
@@ -488,9 +531,9 @@ class Project:
         content = self._stored_notebook(row["snapshot"])
         pipeline = read_pipeline(read_outline(content))
         executed = {
-            step["step"]: self._stored_notebook(step["executed"])
+            step["step"]: json.loads(data)
             for step in self.store.runs.steps(row["id"])
-            if step["executed"] and self.store.artifacts.size(step["executed"]) is not None
+            if step["executed"] and (data := self.store.artifacts.read_object(step["executed"])) is not None
         }
         return with_outputs(pipeline, content, executed)
 
@@ -508,7 +551,10 @@ class Project:
         row = self.store.runs.step(self.store.runs.find(run_id), step)
         data: bytes | None = None
         if row["log"]:
-            data = self.store.artifacts.read_bytes(row["log"])
+            data = self.store.artifacts.read_object(row["log"])
+            if data is None:
+                problem = self.store.integrity.object_problem(row["log"]) or DAMAGED
+                return f"(The log {problem}.)\n"
         else:
             try:
                 data = (self.store.run_folder(row["run_id"]) / f"{step}.log").read_bytes()
@@ -543,10 +589,15 @@ class Project:
         }
 
     def _values(self, run: Document) -> Document:
-        """Every parameter's value in a run: replaced, or its default in the notebook as it was run."""
-        pipeline = read_pipeline(
-            read_outline(self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"]))
-        )
+        """Every parameter's value in a run: replaced, or its default in the notebook as it was run.
+
+        Of a run whose notebook was reclaimed, only those that it replaced are known.
+        """
+        try:
+            content = self._stored_notebook(self.store.runs.row(run["run_id"])["snapshot"])
+        except NotFoundError:
+            return dict(run["parameters"])
+        pipeline = read_pipeline(read_outline(content))
         values: Document = {p.name: p.default if p.is_literal else p.source for p in pipeline.parameters}
         values.update(run["parameters"])
         return values
@@ -597,9 +648,10 @@ class Project:
         return active[-1] if active else None
 
     def _stored_notebook(self, digest: str) -> Document:
-        data = self.store.artifacts.read_bytes(digest)
+        data = self.store.artifacts.read_object(digest)
         if data is None:
-            raise NotFoundError("notebook_gone", f"The stored notebook {digest} is gone from the store.")
+            problem = self.store.integrity.object_problem(digest) or DAMAGED
+            raise NotFoundError("notebook_gone", f"The stored notebook {digest} {problem}.", digest=digest)
         notebook: Document = json.loads(data)
         return notebook
 
@@ -632,16 +684,6 @@ def _last_document(row: sqlite3.Row | None) -> Document | None:
     if row is None:
         return None
     return {key: row[key] for key in ("run_id", "status", "duration_seconds", "finished_at")}
-
-
-def _outputs(execution: Execution | None) -> list[Document]:
-    if execution is None:
-        return []
-    return [
-        artifact.to_json()
-        for name, artifact in execution.outputs.items()
-        if artifact.kind == "value" and not is_state(name)
-    ]
 
 
 def _change(before: Any, after: Any) -> Document | None:

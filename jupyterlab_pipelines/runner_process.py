@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from jupyterlab_pipelines.execution import lean
@@ -28,6 +29,8 @@ def main() -> None:
     try:
         project.carry_out(arguments.run)
         log.unlink(missing_ok=True)  # it told nothing: what goes wrong in a step is kept with the step
+        with contextlib.suppress(OSError):
+            log.parent.rmdir()
     except Exception:
         # A bug of ours, or a full disk: the traceback is in the run's `runner.log`.
         project.store.runs.finish(

@@ -521,7 +521,18 @@ def test_every_command_says_what_it_does() -> None:
     parser = cli.make_parser()
     [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
 
-    assert list(commands.choices) == ["run", "plan", "runs", "show", "diff", "tag", "comment", "doctor"]
+    assert list(commands.choices) == [
+        "run",
+        "plan",
+        "runs",
+        "show",
+        "diff",
+        "tag",
+        "comment",
+        "check",
+        "gc",
+        "doctor",
+    ]
     for command in commands.choices.values():
         assert command.description
         assert {"--json", "--store"} <= command._option_string_actions.keys()

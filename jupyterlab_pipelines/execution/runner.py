@@ -15,7 +15,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,14 +24,15 @@ from typing import TYPE_CHECKING, Any
 from jupyterlab_pipelines.artifact import FILE, is_state
 from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import PipelinesError
+from jupyterlab_pipelines.execution.completion import Completion
 from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
-from jupyterlab_pipelines.files import file_digest
+from jupyterlab_pipelines.files import file_digest, with_digests
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.notebook.units import why_apart
-from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
+from jupyterlab_pipelines.pipeline import Effects, Input, Pipeline, Step
 from jupyterlab_pipelines.plan import Decision, Reason
 from jupyterlab_pipelines.planner import Decided, Planner, Resolved, Waiting
 from jupyterlab_pipelines.run import Execution, Status
@@ -116,7 +117,10 @@ class Runner:
         self.running: dict[str, _Running] = {}
         self.executed: dict[str, int] = {}
         self.wanted_too: dict[str, set[str]] = {}
-        self.files_wanted: dict[str, set[str]] = {}
+        # By step, what it had left and is not there any more: files that a later step has overwritten, stored
+        # values that somebody has damaged.
+        self.wanted_again: dict[str, set[str]] = {}
+        self._lost_count = 0
         self.retried: dict[str, int] = {}
         self.appended: dict[str, dict[str, tuple[int, str]]] = {}
         self.cancelled = False
@@ -139,6 +143,7 @@ class Runner:
             self._tell({"kind": "run", "status": Status.RUNNING})
             self._pool = pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
             self.kernels = SharedKernels(pool.submit)
+            self._completion = Completion(self.store, self.folder)
             try:
                 self._go_on()
                 status = self._final_status()
@@ -157,6 +162,7 @@ class Runner:
                 self._settle_steps(status)
                 self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
                 self._tell({"kind": "run", "status": status})
+                self._completion.close(lambda: not self.cancelled and self._ended.empty(), TICK_SECONDS)
         return status
 
     def cancel(self) -> None:
@@ -234,10 +240,12 @@ class Runner:
     def _reconsider(self) -> list[tuple[Resolved, Decided]]:
         """Go through the steps in order: which results count, which steps are ready to run."""
         while True:
-            before = copy.deepcopy((self.wanted_too, self.files_wanted, self.kernels.wanted))
+            before = copy.deepcopy(
+                (self.wanted_too, self.wanted_again, self.kernels.wanted, self._lost_count)
+            )
             learned = dict(self.learned)
             ready = self._reconsider_once()
-            if (self.wanted_too, self.files_wanted, self.kernels.wanted) != before:
+            if (self.wanted_too, self.wanted_again, self.kernels.wanted, self._lost_count) != before:
                 continue
             if self.learned == learned:
                 return ready
@@ -281,19 +289,19 @@ class Runner:
                         running.session.stop("stale")
                 continue
             forced = step.name in self.force and not self.executed.get(step.name)
-            files_wanted = self.files_wanted.get(step.name, set())
+            wanted_again = self.wanted_again.get(step.name, set())
             goes_on = self.kernels.wanted.get(step.name)
             decided = self.planner.decide(
-                resolved, wanted=wanted | files_wanted, forced=forced, goes_on=goes_on
+                resolved, wanted=wanted | wanted_again, forced=forced, goes_on=goes_on
             )
-            if step.cache == "off" and self.executed.get(step.name) and not files_wanted and not goes_on:
+            if step.cache == "off" and self.executed.get(step.name) and not wanted_again and not goes_on:
                 # `cache:off` is for other runs; within one run the step is executed once for each key.
                 decided = self._own_execution(resolved, wanted) or decided
             if decided.execution is not None:
                 self._reuse(resolved, decided)
                 done[step.name] = decided.execution
                 continue
-            if not self._want_files(resolved) and not self._want_kernel(step):
+            if not (self._want_files(resolved) or self._want_values(resolved) or self._want_kernel(step)):
                 ready.append((resolved, decided))
         return ready
 
@@ -324,10 +332,27 @@ class Runner:
             if result is None or result.execution is None:
                 continue
             if self._is_overwritten(given.step, result.execution, given.name):
-                self.files_wanted.setdefault(given.step, set()).add(given.name)
+                self.wanted_again.setdefault(given.step, set()).add(given.name)
                 del self.results[given.step]
                 wanted = True
         return wanted
+
+    def _want_values(self, resolved: Resolved) -> bool:
+        """Whether steps must run first, because somebody has damaged or removed what they had stored."""
+        lost = []
+        for given in resolved.needs.inputs:
+            artifact = resolved.inputs.get(given.name)
+            if artifact is not None and self.store.integrity.problem(artifact):
+                lost.append(given)
+        return self._want_again(lost)
+
+    def _want_again(self, lost: Iterable[Input]) -> bool:
+        lost = list(lost)
+        for given in lost:
+            self._lost_count += 1
+            self.wanted_again.setdefault(given.step, set()).add(given.name)
+            self.results.pop(given.step, None)
+        return bool(lost)
 
     def _want_kernel(self, step: Step) -> bool:
         """Whether steps must run first, so that `step` can go on in their kernel."""
@@ -431,7 +456,8 @@ class Runner:
             if len(self.running) >= max(1, self.jobs):
                 return
             step = resolved.step
-            self.files_wanted.pop(step.name, None)
+            self.wanted_again.pop(step.name, None)
+            self.store.integrity.discard_lost()
             count = self.executed[step.name] = self.executed.get(step.name, 0) + 1
             if count > MOST_EXECUTIONS:
                 raise PipelinesError(
@@ -590,7 +616,11 @@ class Runner:
     def _record(self, resolved: Resolved, outcome: StepOutcome) -> Execution:
         """Make the finished step durable: only now may others start from it."""
         assert outcome.executed is not None
-        return self.store.executions.add(
+        trace = outcome.trace
+        if outcome.kernel is not None:
+            # What the kernel holds is named by what the step has read: that name must not change any more.
+            trace = with_digests(trace, self.folder, self.store.files)
+        execution = self.store.executions.add(
             cache_key=resolved.cache_key,
             notebook=self.planner.notebook,
             step=resolved.step.name,
@@ -598,7 +628,7 @@ class Runner:
             finished_at=now(),
             duration_seconds=outcome.duration_seconds,
             parts=resolved.parts,
-            trace=outcome.trace,
+            trace=trace,
             executed=outcome.executed,
             log=outcome.log,
             outputs=outcome.outputs,
@@ -606,6 +636,8 @@ class Runner:
             previews=outcome.previews,
             effects={self.codes[resolved.step.name]: outcome.effects},
         )
+        self._completion.add(execution)
+        return execution
 
     def _take_in(self, ended: _Ended) -> None:
         """A worker is done with a step: note it, and learn from it."""
@@ -625,6 +657,10 @@ class Runner:
             self._note(ended.step, status=Status.CANCELLED, finished_at=now())
             return
         if execution is None and running.shared and self._may_retry(ended.resolved.step):
+            self._note(ended.step, status=Status.QUEUED)
+            return
+        is_own_fault = outcome.error is not None and outcome.error["code"] == "cell_failed"
+        if execution is None and not is_own_fault and self._misses_inputs(ended.resolved):
             self._note(ended.step, status=Status.QUEUED)
             return
         key = ended.resolved.cache_key
@@ -654,6 +690,13 @@ class Runner:
                 lists=known.files.lists | seen.files.lists,
             )
             self._learn(ended.step, replace(known, files=files, missed=known.missed | seen.missed))
+
+    def _misses_inputs(self, resolved: Resolved) -> bool:
+        """Whether a step has failed because stored values were damaged or gone when it wanted to load them."""
+        lost = self.store.integrity.discard_damaged(list(resolved.inputs.values()))
+        return self._want_again(
+            given for given in resolved.needs.inputs if resolved.inputs.get(given.name) in lost
+        )
 
     def _learn(self, step: str, effects: Effects) -> None:
         """What a step was seen to do may join steps that the syntax does not join."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
 from jupyterlab_pipelines.store.database import Database, unwritable
 from jupyterlab_pipelines.store.executions import ExecutionStore
+from jupyterlab_pipelines.store.files import FileDigests
+from jupyterlab_pipelines.store.integrity import Integrity
 from jupyterlab_pipelines.store.locks import FileLock
 from jupyterlab_pipelines.store.runs import RunStore
 from jupyterlab_pipelines.store.secret import read_secret
@@ -26,6 +28,8 @@ class Store:
         self.artifacts = ArtifactStore(path / "artifacts")
         self.runs = RunStore(self.database)
         self.executions = ExecutionStore(self.database)
+        self.files = FileDigests(self.database)
+        self.integrity = Integrity(self.artifacts, self.database, self.files)
 
     def create(self) -> None:
         """Make the store if it is not there; `StoreError` if it cannot be written."""

@@ -181,6 +181,7 @@ def _damaged(folder: Path, why: str) -> StoreError:
         f"The store's database {folder / 'metadata.db'} cannot be read: {why}. Move the folder aside to begin "
         "a new store.",
         store=str(folder),
+        why=why,
     )
 
 

@@ -68,6 +68,13 @@ class ExecutionStore:
                     for out in outputs
                 ],
             )
+            # A file that had to be made again may have other bytes: its old checksum goes with the old file.
+            connection.executemany(
+                "INSERT INTO artifacts (name, size_bytes) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET"
+                " checksum = CASE WHEN gone IS NULL AND size_bytes = excluded.size_bytes THEN checksum END,"
+                " size_bytes = excluded.size_bytes, gone = NULL",
+                [(out.stored, out.size_bytes) for out in outputs if out.stored],
+            )
             connection.executemany(
                 "INSERT OR IGNORE INTO previews VALUES (?, ?, ?, ?)",
                 [
@@ -103,6 +110,13 @@ class ExecutionStore:
                 (cache_key, json.dumps(parts), execution.id),
             )
         return replace(execution, cache_key=cache_key, parts=dict(parts))
+
+    def complete(self, execution_id: int, trace: Mapping[str, Any]) -> None:
+        """Note digests of files that nobody had computed yet when the execution was recorded."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE executions SET trace = ? WHERE id = ?", (json.dumps(trace), execution_id)
+            )
 
     def with_key(self, cache_key: str) -> Iterator[Execution]:
         """Executions under one key, newest first; read one by one, since mostly the first will do."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -233,25 +235,49 @@ def test_a_killed_fork_server_is_done_without(folder: Path) -> None:
     assert not processes_with(store(folder))
 
 
+def shown_last(project: Project, run_id: str) -> str:
+    """What the last cell of a run has printed."""
+    return "".join(project.run_notebook(run_id)["cells"][-1]["outputs"][0]["text"])
+
+
 CHAIN = notebook(
     cell("import time"),
     *(cell(f"x{n} = {f'x{n - 1} + 1' if n else '0'}\ntime.sleep(0.02)", step=f"s{n}") for n in range(6)),
-    cell("x5", step="end"),
+    cell("print(x5)", step="end"),
 )
+
+LEFT_OVER = {"interrupted_run", "lock", "partial_file", "run_folder", "unknown_file"}
+"""What `check` may find after somebody was killed: nothing that anybody misses."""
 
 
 def kill_at_random(folder: Path, times: int, seed: int) -> None:
-    """Runs killed at random moments, until one comes to its end: the store is whole after each."""
+    """Runs of which a process is killed at random moments: the store is whole after each.
+
+    Mostly the runner is killed, sometimes the fork server or a kernel, which the runner must notice.
+    """
     path = write(CHAIN, folder / "a.ipynb")
     chance = random.Random(seed)
     done: set[str] = set()
     for _ in range(times):
+        victim = chance.choice(["runner", "runner", "runner", "fork server", "kernel"])
         with run_in_background(folder, "run", "a.ipynb", "--jobs", "2") as process:
-            time.sleep(chance.uniform(0.1, 1.6))
-            process.kill()
-            process.wait(10)
+            time.sleep(chance.uniform(0.1, 2.2))
+            others = {
+                "runner": [],
+                "fork server": fork_servers(store(folder)),
+                "kernel": kernels(store(folder)),
+            }
+            for pid in others[victim]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if not others[victim]:
+                process.kill()
+            process.communicate(timeout=30)
         project = Project.open(path)
-        assert all(run["status"] in ("interrupted", "succeeded") for run in project.runs(path, limit=1))
+        ends = ("interrupted", "failed", "succeeded") if others[victim] else ("interrupted", "succeeded")
+        assert all(run["status"] in ends for run in project.runs(path, limit=1))
+        # What was interrupted is told when somebody looks, which was just now.
+        assert {finding["kind"] for finding in project.check()["findings"]} <= LEFT_OVER
         reused = {step["name"] for step in project.plan(path)["steps"] if step["decision"] == "reuse"}
         assert done <= reused, "what was finished once is never lost"
         done = reused
@@ -265,14 +291,70 @@ def kill_at_random(folder: Path, times: int, seed: int) -> None:
             )
             done = set()
     assert len(project.runs(path)) > times // 3, "too slow a machine to be killed at work"
-    assert project.store.database.row("PRAGMA integrity_check")[0] == "ok"  # type: ignore[index]
-    assert set(statuses(project.run(path)).values()) <= {"succeeded", "reused"}
+    document = project.run(path)
+    assert set(statuses(document).values()) <= {"succeeded", "reused"}
+    assert shown_last(project, document["run_id"]) == "5\n"
     wait_for(lambda: not processes_with(store(folder)), 5)
+    assert {finding["kind"] for finding in project.check()["findings"]} <= LEFT_OVER
+    assert project.check()["status"] == "clean"
 
 
 @pytest.mark.timeout(180)
 def test_killed_again_and_again_it_gets_there(folder: Path) -> None:
-    kill_at_random(folder, times=15, seed=1)
+    kill_at_random(folder, times=12, seed=1)
+
+
+# -- side by side ---------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(300)
+def test_eight_runs_at_once_run_each_step_once(folder: Path) -> None:
+    write(
+        notebook(
+            cell("import time"),
+            *(
+                cell(f"x{n} = {f'x{n - 1} + 1' if n else '0'}\ntime.sleep(0.1)", step=f"s{n}")
+                for n in range(4)
+            ),
+            cell("y = 7", step="side"),
+            cell("print(x3 + y)", step="end"),
+        ),
+        folder / "a.ipynb",
+    )
+    with contextlib.ExitStack() as stack:
+        runs = [
+            stack.enter_context(run_in_background(folder, "run", "a.ipynb", "--jobs", "2", "--json"))
+            for _ in range(8)
+        ]
+        ended = [json.loads(run.communicate(timeout=240)[0]) for run in runs]
+
+    assert [run["status"] for run in ended] == ["succeeded"] * 8
+    executed = Counter(
+        step["name"] for run in ended for step in run["steps"] if step["status"] == "succeeded"
+    )
+    assert executed == {"s0": 1, "s1": 1, "s2": 1, "s3": 1, "side": 1, "end": 1}
+    project = Project.open(folder)
+    assert project.store.database.row("SELECT count(*) FROM executions")[0] == 6  # type: ignore[index]
+    for run in ended:
+        assert shown_last(project, run["run_id"]) == "10\n"
+    assert project.check()["status"] == "clean"
+
+
+def test_gc_and_check_while_runs_are_under_way(folder: Path) -> None:
+    """They see what the runs have written and not told of yet, and leave it alone."""
+    write(CHAIN, folder / "a.ipynb")
+    project = Project.open(folder / "a.ipynb")
+    for force in ([], ["s0"], ["s3"]):
+        run_id = project.start(folder / "a.ipynb", force=force, jobs=2)
+        while project.run_document(run_id)["status"] in ("queued", "running"):
+            project.gc(max_size_bytes=0)
+            assert {finding["kind"] for finding in project.check()["findings"]} <= {"lock"}
+        document = project.run_document(run_id)
+
+        assert document["status"] == "succeeded"
+        assert shown_last(project, run_id) == "5\n"
+        executed = {step["name"] for step in document["steps"] if step["status"] == "succeeded"}
+        assert executed == (set(force) or {step["name"] for step in document["steps"]})
 
 
 if __name__ == "__main__":

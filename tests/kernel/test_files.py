@@ -55,7 +55,7 @@ def test_reads_with_the_state_of_the_file(folder: Path) -> None:
 
     report = seen(folder, "open('a.txt').read()")
 
-    size, _, digest = report["read"]["a.txt"]
+    size, _, digest, _ = report["read"]["a.txt"]
     assert (size, digest) == (1, file_digest(str(folder / "a.txt")))
     assert not (report["written"] or report["listed"])
 

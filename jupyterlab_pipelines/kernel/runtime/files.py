@@ -39,6 +39,7 @@ from jupyterlab_pipelines.files import (
     ABSENT,
     UNKNOWN,
     file_digest,
+    identity,
     is_settled,
     listed,
     names_digest,
@@ -59,6 +60,7 @@ CALLS_BETWEEN_LOOKS = 500
 """How many things Python may tell until the system's queue is looked at."""
 CLOCK_TICK_NS = 20_000_000
 """How far the clock that dates files may be behind."""
+NO_NAMES = ("", os.curdir, os.pardir)
 MOST_SCANNED = 20_000
 """Files below the notebook's folder: of more, nobody looks which have changed."""
 NEVER_SCANNED = frozenset({"node_modules", COMPILED, "site-packages"})
@@ -66,9 +68,13 @@ LISTED_BY_PYTHON = ("importlib", "pkgutil.py", "site.py")
 """Parts of the standard library that list folders in search of modules and packages."""
 
 
+_stat = os.stat
+"""As it is before `tell_of_files`."""
+
+
 @dataclass(slots=True)
 class _Read:
-    """A file as it was when the step first opened it; `digest` is computed when it is needed."""
+    """A file as it was when the step first opened it; `digest` is computed if the step may change the file."""
 
     status: os.stat_result
     is_settled: bool
@@ -111,6 +117,9 @@ class FileRecorder:
         self._is_on = True
         self._busy = threading.local()
         self._folders: dict[str, str] = {}
+        # The same by how a folder was written, which stands for another one in another working directory.
+        self._folders_as_said: dict[str, str] = {}
+        self._folders_as_told: dict[str, str] = {}
         self._left_out = self._roots_left_out(store)
         self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
         self._pid = os.getpid()
@@ -139,6 +148,7 @@ class FileRecorder:
             "os.link": lambda source, target, *rest: self._write(target),
             "os.symlink": lambda source, target, *rest: self._write(target),
             "os.mkdir": lambda path, *rest: self._make(path),
+            "os.chdir": lambda path: self._folders_as_said.clear(),
             "shutil.rmtree": lambda path, *rest: self._remove_tree(path),
             **{event: functools.partial(self._start_process, event) for event in STARTS_PROCESS},
         }
@@ -424,7 +434,7 @@ class FileRecorder:
         if path in self.reads or path in self.writes:
             return
         try:
-            status = os.stat(path)
+            status = _stat(path)
         except OSError:
             self.reads[path] = None
             return
@@ -543,16 +553,28 @@ class FileRecorder:
         """The path under which a file is known, None if it does not count."""
         if not isinstance(name, (str, bytes, os.PathLike)):
             return None
-        head, tail = os.path.split(os.path.abspath(os.fsdecode(name)))
+        if type(name) is str:
+            head, _, tail = name.rpartition(os.sep)
+            folder = self._folders_as_said.get(head)
+            if folder is not None and tail not in NO_NAMES:
+                return self._counting(f"{folder}{os.sep}{tail}") if folder else None
+        name = os.fsdecode(name)
+        head, tail = os.path.split(os.path.abspath(name))
         folder = self._folders.get(head)
         if folder is None:
             folder = os.path.realpath(head)
             if (folder + os.sep).startswith(self._left_out):
                 folder = ""
             self._folders[head] = folder
+        said_head, _, said_tail = name.rpartition(os.sep)
+        if said_tail not in NO_NAMES and folder != os.sep:
+            self._folders_as_said[said_head] = folder
         if not folder:
             return None
-        path = os.path.join(folder, tail) if tail else folder
+        return self._counting(os.path.join(folder, tail) if tail else folder)
+
+    def _counting(self, path: str) -> str | None:
+        """The path, or None if it does not count, or that of the module of which it is the compiled form."""
         if (path + os.sep).startswith(self._left_out):
             return None
         if COMPILED in path:
@@ -593,6 +615,14 @@ class FileRecorder:
 
     def _told(self, path: str) -> str:
         """How the trace names a path."""
+        if (self.folder + os.sep).startswith(path + os.sep):
+            return self._told_in_full(path)
+        head, _, tail = path.rpartition(os.sep)
+        if head not in self._folders_as_told:
+            self._folders_as_told[head] = self._told_in_full(os.path.join(head, "x"))[:-1]
+        return self._folders_as_told[head] + tail
+
+    def _told_in_full(self, path: str) -> str:
         if (path + os.sep).startswith(os.path.join(self.project, "")):
             path = os.path.relpath(path, self.folder)
         return Path(path).as_posix()
@@ -771,20 +801,24 @@ def _is_special(path: str) -> bool:
 
 def _digest(path: str, read: _Read) -> str:
     """Digest of what was read, `UNKNOWN` if the file has changed since."""
+    return file_digest(path) if _is_unchanged(path, read) else UNKNOWN
+
+
+def _is_unchanged(path: str, read: _Read) -> bool:
     try:
-        now = os.stat(path)
+        return identity(os.stat(path)) == identity(read.status)
     except OSError:
-        return UNKNOWN
-    before = read.status
-    if (now.st_size, now.st_mtime_ns, now.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino):
-        return UNKNOWN
-    return file_digest(path)
+        return False
 
 
 def _as_json(path: str, read: _Read) -> list[Any]:
-    digest = read.digest or _digest(path, read)
+    status, digest = read.status, read.digest
+    # The times are proof enough: who finds others says that the file has changed. Reading it once more is left to
+    # the process that runs the steps, so that it holds up none.
+    if digest is None and not read.is_settled:
+        digest = _digest(path, read)
     is_proof = read.is_settled and digest != UNKNOWN
-    return [read.status.st_size, read.status.st_mtime_ns if is_proof else None, digest]
+    return [status.st_size, status.st_mtime_ns if is_proof else None, digest, status.st_ctime_ns]
 
 
 def _is_asked_by_python() -> bool:
