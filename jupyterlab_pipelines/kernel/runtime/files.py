@@ -555,7 +555,8 @@ class FileRecorder:
             return None
         if type(name) is str:
             head, _, tail = name.rpartition(os.sep)
-            folder = self._folders_as_said.get(head)
+            # `/data` and `data` have the same words before the last slash: none.
+            folder = self._folders_as_said.get(head) if head or name[:1] != os.sep else None
             if folder is not None and tail not in NO_NAMES:
                 return self._counting(f"{folder}{os.sep}{tail}") if folder else None
         name = os.fsdecode(name)
