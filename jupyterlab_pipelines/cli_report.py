@@ -51,7 +51,7 @@ def report_plan(document: dict[str, Any], out: TextIO) -> None:
         for step in document["steps"]
     ]
     show_table(("step", "decision", "why"), rows, out)
-    lines = [("", ""), *_units(document["steps"]), (_forecast(document), "bold")]
+    lines = [("", ""), *_units(document["steps"]), *_doubts(document["steps"]), (_forecast(document), "bold")]
     lines += [(f"warning: {warning['message']}", "yellow") for warning in document["warnings"]]
     say(lines, out)
 
@@ -128,6 +128,15 @@ def _units(steps: Sequence[dict[str, Any]]) -> list[Line]:
     ]
 
 
+def _doubts(steps: Sequence[dict[str, Any]]) -> list[Line]:
+    """Results that may be out of date: a line for each."""
+    return [
+        (f"{step['name']} {warning['message']}", "dim")
+        for step in steps
+        for warning in step.get("warnings", ())
+    ]
+
+
 def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
     """What a run came to: every failure with its place, then one line of summary."""
     lines: list[Line] = []
@@ -136,6 +145,9 @@ def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
             lines += [("", ""), *failure(document, step, project)]
     if document.get("error"):
         lines += [("", ""), (f"The run failed: {document['error']['message']}", "red")]
+    doubts = _doubts(document["steps"])
+    if doubts:
+        lines += [("", ""), *doubts]
     if document.get("output"):
         lines += [("", ""), (f"Written: {document['output']}", "")]
     say([*lines, ("", ""), (summary(document), "bold")], out)

@@ -25,7 +25,7 @@ class Reason:
     ----------
     kind
         ``unchanged never_ran unfinished code definition setup parameter input environment package
-        forced cache output_missing output_damaged waits file folder unit``.
+        forced cache output_missing output_damaged waits file folder variable unit``.
     what
         The thing that changed: a name, a file, a package.
     before, after
@@ -50,9 +50,48 @@ class Reason:
         }
 
 
+IN_DOUBT = {
+    "network": "may be out of date: reads the network{what}; `cache:12h` would limit how long it is reused",
+    "clock": "may be out of date: reads the clock{what}; `cache:12h` would limit how long it is reused",
+    "randomness": (
+        "may come out otherwise: draws random numbers without a seed{what}; a seed would make them the same again, "
+        "`cache:12h` would limit how long they are reused"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something that a step was seen to read and that cannot be compared: so its result may be out of date.
+
+    `kind` is ``network``, ``clock`` or ``randomness``; `what` tells a person more.
+    """
+
+    kind: str
+    what: str
+
+    @property
+    def message(self) -> str:
+        return IN_DOUBT[self.kind].format(what=f" (`{self.what}`)" if self.what else "")
+
+    def to_json(self) -> dict[str, str]:
+        return {"kind": self.kind, "what": self.what, "message": self.message}
+
+
+def doubts_of(trace: Mapping[str, Any], cache: str) -> tuple[Doubt, ...]:
+    """Doubts about a step that left this trace; none if its tags say how long it is reused."""
+    if cache != "on":
+        return ()
+    found = trace.get("doubts", {}).items()
+    return tuple(Doubt(kind, what) for kind, what in found if kind in IN_DOUBT)
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step with its decision. `execution_id` names the execution that a reuse takes."""
+    """A step with its decision. `execution_id` names the execution that a reuse takes.
+
+    `doubts` are those about that execution, or about the step's last one.
+    """
 
     step: Step
     decision: Decision
@@ -60,6 +99,7 @@ class PlannedStep:
     cache_key: str | None = None
     execution_id: int | None = None
     expected_duration_seconds: float | None = None
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.artifact import FILE, KERNEL, Artifact
-from jupyterlab_pipelines.environment import environment_of, find_kernelspec, still_installed
+from jupyterlab_pipelines.environment import (
+    environment_of,
+    find_kernelspec,
+    kernel_environment,
+    still_installed,
+)
 from jupyterlab_pipelines.errors import ParameterError
 from jupyterlab_pipelines.files import (
     changed_files,
@@ -26,11 +31,12 @@ from jupyterlab_pipelines.files import (
 )
 from jupyterlab_pipelines.fingerprint import cache_key, fingerprint, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
-from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
+from jupyterlab_pipelines.plan import Decision, Doubt, Plan, PlannedStep, Reason, doubts_of
 from jupyterlab_pipelines.reasons import differences, similar
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.store.integrity import DAMAGED
+from jupyterlab_pipelines.variables import changed_variables
 
 UNFINISHED = {
     Status.FAILED: "failed last time",
@@ -99,12 +105,29 @@ class Planner:
     folder: Path
     _environments: dict[str, dict[str, str]] = field(default_factory=dict)
     _newest: list[tuple[str, Execution]] | None = None
+    _variables: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def environment(self, step: Step) -> dict[str, str]:
         name = step.kernel or self.kernel
         if name not in self._environments:
             self._environments[name] = environment_of(find_kernelspec(name))
         return self._environments[name]
+
+    def variables(self, step: Step) -> dict[str, str]:
+        """Environment variables that the step's kernel would be given."""
+        name = step.kernel or self.kernel
+        if name not in self._variables:
+            self._variables[name] = kernel_environment(find_kernelspec(name), self.store.path)
+        return self._variables[name]
+
+    def doubts(self, step: Step, decided: Decided) -> tuple[Doubt, ...]:
+        """What the user should know of the result that is reused, or of what the step did the last time."""
+        if step.cache != "on":
+            return ()
+        seen = decided.execution or self.store.executions.last_of(self.notebook, step.name)
+        if seen is None or seen.parts["code"] != [list(cell) for cell in step.code]:
+            return ()
+        return doubts_of(seen.trace, step.cache)
 
     def resolve(self, pipeline: Pipeline, step: Step, done: Mapping[str, Execution]) -> Resolved | Waiting:
         """What `step` would start with, given how the steps that are `done` were executed."""
@@ -221,6 +244,9 @@ class Planner:
             reasons.append(Reason("file", f"{path} {verb}", path))
         for path in changed_folders(execution.trace, self.folder):
             reasons.append(_folder_reason(path, *other_names(execution.trace, self.folder, path)))
+        if variables := execution.trace.get("variables"):
+            for name, verb in changed_variables(variables, self.variables(step), self.store.secret):
+                reasons.append(Reason("variable", f"environment variable `{name}` {verb}", name))
         return reasons
 
     def is_left(self, execution: Execution, name: str) -> bool:
@@ -389,6 +415,7 @@ def make_plan(
                 cache_key=key,
                 execution_id=decided.execution.id if decided.execution else None,
                 expected_duration_seconds=expected.get(step.name),
+                doubts=planner.doubts(step, decided),
             )
             for step, decided, key in planned
         ),
@@ -479,6 +506,8 @@ def _kernel_state(execution: Execution) -> Artifact:
     # Not the times and sizes of files: a touched file is the same file.
     files = {path: seen and seen[2] for path, seen in trace.get("files", {}).items()}
     seen = [execution.cache_key, trace.get("packages"), files, trace.get("folders")]
+    if variables := trace.get("variables"):
+        seen.append(variables)
     return Artifact(KERNEL, fingerprint(KERNEL, seen), "", "", 0, kind="hidden")
 
 

@@ -29,7 +29,7 @@ from jupyterlab_pipelines.notebook.parse import (
     require_python,
 )
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
-from jupyterlab_pipelines.plan import Plan, PlannedStep
+from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
@@ -478,19 +478,33 @@ class Project:
             "error": json.loads(row["error"]) if row["error"] else None,
             "tags": json.loads(row["tags"]),
             "comment": row["comment"],
-            "steps": [self._step_run_document(step) for step in self.store.runs.steps(run_id)],
+            "steps": self._step_run_documents(row),
         }
 
-    def _step_run_document(self, row: sqlite3.Row) -> Document:
-        execution = (
-            self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
-        )
+    def _step_run_documents(self, run: sqlite3.Row) -> list[Document]:
+        rows = self.store.runs.steps(run["id"])
+        executions = {
+            row["step"]: self.store.executions.get(row["execution_id"])
+            for row in rows
+            if row["execution_id"] is not None
+        }
+        caches: dict[str, str] = {}
+        if any(execution and execution.trace.get("doubts") for execution in executions.values()):
+            pipeline = read_pipeline(read_outline(self._stored_notebook(run["snapshot"])))
+            caches = {step.name: step.cache for step in pipeline.steps}
+        return [
+            self._step_run_document(row, executions.get(row["step"]), caches.get(row["step"], "on"))
+            for row in rows
+        ]
+
+    def _step_run_document(self, row: sqlite3.Row, execution: Execution | None, cache: str) -> Document:
         running = row["status"] == Status.RUNNING and row["cells"] is not None
         return {
             "name": row["step"],
             "status": row["status"],
             "decision": row["decision"],
             "reasons": json.loads(row["reasons"]),
+            "warnings": [doubt.to_json() for doubt in doubts_of(execution.trace, cache)] if execution else [],
             "cache_key": row["cache_key"],
             "duration_seconds": row["duration_seconds"],
             "inputs": json.loads(row["inputs"]),
@@ -723,6 +737,7 @@ def _step_document(planned: PlannedStep) -> Document:
         "parameters": list(step.needs.parameters),
         "decision": planned.decision,
         "reasons": [reason.to_json() for reason in planned.reasons],
+        "warnings": [doubt.to_json() for doubt in planned.doubts],
         "cache_key": planned.cache_key,
         "expected_duration_seconds": planned.expected_duration_seconds,
     }

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import FILE, is_state
-from jupyterlab_pipelines.environment import find_kernelspec
+from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.completion import Completion
 from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
-from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step, kernel_environment
+from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
 from jupyterlab_pipelines.files import file_digest, with_digests
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
@@ -620,9 +620,8 @@ class Runner:
                 server = None
                 if can_fork(spec):
                     modules = modules_to_preload(self.pipeline, self.folder)
-                    server = ForkServer(
-                        python_of(spec), modules, kernel_environment(self.store.path), self.folder
-                    )
+                    environment = kernel_environment(spec, self.store.path)
+                    server = ForkServer(python_of(spec), modules, environment, self.folder)
                 self._servers[kernel] = server
             return self._servers[kernel]
 
