@@ -179,7 +179,7 @@ def test_a_folder_of_files(folder: Path, told: str, how: str) -> None:
     assert run(folder, *cells) == {"read": REUSED}
 
     put(folder / "data" / "parts" / "3.parquet", 3)
-    assert reasons(folder) == ["there are other files in data/parts/"]
+    assert reasons(folder) == ["data/parts/ has other files: new `3.parquet`"]
     assert run(folder, *cells) == {"read": RAN}
 
     put(folder / "data" / "parts" / "2.parquet", 20)
