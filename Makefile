@@ -1,6 +1,7 @@
 # make demo    JupyterLab with the example and its pipeline, on http://localhost:8888 (PORT=… for another)
 # make test    all tests: Python, server, and the browser's where there is a Chromium
 # make truth   tens of thousands of random notebooks against Restart & Run All (SEEDS=first:last for others)
+# make reuse   random edits of random notebooks against a model of what each step reads (SEEDS=first:last)
 # make kill    some hundred runs of which a process is killed at random moments (KILLS=1000 for more)
 # make bench   the benchmarks: what it costs to see that nothing changed, and to trace (SIZE=200MB for less memory)
 # make lint    ruff, mypy, the import contracts
@@ -17,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml hatch_build.py package.json package-lock.json install.json \
 	$(shell find labextension jupyter-config -type f)
 
-.PHONY: demo test truth kill bench lint format frontend build clean
+.PHONY: demo test truth reuse kill bench lint format frontend build clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jupyter lab --config=demo/jupyter_lab_config.py --ServerApp.port=$(PORT)
@@ -27,6 +28,9 @@ test: $(VENV)/.test
 
 truth: $(VENV)/.test
 	$(BIN)/python -W ignore -m tests.truth --kernels-every 250 --seeds $(SEEDS)
+
+reuse: $(VENV)/.test
+	$(BIN)/python -W ignore -m tests.reuse --seeds $(SEEDS)
 
 kill: $(VENV)/.test
 	$(BIN)/python -W ignore -m tests.execution.test_endings $(KILLS)

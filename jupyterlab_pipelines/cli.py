@@ -126,6 +126,24 @@ def plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def verify(arguments: argparse.Namespace) -> int:
+    from jupyterlab_pipelines.cli_report import report_verdict, report_verification
+
+    with _stdout_for_document(arguments.json) as out:
+        document = open_project(arguments.notebook, arguments.store).verify(
+            arguments.notebook,
+            parameters=read_parameters(arguments),
+            steps=tuple(arguments.step),
+            kernel=arguments.kernel,
+            on_event=lambda verdict: report_verdict(verdict, out),
+        )
+        if not arguments.json:
+            report_verification(document, out)
+    if arguments.json:
+        _print_document(document)
+    return 0 if document["status"] == "equal" else 1
+
+
 def runs(arguments: argparse.Namespace) -> int:
     project = open_project(arguments.notebook or Path.cwd(), arguments.store)
     found = project.runs(arguments.notebook, limit=arguments.limit)
@@ -291,7 +309,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     runner = add(run, "run the steps that are not up to date")
     planner = add(plan, "tell what a run would do now, and why; runs nothing")
-    for either in (runner, planner):
+    verifier = add(verify, "execute reused steps again in a scratch place; tell which do not give the same")
+    for either in (runner, planner, verifier):
         either.add_argument("notebook", type=Path, metavar="NOTEBOOK")
         either.add_argument(
             "-p",
@@ -311,13 +330,10 @@ def make_parser() -> argparse.ArgumentParser:
             metavar="FILE",
             help="YAML file with values of parameters; -p has the last word",
         )
-        either.add_argument(
-            "--step",
-            action="append",
-            default=[],
-            metavar="NAME",
-            help="only what this step needs, and itself",
-        )
+        either.add_argument("--kernel", metavar="NAME", help="kernelspec, instead of the notebook's own")
+        only = "only this step" if either is verifier else "only what this step needs, and itself"
+        either.add_argument("--step", action="append", default=[], metavar="NAME", help=only)
+    for either in (runner, planner):
         either.add_argument(
             "--force",
             action="append",
@@ -325,7 +341,6 @@ def make_parser() -> argparse.ArgumentParser:
             metavar="NAME",
             help="execute this step though it could be reused",
         )
-        either.add_argument("--kernel", metavar="NAME", help="kernelspec, instead of the notebook's own")
     runner.add_argument(
         "--output", type=Path, metavar="OUT.ipynb", help="write the notebook with fresh outputs here"
     )

@@ -51,12 +51,72 @@ def report_plan(document: dict[str, Any], out: TextIO) -> None:
         for step in document["steps"]
     ]
     show_table(("step", "decision", "why"), rows, out)
-    decisions = Counter(step["decision"] for step in document["steps"])
-    words = {"run": "to run", "undecided": "undecided", "reuse": "to reuse"}
-    counts = ", ".join(f"{decisions[key]} {word}" for key, word in words.items() if decisions[key])
-    lines = [("", ""), *_units(document["steps"]), (f"{_count(len(rows), 'step')}: {counts}", "bold")]
+    lines = [("", ""), *_units(document["steps"]), *_doubts(document["steps"]), (_forecast(document), "bold")]
     lines += [(f"warning: {warning['message']}", "yellow") for warning in document["warnings"]]
     say(lines, out)
+
+
+def _forecast(document: dict[str, Any]) -> str:
+    """``3 of 19 steps would run, about 12 s``: what a run would do, in one line."""
+    steps = document["steps"]
+    decisions = Counter(step["decision"] for step in steps)
+    of_all = f"of {_count(len(steps), 'step')}"
+    if decisions["reuse"] == len(steps):
+        return "The step is up to date" if len(steps) == 1 else f"All {len(steps)} steps are up to date"
+    # Of some that wait for others it is known that they will run: their own code is new.
+    open_yet = [step for step in steps if {reason["kind"] for reason in step["reasons"]} == {"waits"}]
+    undecided = sum(step["decision"] == "undecided" for step in open_yet)
+    told = f"{decisions['run'] + decisions['undecided'] - undecided} {of_all} would run"
+    if undecided:
+        told += f", {undecided} may"
+    seconds = document.get("expected_duration_seconds")
+    if seconds:
+        told += f", {'at most about' if undecided else 'about'} {duration(seconds)}"
+    unknown = [
+        step
+        for step in steps
+        if step["decision"] != "reuse" and step.get("expected_duration_seconds") is None
+    ]
+    if seconds and unknown:
+        told += f", not counting {_count(len(unknown), 'step')} that never ran"
+    return told
+
+
+VERDICTS = {
+    "equal": ("✓", "green"),
+    "different": ("✗", "bold red"),
+    "failed": ("✗", "bold red"),
+    "not_verified": ("·", "dim"),
+}
+
+
+def report_verdict(verdict: dict[str, Any], out: TextIO) -> None:
+    """One verified step: a line, and below it what differs and what may be behind that."""
+    mark, style = VERDICTS[verdict["status"]]
+    title = [verdict["name"], verdict["status"].replace("_", " "), duration(verdict["duration_seconds"])]
+    lines: list[Line] = [(f"{mark} " + " · ".join(part for part in title if part), style)]
+    if verdict["differences"]:
+        lines += [(f"    {difference['message']}", "") for difference in verdict["differences"]]
+    elif verdict["message"]:
+        lines.append((f"    {verdict['message']}", "" if verdict["status"] == "failed" else "dim"))
+    if verdict["causes"]:
+        lines.append(
+            ("    likely, since " + "; or since ".join(c["message"] for c in verdict["causes"]), "yellow")
+        )
+    say(lines, out)
+
+
+def report_verification(document: dict[str, Any], out: TextIO) -> None:
+    """The last line: how many steps came out how."""
+    statuses = Counter(step["status"] for step in document["steps"])
+    words = {
+        "equal": "gave the same again",
+        "different": "did not",
+        "failed": "failed",
+        "not_verified": "not verified",
+    }
+    told = ", ".join(f"{statuses[key]} {word}" for key, word in words.items() if statuses[key])
+    say([("", ""), (f"{_count(len(document['steps']), 'step')}: {told}", "bold")], out)
 
 
 def _units(steps: Sequence[dict[str, Any]]) -> list[Line]:
@@ -68,6 +128,15 @@ def _units(steps: Sequence[dict[str, Any]]) -> list[Line]:
     ]
 
 
+def _doubts(steps: Sequence[dict[str, Any]]) -> list[Line]:
+    """Results that may be out of date: a line for each."""
+    return [
+        (f"{step['name']} {warning['message']}", "dim")
+        for step in steps
+        for warning in step.get("warnings", ())
+    ]
+
+
 def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
     """What a run came to: every failure with its place, then one line of summary."""
     lines: list[Line] = []
@@ -76,6 +145,9 @@ def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
             lines += [("", ""), *failure(document, step, project)]
     if document.get("error"):
         lines += [("", ""), (f"The run failed: {document['error']['message']}", "red")]
+    doubts = _doubts(document["steps"])
+    if doubts:
+        lines += [("", ""), *doubts]
     if document.get("output"):
         lines += [("", ""), (f"Written: {document['output']}", "")]
     say([*lines, ("", ""), (summary(document), "bold")], out)

@@ -3,13 +3,14 @@
 A **trace** is JSON that an execution keeps of what it read::
 
     {"files": {"data/a.csv": [size, mtime_ns, digest, ctime_ns], "data/b.csv": null},
-     "folders": {"data": [digest, ["own.csv"]]}}
+     "folders": {"data": [digest, ["own.csv"], ["a.csv", "b.csv"]]}}
 
 ``null`` stands for a file that was looked for and not found. ``mtime_ns`` is null where it proves nothing;
 ``ctime_ns``, which no program can set, is left out by earlier versions. A null digest is one that nobody has
 computed yet: until then only the times prove that the file is as it was.
-A folder's digest is one of its names, without those that the step itself put there afterwards. Paths are
-relative to the notebook's folder, with slashes, or absolute when they lie outside the project.
+A folder's digest is one of its names, without those that the step itself put there afterwards; the names
+themselves are null where they are many, and left out by earlier versions. Paths are relative to the notebook's
+folder, with slashes, or absolute when they lie outside the project.
 
 Standard library only; used in kernels and by the planner.
 """
@@ -23,6 +24,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
+
+MOST_NAMES = 200
+"""In a folder: of more, a trace has the digest alone."""
 
 DIGEST_BYTES = 16
 BLOCK_BYTES = 1 << 20
@@ -173,11 +177,20 @@ def with_digests(trace: Mapping[str, Any], folder: Path, memory: Memory | None =
 def changed_folders(trace: Mapping[str, Any], folder: Path) -> list[str]:
     """Folders that a step listed and that hold other names now."""
     changed = []
-    for path, (digest, own) in trace.get("folders", {}).items():
+    for path, (digest, own, *_) in trace.get("folders", {}).items():
         names = listed(os.path.join(folder, path))
         if names_digest(None if names is None else names.difference(own)) != digest:
             changed.append(path)
     return changed
+
+
+def other_names(trace: Mapping[str, Any], folder: Path, path: str) -> tuple[list[str], list[str]]:
+    """Names that are new in a folder that a step listed, and those that are gone, where that is known."""
+    _, own, *kept = trace["folders"][path]
+    now = listed(os.path.join(folder, path))
+    if now is None or not kept or kept[0] is None:
+        return [], []
+    return sorted(now.difference(own, kept[0])), sorted(set(kept[0]).difference(now))
 
 
 def saw(trace: Mapping[str, Any], path: str, digest: str) -> bool:

@@ -14,15 +14,29 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.artifact import FILE, KERNEL, Artifact
-from jupyterlab_pipelines.environment import environment_of, find_kernelspec, still_installed
+from jupyterlab_pipelines.environment import (
+    environment_of,
+    find_kernelspec,
+    kernel_environment,
+    still_installed,
+)
 from jupyterlab_pipelines.errors import ParameterError
-from jupyterlab_pipelines.files import changed_files, changed_folders, file_digest, saw, with_digests
+from jupyterlab_pipelines.files import (
+    changed_files,
+    changed_folders,
+    file_digest,
+    other_names,
+    saw,
+    with_digests,
+)
 from jupyterlab_pipelines.fingerprint import cache_key, fingerprint, key_parts
 from jupyterlab_pipelines.pipeline import Input, Needs, Parameter, Pipeline, Step
-from jupyterlab_pipelines.plan import Decision, Plan, PlannedStep, Reason
+from jupyterlab_pipelines.plan import Decision, Doubt, Plan, PlannedStep, Reason, doubts_of
+from jupyterlab_pipelines.reasons import differences, similar
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.store.integrity import DAMAGED
+from jupyterlab_pipelines.variables import changed_variables
 
 UNFINISHED = {
     Status.FAILED: "failed last time",
@@ -43,6 +57,7 @@ class Resolved:
         Inputs whose value cannot be stored, from steps that are not of the step's unit.
     """
 
+    pipeline: Pipeline = field(repr=False, compare=False)
     step: Step
     needs: Needs
     inputs: dict[str, Artifact]
@@ -89,12 +104,30 @@ class Planner:
     kernel: str
     folder: Path
     _environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    _newest: list[tuple[str, Execution]] | None = None
+    _variables: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def environment(self, step: Step) -> dict[str, str]:
         name = step.kernel or self.kernel
         if name not in self._environments:
             self._environments[name] = environment_of(find_kernelspec(name))
         return self._environments[name]
+
+    def variables(self, step: Step) -> dict[str, str]:
+        """Environment variables that the step's kernel would be given."""
+        name = step.kernel or self.kernel
+        if name not in self._variables:
+            self._variables[name] = kernel_environment(find_kernelspec(name), self.store.path)
+        return self._variables[name]
+
+    def doubts(self, step: Step, decided: Decided) -> tuple[Doubt, ...]:
+        """What the user should know of the result that is reused, or of what the step did the last time."""
+        if step.cache != "on":
+            return ()
+        seen = decided.execution or self.store.executions.last_of(self.notebook, step.name)
+        if seen is None or seen.parts["code"] != [list(cell) for cell in step.code]:
+            return ()
+        return doubts_of(seen.trace, step.cache)
 
     def resolve(self, pipeline: Pipeline, step: Step, done: Mapping[str, Execution]) -> Resolved | Waiting:
         """What `step` would start with, given how the steps that are `done` were executed."""
@@ -125,14 +158,21 @@ class Planner:
                 break
             known |= definitions
             needs = pipeline.needs_with(step.name, known)
-        parts = key_parts(
+        parts = self._parts(pipeline, step, needs, inputs)
+        return Resolved(
+            pipeline, step, needs, inputs, cache_key(parts), parts, tuple(missing), tuple(uncarriable)
+        )
+
+    def _parts(
+        self, pipeline: Pipeline, step: Step, needs: Needs, inputs: Mapping[str, Artifact]
+    ) -> dict[str, Any]:
+        return key_parts(
             step,
             needs,
             parameters=self._parameter_values(pipeline, needs),
             inputs={name: artifact.digest for name, artifact in inputs.items()},
             environment=self.environment(step),
         )
-        return Resolved(step, needs, inputs, cache_key(parts), parts, tuple(missing), tuple(uncarriable))
 
     def decide(
         self,
@@ -161,17 +201,19 @@ class Planner:
             return Decided(Decision.RUN, (_shares_kernel(step, goes_on),))
         problems: list[Reason] = []
         for execution in self.store.executions.with_key(resolved.cache_key):
-            reasons = self._why_not(execution, wanted)
+            reasons = self._why_not(execution, wanted, step)
             if step.cache_age_seconds is not None and execution.age_seconds > step.cache_age_seconds:
                 reasons = reasons or [Reason("cache", f"its result is older than {step.cache}", step.name)]
             if not reasons:
                 return Decided(Decision.REUSE, (Reason("unchanged", "nothing changed"),), execution)
-            problems = problems or reasons
+            # Of several, the one that least stands in the way of: going back to it would do.
+            if not problems or len(reasons) < len(problems):
+                problems = reasons
         if problems:
             return Decided(Decision.RUN, tuple(problems))
         return Decided(Decision.RUN, self._explain(resolved))
 
-    def _why_not(self, execution: Execution, wanted: Collection[str]) -> list[Reason]:
+    def _why_not(self, execution: Execution, wanted: Collection[str], step: Step) -> list[Reason]:
         """Why the execution, though under the right key, cannot be reused now."""
         reasons = []
         for name in wanted:
@@ -201,8 +243,10 @@ class Planner:
         ).items():
             reasons.append(Reason("file", f"{path} {verb}", path))
         for path in changed_folders(execution.trace, self.folder):
-            shown = "the notebook's folder" if path == "." else f"{path}/"
-            reasons.append(Reason("folder", f"there are other files in {shown}", path))
+            reasons.append(_folder_reason(path, *other_names(execution.trace, self.folder, path)))
+        if variables := execution.trace.get("variables"):
+            for name, verb in changed_variables(variables, self.variables(step), self.store.secret):
+                reasons.append(Reason("variable", f"environment variable `{name}` {verb}", name))
         return reasons
 
     def is_left(self, execution: Execution, name: str) -> bool:
@@ -243,16 +287,77 @@ class Planner:
         )
 
     def _explain(self, resolved: Resolved) -> tuple[Reason, ...]:
-        """Why no execution has this key: what differs from the step's last one."""
-        step = resolved.step.name
+        """Why no execution has this key: what differs from the one that is most like it."""
+        step = resolved.step
+        unfinished = self._unfinished(step.name)
+        earlier = self._most_similar(resolved)
+        if earlier is None:
+            return unfinished or (Reason("never_ran", "never ran", step.name),)
+        cells = [resolved.pipeline.cells[index] for index in step.cells]
+        changes = differences(step, resolved.needs, cells, resolved.parts, earlier.parts)
+        seen = [
+            reason for reason in self._why_not(earlier, (), step) if not reason.kind.startswith("output_")
+        ]
+        found = (*unfinished, *changes, *seen)
+        return found or (Reason("unfinished", "did not run to its end with these inputs", step.name),)
+
+    def foreseen(self, pipeline: Pipeline, step: Step) -> tuple[Reason, ...]:
+        """Why a step will run, whatever it will get from the steps that it waits for; nothing if that is open."""
+        parts = self._parts(pipeline, step, step.needs, {})
+        resolved = Resolved(pipeline, step, step.needs, {}, "", parts)
+        same = _without_inputs(parts, parts)
+        ran_before = False
+        for each in self.store.executions.recent_of(self.notebook, step.name):
+            if _without_inputs(each.parts, parts) == same:
+                return ()
+            ran_before = True
+        earlier = self._most_similar(resolved)
+        if earlier is None:
+            return (Reason("never_ran", "never ran", step.name),)
+        if not ran_before and earlier.parts["code"] == parts["code"]:
+            return ()  # the same code in another notebook: it may be reused
+        cells = [pipeline.cells[index] for index in step.cells]
+        changes = differences(step, step.needs, cells, parts, {**earlier.parts, "inputs": {}})
+        # What its inputs refer to, and so is needed too, only they can tell.
+        return tuple(reason for reason in changes if reason.kind == "code" or reason.after is not None)
+
+    def _unfinished(self, step: str) -> tuple[Reason, ...]:
         status = self.store.runs.last_status(self.notebook, step)
-        if status is not None and status in UNFINISHED:
-            return (Reason("unfinished", UNFINISHED[Status(status)], step),)
-        last = self.store.executions.last_of(self.notebook, step)
-        if last is None:
-            return (Reason("never_ran", "never ran"),)
-        reasons = _differences(resolved, last.parts)
-        return tuple(reasons) or (Reason("unfinished", "did not run to its end with these inputs", step),)
+        if status is None or status not in UNFINISHED:
+            return ()
+        return (Reason("unfinished", UNFINISHED[Status(status)], step),)
+
+    def _most_similar(self, resolved: Resolved) -> Execution | None:
+        """The execution to compare with: of this step, or of one that has become this step."""
+        name = resolved.step.name
+        own = list(self.store.executions.recent_of(self.notebook, name))
+        if own:
+            return similar(resolved.parts, own, ())
+        names = {step.name for step in resolved.pipeline.steps}
+        code = resolved.parts["code"]
+        others = [
+            execution
+            for notebook, execution in self._newest_of_steps()
+            if execution.parts["code"] == code or (notebook == self.notebook and execution.step not in names)
+        ]
+        return similar(resolved.parts, (), others)
+
+    def expected_seconds(self, steps: Collection[Step]) -> dict[str, float]:
+        """By step, how long it is likely to take; of one that never ran, what the same code took elsewhere."""
+        expected = self.store.executions.expected_seconds(self.notebook, [step.name for step in steps])
+        for step in steps:
+            if step.name not in expected:
+                code = [list(cell) for cell in step.code]
+                same = [other for _, other in self._newest_of_steps() if other.parts["code"] == code]
+                if same:
+                    expected[step.name] = same[0].duration_seconds
+        return expected
+
+    def _newest_of_steps(self) -> list[tuple[str, Execution]]:
+        """Asked of the store once: a planner decides about one moment, or one run."""
+        if self._newest is None:
+            self._newest = self.store.executions.newest_of_steps()
+        return self._newest
 
     def _parameter_values(self, pipeline: Pipeline, needs: Needs) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -298,7 +403,7 @@ def make_plan(
         for step, names in wants.items():
             extra.setdefault(step, set()).update(names)
     planner.store.files.flush()
-    expected = planner.store.executions.expected_seconds(planner.notebook, [step.name for step in steps])
+    expected = planner.expected_seconds(steps)
     return Plan(
         pipeline,
         dict(planner.parameters),
@@ -310,6 +415,7 @@ def make_plan(
                 cache_key=key,
                 execution_id=decided.execution.id if decided.execution else None,
                 expected_duration_seconds=expected.get(step.name),
+                doubts=planner.doubts(step, decided),
             )
             for step, decided, key in planned
         ),
@@ -331,9 +437,12 @@ def _plan_once(
         forced = step.name in force
         resolved = planner.resolve(pipeline, step, done)
         if isinstance(resolved, Waiting):
-            decided = Decided(
-                Decision.RUN if forced or step.cache == "off" else Decision.UNDECIDED,
-                tuple(Reason("waits", f"waits for `{name}`", name) for name in resolved.steps),
+            waits = tuple(Reason("waits", f"waits for `{name}`", name) for name in resolved.steps)
+            is_sure = forced or step.cache == "off"
+            decided = (
+                Decided(Decision.RUN, waits)
+                if is_sure
+                else Decided(Decision.UNDECIDED, (*waits, *planner.foreseen(pipeline, step)))
             )
             planned.append((step, decided, None))
             continue
@@ -368,6 +477,19 @@ def _with_units(planned: list[tuple[Step, Decided, str | None]]) -> list[tuple[S
     return result
 
 
+def _folder_reason(path: str, new: list[str], gone: list[str]) -> Reason:
+    shown = "the notebook's folder" if path == "." else f"{path}/"
+    told = [f"new {_listed(new)}"] if new else []
+    told += [f"{_listed(gone)} {'is' if len(gone) == 1 else 'are'} gone"] if gone else []
+    message = f"{shown} has other files" + (f": {', '.join(told)}" if told else "")
+    return Reason("folder", message, path, gone or None, new or None)
+
+
+def _listed(names: list[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"`{name}`" for name in names[:most]) + more
+
+
 def _shares_kernel(step: Step, later: str) -> Reason:
     names = step.unit.names if step.unit else ()
     what = ", ".join(f"`{name}`" for name in names) or "what they share"
@@ -384,7 +506,17 @@ def _kernel_state(execution: Execution) -> Artifact:
     # Not the times and sizes of files: a touched file is the same file.
     files = {path: seen and seen[2] for path, seen in trace.get("files", {}).items()}
     seen = [execution.cache_key, trace.get("packages"), files, trace.get("folders")]
+    if variables := trace.get("variables"):
+        seen.append(variables)
     return Artifact(KERNEL, fingerprint(KERNEL, seen), "", "", 0, kind="hidden")
+
+
+def _without_inputs(parts: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts, but for the inputs, and for the definitions that only the inputs of then referred to."""
+    definitions = {
+        name: source for name, source in parts["definitions"].items() if name in now["definitions"]
+    }
+    return {**parts, "inputs": {}, "definitions": definitions}
 
 
 def _without_files(inputs: Mapping[str, str]) -> dict[str, str]:
@@ -460,107 +592,3 @@ def _a(type_name: str) -> str:
     words = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
     words |= {"list": "a list", "dict": "a mapping", "NoneType": "nothing"}
     return words.get(type_name, type_name)
-
-
-def _differences(resolved: Resolved, before: Mapping[str, Any]) -> list[Reason]:
-    """What differs between the parts of two cache keys, in a data scientist's words."""
-    parts, step = resolved.parts, resolved.step
-    reasons: list[Reason] = []
-    old_code = [statement for cell in before["code"] for statement in cell]
-    new_code = [statement for cell in parts["code"] for statement in cell]
-    if parts["code"] != before["code"]:
-        old, new = _first_difference(old_code, new_code)
-        shown = f": `{_short(old)}` → `{_short(new)}`" if old and new else ""
-        shown = shown or (f": new `{_short(new)}`" if new else f": without `{_short(old)}`" if old else "")
-        reasons.append(Reason("code", f"`{step.name}` changed{shown}", step.name, old, new))
-    for name in sorted(parts["definitions"].keys() | before["definitions"].keys()):
-        old_source, new_source = before["definitions"].get(name), parts["definitions"].get(name)
-        if old_source != new_source:
-            what = _kind_of_definition((new_source or old_source or [""])[-1])
-            verb = (
-                "is new" if old_source is None else "is no longer needed" if new_source is None else "changed"
-            )
-            old, new = (None if s is None else "\n".join(s) for s in (old_source, new_source))
-            reasons.append(Reason("definition", f"{what} `{name}` {verb}", name, old, new))
-    if parts["setup"] != before["setup"]:
-        old, new = _first_difference(before["setup"], parts["setup"])
-        reasons.append(Reason("setup", f"setup changed: `{_short(new or old or '')}`", "setup", old, new))
-    for name in sorted(parts["parameters"].keys() | before["parameters"].keys()):
-        old, new = before["parameters"].get(name), parts["parameters"].get(name)
-        if old != new:
-            shown_old, shown_new = _shown(old), _shown(new)
-            reasons.append(
-                Reason("parameter", f"`{name}` {shown_old} → {shown_new}", name, shown_old, shown_new)
-            )
-    makers = {given.name: given.step for given in resolved.needs.inputs}
-    for name in sorted(parts["inputs"].keys() | before["inputs"].keys()):
-        old, new = before["inputs"].get(name), parts["inputs"].get(name)
-        if old == new:
-            continue
-        if name == KERNEL:
-            message = (
-                f"it shares a kernel with `{makers[name]}`, which changed"
-                if old and new
-                else (
-                    f"it shares a kernel with `{makers[name]}` now"
-                    if new
-                    else "it has a kernel of its own now"
-                )
-            )
-            reasons.append(Reason("unit", message, makers.get(name)))
-            continue
-        source = f" (from `{makers[name]}`)" if name in makers else ""
-        verb = (
-            "is a new input"
-            if old is None
-            else "is no longer an input"
-            if new is None
-            else "has another value"
-        )
-        if name.startswith(FILE):
-            path = name.removeprefix(FILE)
-            reasons.append(
-                Reason("file", f"{path} {verb}{source}".replace("value", "content"), path, old, new)
-            )
-            continue
-        message = f"input `{name}` {verb}{source}" if old and new else f"`{name}` {verb}{source}"
-        reasons.append(Reason("input", message, name, old, new))
-    for name in sorted(parts["environment"].keys() | before["environment"].keys()):
-        old, new = before["environment"].get(name), parts["environment"].get(name)
-        if old != new:
-            reasons.append(Reason("environment", f"{name}: {old} → {new}", name, old, new))
-    return reasons
-
-
-def _first_difference(old: list[str], new: list[str]) -> tuple[str | None, str | None]:
-    """The first statement that differs, before and now; one side None where one was put in or left out."""
-    for position in range(max(len(old), len(new))):
-        before = old[position] if position < len(old) else None
-        after = new[position] if position < len(new) else None
-        if before != after:
-            if len(new) > len(old) and before in new[position:]:
-                return None, after
-            if len(old) > len(new) and after in old[position:]:
-                return before, None
-            return before, after
-    return None, None
-
-
-def _kind_of_definition(source: str) -> str:
-    body = next((line for line in source.splitlines() if not line.startswith("@")), "")
-    if body.startswith(("def ", "async def ")):
-        return "function"
-    if body.startswith("class "):
-        return "class"
-    return "import" if body.startswith(("import ", "from ")) else "definition"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "not used"
-    return repr(value["value"]) if "value" in value else str(value["source"])
-
-
-def _short(text: str, width: int = 60) -> str:
-    line = text.splitlines()[0] if text else ""
-    return line if len(line) <= width and line == text else line[: width - 1] + "…"

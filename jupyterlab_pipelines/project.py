@@ -29,7 +29,7 @@ from jupyterlab_pipelines.notebook.parse import (
     require_python,
 )
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
-from jupyterlab_pipelines.plan import Plan, PlannedStep
+from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
@@ -117,6 +117,7 @@ class Project:
             "steps": [],
             "edges": [],
             "warnings": [],
+            "expected_duration_seconds": None,
             "run_id": None,
         }
         try:
@@ -150,6 +151,7 @@ class Project:
                 for edge in pipeline.edges
             ],
             "warnings": [warning.to_json() for warning in pipeline.warnings],
+            "expected_duration_seconds": plan.expected_seconds(_jobs(None)),
         }
 
     def plan(
@@ -178,6 +180,7 @@ class Project:
                 for planned in plan.steps
             ],
             "warnings": [warning.to_json() for warning in pipeline.warnings],
+            "expected_duration_seconds": plan.expected_seconds(_jobs(None)),
         }
 
     def _verdicts(self, notebook: Path, planned: PlannedStep) -> list[Document]:
@@ -188,6 +191,68 @@ class Project:
             execution = executions.get(planned.execution_id)
         execution = execution or executions.last_of(self._key(notebook), planned.step.name)
         return execution.verdicts() if execution else []
+
+    def verify(
+        self,
+        notebook: Path,
+        *,
+        content: Document | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        steps: Collection[str] = (),
+        kernel: str | None = None,
+        on_event: Callable[[Document], None] | None = None,
+    ) -> Document:
+        """Execute reused steps again in a scratch place; which of them do not give the same values, and why.
+
+        Each step starts from the stored inputs. Nothing of the project or its store is changed.
+
+        Parameters
+        ----------
+        steps
+            Only these; none: all.
+        on_event
+            Called with the document of each step as soon as it is verified.
+
+        Raises
+        ------
+        UsageError
+            The notebook is no pipeline, or has no such step.
+        """
+        from jupyterlab_pipelines.execution.verify import Verifier
+
+        content = self._content(notebook, content)
+        outline, pipeline = self._pipeline(content)
+        pipeline.require_steps(steps)
+        planner = self._planner(notebook, outline, check_parameters(pipeline, parameters or {}), kernel)
+        tell = on_event or (lambda event: None)
+        verifier = Verifier(
+            self.store,
+            planner,
+            make_plan(planner, pipeline),
+            outline,
+            content,
+            self._folder_root(notebook),
+            lambda verdict: tell(verdict.to_json()),
+        )
+        verdicts = verifier.verify(steps)
+        is_equal = all(verdict.status in ("equal", "not_verified") for verdict in verdicts)
+        return {
+            "notebook": self._key(notebook),
+            "parameters": dict(planner.parameters),
+            "status": "equal" if is_equal else "different",
+            "steps": [verdict.to_json() for verdict in verdicts],
+        }
+
+    def _planner(
+        self, notebook: Path, outline: Outline, parameters: Mapping[str, Any], kernel: str | None
+    ) -> Planner:
+        return Planner(
+            self.store, self._key(notebook), parameters, kernel or outline.kernel, self._folder(notebook)
+        )
+
+    def _folder_root(self, notebook: Path) -> Path:
+        """The project's folder as kernels see it, which look for it from the notebook's."""
+        return find_root(self._folder(notebook))
 
     def _plan(
         self,
@@ -201,9 +266,7 @@ class Project:
         content = self._content(notebook, content)
         outline, pipeline = self._pipeline(content)
         parameters = check_parameters(pipeline, parameters)
-        planner = Planner(
-            self.store, self._key(notebook), parameters, kernel or outline.kernel, self._folder(notebook)
-        )
+        planner = self._planner(notebook, outline, parameters, kernel)
         return pipeline, make_plan(planner, pipeline, targets=steps, force=force)
 
     def _folder(self, notebook: Path) -> Path:
@@ -353,7 +416,7 @@ class Project:
         self.store.create()
         self.store.settle_interrupted()
         if on_event is not None:
-            planner = Planner(self.store, self._key(notebook), parameters, kernel, self._folder(notebook))
+            planner = self._planner(notebook, outline, parameters, kernel)
             plan = make_plan(planner, pipeline, targets=steps, force=force)
             on_event({"kind": "plan", "steps": [_step_document(planned) for planned in plan.steps]})
         run_id = new_run_id()
@@ -368,7 +431,7 @@ class Project:
                 options={
                     "steps": list(steps),
                     "force": list(force),
-                    "jobs": jobs or os.cpu_count() or 1,
+                    "jobs": _jobs(jobs),
                     "kernel": kernel,
                 },
                 snapshot=self.store.artifacts.add_bytes(_snapshot(content)),
@@ -415,19 +478,33 @@ class Project:
             "error": json.loads(row["error"]) if row["error"] else None,
             "tags": json.loads(row["tags"]),
             "comment": row["comment"],
-            "steps": [self._step_run_document(step) for step in self.store.runs.steps(run_id)],
+            "steps": self._step_run_documents(row),
         }
 
-    def _step_run_document(self, row: sqlite3.Row) -> Document:
-        execution = (
-            self.store.executions.get(row["execution_id"]) if row["execution_id"] is not None else None
-        )
+    def _step_run_documents(self, run: sqlite3.Row) -> list[Document]:
+        rows = self.store.runs.steps(run["id"])
+        executions = {
+            row["step"]: self.store.executions.get(row["execution_id"])
+            for row in rows
+            if row["execution_id"] is not None
+        }
+        caches: dict[str, str] = {}
+        if any(execution and execution.trace.get("doubts") for execution in executions.values()):
+            pipeline = read_pipeline(read_outline(self._stored_notebook(run["snapshot"])))
+            caches = {step.name: step.cache for step in pipeline.steps}
+        return [
+            self._step_run_document(row, executions.get(row["step"]), caches.get(row["step"], "on"))
+            for row in rows
+        ]
+
+    def _step_run_document(self, row: sqlite3.Row, execution: Execution | None, cache: str) -> Document:
         running = row["status"] == Status.RUNNING and row["cells"] is not None
         return {
             "name": row["step"],
             "status": row["status"],
             "decision": row["decision"],
             "reasons": json.loads(row["reasons"]),
+            "warnings": [doubt.to_json() for doubt in doubts_of(execution.trace, cache)] if execution else [],
             "cache_key": row["cache_key"],
             "duration_seconds": row["duration_seconds"],
             "inputs": json.loads(row["inputs"]),
@@ -660,9 +737,15 @@ def _step_document(planned: PlannedStep) -> Document:
         "parameters": list(step.needs.parameters),
         "decision": planned.decision,
         "reasons": [reason.to_json() for reason in planned.reasons],
+        "warnings": [doubt.to_json() for doubt in planned.doubts],
         "cache_key": planned.cache_key,
         "expected_duration_seconds": planned.expected_duration_seconds,
     }
+
+
+def _jobs(wanted: int | None) -> int:
+    """How many steps may run at the same time."""
+    return wanted or os.cpu_count() or 1
 
 
 def _last_document(row: sqlite3.Row | None) -> Document | None:

@@ -303,7 +303,7 @@ def test_tables_for_people(project: FakeProject, pipelines, tmp_path: Path) -> N
     step = pipelines("show", "3f2a", "--step", "clean")[1]
 
     assert plan.splitlines()[1].split() == ["load", "run", "it", "has", "never", "run"]
-    assert plan.splitlines()[-1] == "2 steps: 2 to run"
+    assert plan.splitlines()[-1] == "2 of 2 steps would run"
     assert "✗ failed" in runs and "#good" in runs and "0 of 2" in runs
     assert 'parameters  alpha="0.5"' in shown and "tags        good" in shown and "↺ reused" in shown
     assert "log of clean" in step and "▸ 2 │" in step
@@ -317,8 +317,85 @@ def test_a_plan_tells_once_which_steps_share_a_kernel(project: FakeProject, pipe
     assert out.splitlines()[3:] == [
         "",
         "one kernel: `load`, `clean`, since `rows`, `lock` cannot be stored",
-        "2 steps: 2 to run",
+        "2 of 2 steps would run",
     ]
+
+
+@pytest.mark.parametrize(
+    ("decisions", "seconds", "line"),
+    [
+        (["reuse", "reuse"], 0.0, "All 2 steps are up to date"),
+        (["run", "reuse", "run"], 12.3, "2 of 3 steps would run, about 12 s"),
+        (["run", "undecided", "reuse"], 75.0, "1 of 3 steps would run, 1 may, at most about 1 min 15 s"),
+        (["run"], None, "1 of 1 step would run"),
+    ],
+)
+def test_a_plan_tells_how_much_would_run(
+    decisions: list[str], seconds: float | None, line: str, project: FakeProject, pipelines, monkeypatch
+) -> None:
+    document = {
+        "steps": [
+            {
+                "name": f"step{number}",
+                "decision": decision,
+                "reasons": [{"kind": "waits" if decision == "undecided" else "code", "message": ""}],
+                "unit": None,
+                "expected_duration_seconds": seconds,
+            }
+            for number, decision in enumerate(decisions)
+        ],
+        "warnings": [],
+        "expected_duration_seconds": seconds,
+    }
+    monkeypatch.setattr(project, "plan", lambda notebook, **options: document)
+
+    assert pipelines("plan", "a.ipynb")[1].splitlines()[-1] == line
+
+
+def test_verify_tells_what_does_not_give_the_same(project: FakeProject, pipelines, monkeypatch) -> None:
+    difference = {
+        "kind": "value",
+        "what": "x",
+        "before": "1",
+        "after": "2",
+        "message": "`x` has another value",
+    }
+    steps = [
+        {"name": "load", "status": "equal", "message": "", "differences": [], "causes": []},
+        {
+            "name": "draw",
+            "status": "different",
+            "message": "`x` has another value",
+            "differences": [difference],
+        }
+        | {"causes": [{"kind": "clock", "message": "it reads the clock"}]},
+        {"name": "new", "status": "not_verified", "message": "not up to date: never ran"}
+        | {"differences": [], "causes": []},
+    ]
+    steps = [step | {"duration_seconds": 1.0 if step["status"] != "not_verified" else None} for step in steps]
+    document = {"notebook": "a.ipynb", "parameters": {}, "status": "different", "steps": steps}
+
+    def verify(notebook: Path, *, on_event: Any, **options: Any) -> dict[str, Any]:
+        for step in steps:
+            on_event(step)
+        return document
+
+    monkeypatch.setattr(project, "verify", verify, raising=False)
+    status, out, _ = pipelines("verify", "a.ipynb", "--step", "draw")
+
+    assert status == 1
+    assert out.splitlines() == [
+        "✓ load · equal · 1.0 s",
+        "✗ draw · different · 1.0 s",
+        "    `x` has another value",
+        "    likely, since it reads the clock",
+        "· new · not verified",
+        "    not up to date: never ran",
+        "",
+        "3 steps: 1 gave the same again, 1 did not, 1 not verified",
+    ]
+    status, out, _ = pipelines("verify", "a.ipynb", "--json")
+    assert (status, json.loads(out)) == (1, document)
 
 
 def test_what_a_step_left_is_told_with_what_became_of_it(project: FakeProject, pipelines, tmp_path) -> None:
@@ -521,18 +598,8 @@ def test_every_command_says_what_it_does() -> None:
     parser = cli.make_parser()
     [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
 
-    assert list(commands.choices) == [
-        "run",
-        "plan",
-        "runs",
-        "show",
-        "diff",
-        "tag",
-        "comment",
-        "check",
-        "gc",
-        "doctor",
-    ]
+    expected = ["run", "plan", "verify", "runs", "show", "diff", "tag", "comment", "check", "gc", "doctor"]
+    assert list(commands.choices) == expected
     for command in commands.choices.values():
         assert command.description
         assert {"--json", "--store"} <= command._option_string_actions.keys()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jupyterlab_pipelines.errors import ParameterError
+from jupyterlab_pipelines.plan import Plan
 from jupyterlab_pipelines.project import Project
 from tests.fixtures.notebooks import Cell, cell, markdown, notebook, parameters, write
 from tests.truth import forked
@@ -107,7 +109,11 @@ def test_what_makes_no_difference_costs_nothing(cells: list[Cell], book: Book) -
 @pytest.mark.parametrize(
     ("cells", "steps", "reason"),
     [
-        (edited(show="print(total)"), {"show"}, "`show` changed: `print(total, longest)` → `print(total)`"),
+        (
+            edited(show="print(total)"),
+            {"show"},
+            "`show` changed (line 1): `print(total, longest)` → `print(total)`",
+        ),
         (edited(total="total = sum(numbers) + 1"), {"total", "show"}, "`total` changed"),
         (edited(setup=SETUP.replace("x + 1", "x + 2")), {"longest", "show"}, "function `helper` changed"),
         (edited(parameters="n = 4\nother = 1"), {"load", "total", "longest", "show"}, "`n` 3 → 4"),
@@ -186,3 +192,34 @@ def test_bad_parameters_are_told(given: dict[str, Any], code: str, book: Book) -
         book.plan(parameters=given)
 
     assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("jobs", "seconds"),
+    [(1, 3.0 + 1.0 + 1.5 + 0.5), (2, 3.0 + 1.5 + 0.5), (8, 3.0 + 1.5 + 0.5)],
+)
+def test_a_run_takes_as_long_as_its_longest_way(jobs: int, seconds: float, book: Book) -> None:
+    """`total` and `longest` start from what `load` leaves; with one job, one after the other."""
+    took = {"load": 3.0, "total": 1.0, "longest": 1.5, "show": 0.5}
+    pipeline, plan = book.project._plan(book.path, None, {"n": 4}, (), (), None)
+    timed = [replace(step, expected_duration_seconds=took[step.step.name]) for step in plan.steps]
+
+    assert Plan(pipeline, {}, tuple(timed)).expected_seconds(jobs) == seconds
+
+
+def test_what_is_reused_takes_no_time(book: Book) -> None:
+    assert book.project.plan(book.path)["expected_duration_seconds"] == 0.0
+
+
+def test_a_renamed_step_takes_as_long_as_before(book: Book) -> None:
+    before = book.project.plan(book.path)["steps"][1]["expected_duration_seconds"]
+    book.save([*CELLS[:3], cell("total = sum(numbers)", step="renamed"), *CELLS[4:]])
+
+    assert before > 0
+    assert book.project.plan(book.path)["steps"][1]["expected_duration_seconds"] == before
+
+
+def test_of_a_new_notebook_nobody_knows_how_long_it_takes(tmp_path: Path) -> None:
+    assert (
+        Book(tmp_path, CELLS).project.plan(tmp_path / "notebook.ipynb")["expected_duration_seconds"] is None
+    )

@@ -349,7 +349,7 @@ def _bootstrap() -> str:
         "    _f.loader.exec_module(_s.modules['jupyterlab_pipelines'])\n"
         "    del _f, _u\n"
         "import jupyterlab_pipelines.kernel.runtime as __pipelines__\n"
-        "__pipelines__.record_files()\n"
+        "__pipelines__.record()\n"
         "del _s\n"
     )
 

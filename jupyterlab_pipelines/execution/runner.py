@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import FILE, is_state
-from jupyterlab_pipelines.environment import find_kernelspec
+from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.completion import Completion
 from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
-from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step, kernel_environment
+from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
 from jupyterlab_pipelines.files import file_digest, with_digests
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
@@ -94,6 +94,10 @@ class Runner:
         The kernels' working directory: the notebook's.
     targets, force
         Steps to run with what they need (none: all); steps to run even if nothing changed.
+    pinned
+        Executions that stand for steps, whatever the store says: the steps are not looked at.
+    servers
+        What kernels are forked from, by kernelspec, if that outlives the run; its owner closes it.
     """
 
     store: Store
@@ -105,6 +109,8 @@ class Runner:
     targets: Collection[str] = ()
     force: Collection[str] = ()
     jobs: int = 1
+    pinned: Mapping[str, Execution] = field(default_factory=dict)
+    servers: dict[str, ForkServer | None] | None = None
     listener: Listener = field(default=lambda event: None)
 
     def __post_init__(self) -> None:
@@ -124,9 +130,10 @@ class Runner:
         self.retried: dict[str, int] = {}
         self.appended: dict[str, dict[str, tuple[int, str]]] = {}
         self.cancelled = False
+        self.was_asked_to_end = False
         # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
-        self._servers: dict[str, ForkServer | None] = {}
+        self._servers: dict[str, ForkServer | None] = {} if self.servers is None else self.servers
         self._starting = threading.Lock()
 
     # -- the story ------------------------------------------------------------------------------
@@ -156,9 +163,8 @@ class Runner:
             finally:
                 self.kernels.close_unwanted(())
                 pool.shutdown(wait=True)
-                for server in self._servers.values():
-                    if server is not None:
-                        server.close()
+                if self.servers is None:
+                    close_servers(self._servers)
                 self._settle_steps(status)
                 self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
                 self._tell({"kind": "run", "status": status})
@@ -180,6 +186,7 @@ class Runner:
         """Signals to end are noted, and looked at between two steps: never in the middle of writing."""
 
         def note(number: int, frame: Any) -> None:
+            self.was_asked_to_end = True
             self._ended.put(None)
 
         before: dict[signal.Signals, Any] = {}
@@ -256,6 +263,11 @@ class Runner:
         blocked: set[str] = set()
         ready: list[tuple[Resolved, Decided]] = []
         for step in self.steps:
+            pinned = self.pinned.get(step.name)
+            if pinned is not None:
+                done[step.name] = pinned
+                self.results[step.name] = _Result(pinned.cache_key, pinned)
+                continue
             resolved = self.planner.resolve(self.pipeline, step, done)
             if isinstance(resolved, Waiting):
                 if any(parent in blocked for parent in resolved.steps):
@@ -608,9 +620,8 @@ class Runner:
                 server = None
                 if can_fork(spec):
                     modules = modules_to_preload(self.pipeline, self.folder)
-                    server = ForkServer(
-                        python_of(spec), modules, kernel_environment(self.store.path), self.folder
-                    )
+                    environment = kernel_environment(spec, self.store.path)
+                    server = ForkServer(python_of(spec), modules, environment, self.folder)
                 self._servers[kernel] = server
             return self._servers[kernel]
 
@@ -762,6 +773,12 @@ class Runner:
 
     def _tell(self, event: Event) -> None:
         self.listener({"run_id": self.run_id, **event})
+
+
+def close_servers(servers: Mapping[str, ForkServer | None]) -> None:
+    for server in servers.values():
+        if server is not None:
+            server.close()
 
 
 def _covers(result: _Result, wanted: frozenset[str]) -> bool:

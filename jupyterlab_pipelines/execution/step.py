@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 import traceback
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
+from jupyterlab_pipelines.environment import base_environment, find_kernelspec, kernel_environment
 from jupyterlab_pipelines.execution.lean import import_papermill
 from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
@@ -21,6 +21,7 @@ from jupyterlab_pipelines.notebook.names import analyse
 from jupyterlab_pipelines.pipeline import Definition, Effects, FileEffects, Pipeline, Role, Step
 from jupyterlab_pipelines.planner import Resolved
 from jupyterlab_pipelines.store import Store
+from jupyterlab_pipelines.variables import changed_variables
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.kernels import ForkServer
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 CELL_AND_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 MISSED = re.compile(r"NameError: name '(\w+)' is not defined")
+VARIABLE = re.compile(r"\$\{?([A-Z][A-Z0-9_]+)\b|\bprintenv\s+(\w+)")
+SEEDING = re.compile(r"\b\w*(seed|set_?state|set_rng_state)\w*\s*\(\s*[^\s)]")
+"""A call that brings a random generator into a known state; ``default_rng(seed=1)`` is none."""
 ERROR_MARKER = "papermill-error-cell-tag"
 
 
@@ -80,18 +84,6 @@ class StepOutcome:
     kernel: LiveKernel | None = None
 
 
-def kernel_environment(store: Path) -> dict[str, str]:
-    """Environment variables of every step kernel."""
-    environment = dict(os.environ)
-    environment["JUPYTER_PIPELINES_STORE"] = str(store)
-    # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
-    environment.setdefault("PYTHONHASHSEED", "0")
-    # Steps run side by side, each with OpenMP threads for all cores: threads that spin while they
-    # wait take the cores from those that work (measured: up to 4 x slower).
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    return environment
-
-
 def execute_step(job: StepJob) -> StepOutcome:
     """Execute the step in a kernel of its own; what the user's code does wrong is part of the outcome."""
     import_papermill()
@@ -135,7 +127,7 @@ def execute_step(job: StepJob) -> StepOutcome:
             kernel_name=job.kernel_name,
             progress_bar=False,
             session=session,
-            environment=kernel_environment(job.store.path),
+            environment=base_environment(job.store.path),
         )
     except PapermillExecutionError:
         pass  # a cell raised: told by the executed notebook
@@ -220,7 +212,9 @@ def outcome_of(
             "files": report["files"]["read"],
             "folders": report["files"]["listed"],
         }
-        | ({} if _is_own(job) else {"paths": report["paths"]}),
+        | ({} if _is_own(job) else {"paths": report["paths"]})
+        | ({"doubts": report["doubts"]} if report["doubts"] else {})
+        | ({"variables": variables} if (variables := _variables(job, report["variables"])) else {}),
         metrics=report["metrics"],
         sizes=report["files"]["sizes"],
         executed=executed,
@@ -245,6 +239,26 @@ def _file_effects(seen: Mapping[str, Any]) -> FileEffects:
         writes=frozenset(seen["written"]),
         appends=frozenset(seen["appended"]),
     )
+
+
+def _variables(job: StepJob, seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the variables that the step saw, those that it saw as its kernel was given them.
+
+    The others were set on the way: by the kernel itself, or by a script that starts it.
+    """
+    if not seen:
+        return {}
+    given = kernel_environment(find_kernelspec(job.kernel_name), job.store.path)
+    changed = {name for name, _ in changed_variables(seen, given, job.store.secret)}
+    return {name: digest for name, digest in seen.items() if name not in changed}
+
+
+def _variables_in_text(job: StepJob) -> list[str]:
+    """Environment variables that the step's text seems to hand to a shell: ``$NAME``, ``printenv NAME``."""
+    carried = (*job.resolved.needs.definitions, *job.resolved.needs.late_definitions)
+    texts = [job.pipeline.cells[index].source for index in job.step.cells]
+    texts += [definition.source for definition in carried]
+    return sorted({name for text in texts for pair in VARIABLE.findall(text) for name in pair if name})
 
 
 def _is_own(job: StepJob) -> bool:
@@ -361,8 +375,12 @@ def _spec(job: StepJob) -> dict[str, Any]:
         "reads_files": step.reads_files,
         "writes_files": step.writes_files,
         "paths": list(step.paths),
+        "variables": _variables_in_text(job),
+        "secret": job.store.secret.hex(),
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
+        "code": _code(job),
+        "calls_seed": any(SEEDING.search(cell.source) for cell in job.pipeline.cells),
         "seeds": any(_seeds(statement) for cell in step.code for statement in cell),
         "is_seeded": any(_seeds(cell.source) for cell in job.pipeline.cells),
     }
@@ -373,6 +391,19 @@ def _definitions(job: StepJob) -> set[str]:
     needs = job.resolved.needs
     carried = (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
     return {name for definition in carried for name in definition.names} | set(job.step.defines)
+
+
+def _code(job: StepJob) -> list[str]:
+    """The statements of the step, and those of setup and of definitions that act on it."""
+    needs = job.resolved.needs
+    carried = (*needs.setup_definitions, *needs.definitions, *needs.late_definitions)
+    own = [statement for cell in job.step.code for statement in cell]
+    own += [
+        parameter.source
+        for parameter in job.pipeline.parameters
+        if parameter.name in needs.parameters and parameter.name not in job.parameters
+    ]
+    return [*needs.setup, *(definition.normalised for definition in carried), *own]
 
 
 def _seeds(source: str) -> bool:

@@ -26,7 +26,11 @@ import sys
 import threading
 import traceback
 import types
+from collections.abc import Iterator
 from typing import Any, BinaryIO
+
+READ_AHEAD = "_pipelines_read_ahead"
+"""A module that tells the kernels' runtime which environment variables the packages have read."""
 
 KILL_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -90,11 +94,37 @@ def _preload(modules: list[str]) -> None:
     """
     shell = types.SimpleNamespace(kernel=True)
     builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
-    for module in modules:
-        # What cannot be imported is the step's to tell, when its cell imports it.
-        with contextlib.suppress(BaseException):
-            importlib.import_module(module)
+    noted = types.ModuleType(READ_AHEAD)
+    vars(noted).update(roots={name.partition(".")[0] for name in modules}, variables=[])
+    sys.modules[READ_AHEAD] = noted
+    with _noting_variables(noted.variables):
+        for module in modules:
+            # What cannot be imported is the step's to tell, when its cell imports it.
+            with contextlib.suppress(BaseException):
+                importlib.import_module(module)
     del builtins.get_ipython  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def _noting_variables(noted: list[tuple[str, list[str]]]) -> Iterator[None]:
+    """Within it, note which environment variables are read, each with the files of the stack, innermost first."""
+
+    class Environ(os._Environ):  # type: ignore[type-arg]
+        def __getitem__(self, name: Any) -> Any:
+            places: list[str] = []
+            frame = sys._getframe(1)
+            while frame is not None and len(places) < 20:
+                places.append(frame.f_code.co_filename)
+                frame = frame.f_back  # type: ignore[assignment]
+            noted.append((os.fsdecode(name), places))
+            return super().__getitem__(name)
+
+    plain = type(os.environ)
+    os.environ.__class__ = Environ
+    try:
+        yield
+    finally:
+        os.environ.__class__ = plain
 
 
 def _serve(orders: BinaryIO, answers: BinaryIO) -> None:

@@ -391,7 +391,9 @@ class _Flow:
         binds, mutates = called.binds, called.mutates
         is_opaque = statement.opaque or called.is_opaque
         self.file_use[step] |= statement.files | called.files
-        self.paths[step] |= statement.paths
+        if statement.kind is not StatementKind.DEFINITION or statement.files or statement.reads:
+            # What a function reads counts where it is called.
+            self.paths[step] |= statement.paths
         if FileUse.UNPICKLE in statement.files | called.files:
             for name, binding in list(self._seen.items()):
                 if binding.statement is not None and binding.statement.kind is StatementKind.DEFINITION:

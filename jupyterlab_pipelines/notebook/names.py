@@ -378,7 +378,8 @@ _PASSING_FUNCTIONS = frozenset(
 _WRITING_FUNCTIONS = words(
     "to_csv to_parquet to_excel to_json to_pickle to_feather to_hdf to_sql to_stata to_orc to_zarr to_file "
     "to_netcdf write write_text write_bytes writelines write_csv write_parquet write_json write_ipc write_excel "
-    "write_image write_html write_table write_feather sink_parquet sink_csv savefig save savez "
+    "write_image write_html write_table write_feather write_dataset write_to_dataset write_deltalake write_ndjson "
+    "write_avro sink_parquet sink_csv sink_ipc sink_ndjson savefig save savez "
     "savez_compressed savetxt save_model save_pretrained dump tofile imsave imwrite mkdir makedirs mkdtemp "
     "mkstemp TemporaryDirectory NamedTemporaryFile remove unlink rename renames rmdir removedirs rmtree move "
     "touch symlink symlink_to hardlink_to link chmod utime truncate copyfile copytree copy2 extract "

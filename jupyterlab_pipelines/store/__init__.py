@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -12,6 +15,7 @@ from jupyterlab_pipelines.store.files import FileDigests
 from jupyterlab_pipelines.store.integrity import Integrity
 from jupyterlab_pipelines.store.locks import FileLock
 from jupyterlab_pipelines.store.runs import RunStore
+from jupyterlab_pipelines.store.secret import read_secret
 
 FOLDER = ".pipelines"
 ENVIRONMENT_VARIABLE = "JUPYTER_PIPELINES_STORE"
@@ -37,6 +41,20 @@ class Store:
                 (self.path / name).mkdir(exist_ok=True)
             except OSError as error:
                 raise unwritable(self.path, f"its {name}: {error.strerror}") from None
+
+    def scratch_copy(self, path: Path) -> Store:
+        """A store at `path` that knows all that this one does, and holds none of its files."""
+        self.database.copy_to(path / "metadata.db")
+        with suppress(FileNotFoundError):
+            shutil.copy2(self.path / "secret", path / "secret")
+        copy = Store(path)
+        copy.create()
+        return copy
+
+    @functools.cached_property
+    def secret(self) -> bytes:
+        """With which digests of environment variables are made; a folder for itself knows them by no other."""
+        return read_secret(self.path / "secret")
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run keeps what it is writing just now."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -85,6 +86,17 @@ class ArtifactStore:
             raise
         _sync_folder(final.parent)
         return size
+
+    def refer(self, digest: str, other: ArtifactStore) -> None:
+        """Have the file of `other`, by a link if there can be one."""
+        place, source = self.path(digest), other.path(digest)
+        if os.path.lexists(place) or not source.exists():
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.symlink(source.absolute(), place)
+        except (OSError, NotImplementedError):  # Windows may refuse links
+            shutil.copyfile(source, place)
 
     def add_bytes(self, data: bytes) -> str:
         """Store an object that is named by the hash of its bytes; that name."""

@@ -73,6 +73,16 @@ class Database:
         with self.transaction():
             pass
 
+    def copy_to(self, path: Path) -> None:
+        """Make a database at `path` that holds what this one holds at this moment."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._explained():
+            copy = sqlite3.connect(path)
+            try:
+                self._reader().backup(copy)
+            finally:
+                copy.close()
+
     def version_of_data(self) -> int:
         """A number that changes whenever another connection, of any process, has written."""
         with self._watch_lock, self._explained():

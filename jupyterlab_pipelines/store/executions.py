@@ -13,6 +13,9 @@ from jupyterlab_pipelines.pipeline import Effects
 from jupyterlab_pipelines.run import Execution
 from jupyterlab_pipelines.store.database import Database
 
+MOST_COMPARED = 20
+"""How many executions of a step are looked through for the one that is most like it."""
+
 
 class ExecutionStore:
     """Executions are immutable: written once, when the step has ended well, with all their outputs."""
@@ -139,15 +142,42 @@ class ExecutionStore:
         )
         return None if row is None else self._execution(row)
 
-    def expected_seconds(self, notebook: str, steps: Iterable[str]) -> dict[str, float]:
-        """By step, how long its last execution in `notebook` took."""
+    def recent_of(self, notebook: str, step: str, most: int = MOST_COMPARED) -> Iterator[Execution]:
+        """Executions of the step of this name in `notebook`, those that it reused among them.
+
+        Newest first, and read one by one: mostly the first will do.
+        """
         rows = self._database.rows(
-            "SELECT step, duration_seconds FROM executions WHERE id IN"
-            " (SELECT max(id) FROM executions WHERE notebook = ? GROUP BY step)",
-            (notebook,),
+            "SELECT s.execution_id FROM runs r JOIN step_runs s ON r.id = s.run_id"
+            " WHERE r.notebook = ? AND s.step = ? AND s.execution_id IS NOT NULL"
+            " ORDER BY r.created_at DESC, r.rowid DESC LIMIT ?",
+            (notebook, step, 10 * most),
         )
-        wanted = set(steps)
-        return {row["step"]: row["duration_seconds"] for row in rows if row["step"] in wanted}
+        ids = list(dict.fromkeys(row["execution_id"] for row in rows))[:most]
+        return (found for each in ids if (found := self.get(each)) is not None)
+
+    def newest_of_steps(self, most: int = 10 * MOST_COMPARED) -> list[tuple[str, Execution]]:
+        """The newest execution of every step of every notebook, with the notebook; newest first."""
+        rows = self._database.rows(
+            "SELECT * FROM executions WHERE id IN (SELECT max(id) FROM executions GROUP BY notebook, step)"
+            " ORDER BY id DESC LIMIT ?",
+            (most,),
+        )
+        return [(row["notebook"], self._execution(row)) for row in rows]
+
+    def expected_seconds(self, notebook: str, steps: Iterable[str]) -> dict[str, float]:
+        """By step, how long an execution of it in `notebook` takes: the median of its last three."""
+        expected = {}
+        for step in steps:
+            rows = self._database.rows(
+                "SELECT duration_seconds FROM executions WHERE notebook = ? AND step = ?"
+                " ORDER BY id DESC LIMIT 3",
+                (notebook, step),
+            )
+            if rows:
+                # Not `statistics.median`, which takes ten milliseconds to import.
+                expected[step] = sorted(row["duration_seconds"] for row in rows)[len(rows) // 2]
+        return expected
 
     def effects(self, codes: Mapping[str, str]) -> dict[str, Effects]:
         """What was learned of steps, by step name; `codes` has the fingerprint of each one's code."""

@@ -216,12 +216,11 @@ function Summary(props: { pipeline: Pipeline; model: PipelineModel }): React.Rea
   if (count('reuse') > 0) {
     parts.push(trans.__('%1 to reuse', count('reuse')));
   }
-  const expected = steps.map(step =>
-    step.decision === 'reuse' ? 0 : step.expected_duration_seconds
-  );
-  const seconds = expected.reduce<number>((sum, one) => sum + (one ?? 0), 0);
+  const seconds = model.pipeline?.expected_duration_seconds ?? 0;
   if (seconds > 0) {
-    parts.push(`~${formatDuration(seconds)}`);
+    const about = `~${formatDuration(seconds)}`;
+    // Undecided steps may turn out to need no run.
+    parts.push(count('undecided') > 0 ? trans.__('up to %1', about) : about);
   }
   return (
     <span>{count('reuse') === steps.length ? trans.__('Up to date') : parts.join(' · ')}</span>

@@ -70,6 +70,14 @@ export interface Reason {
   message: string;
 }
 
+/** Why a step's result may be out of date, though nothing that can be compared has changed. */
+export interface Doubt {
+  kind: string;
+  what: string;
+  /** A sentence for people. */
+  message: string;
+}
+
 /** What the error document of the server holds. */
 export interface ErrorDetails {
   code: string;
@@ -112,6 +120,7 @@ export interface Step {
   parameters: string[];
   decision: Decision;
   reasons: Reason[];
+  warnings?: Doubt[];
   expected_duration_seconds: number | null;
   /** The step in the newest run that had it. */
   last: {
@@ -155,6 +164,8 @@ export interface Pipeline {
   steps: Step[];
   edges: Edge[];
   warnings: Warning[];
+  /** How long a run is likely to take at most; null if nobody can say. */
+  expected_duration_seconds: number | null;
   /** The run that is under way for this notebook. */
   run_id: string | null;
 }
@@ -213,6 +224,7 @@ export interface StepRun {
   status: StepStatus;
   decision: Decision | null;
   reasons: Reason[];
+  warnings?: Doubt[];
   duration_seconds: number | null;
   started_at: string | null;
   finished_at: string | null;

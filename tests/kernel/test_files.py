@@ -71,6 +71,12 @@ def test_paths_are_relative_in_the_project_and_absolute_outside(folder: Path, tm
     assert set(report["read"]) == {"../b.txt", outside}
 
 
+def test_a_top_folder_is_no_file_of_that_name_beside_the_notebook(folder: Path) -> None:
+    (folder / "a.txt").write_text("a")
+
+    assert set(seen(folder, "import os\nos.stat('a.txt'); os.stat('/home')")["read"]) <= {"a.txt"}
+
+
 def test_a_link_to_a_folder_is_no_other_folder(folder: Path) -> None:
     (folder / "data").mkdir()
     (folder / "data" / "a.txt").write_text("a")

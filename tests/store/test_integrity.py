@@ -65,7 +65,7 @@ def truncate(path: Path) -> None:
 
 def flip_a_byte(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[-5] ^= 1
+    data[len(data) // 2] ^= 1
     path.write_bytes(data)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
 from jupyterlab_pipelines.execution import step as step_module
 from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome
@@ -89,6 +90,7 @@ def _execute_step(job: StepJob) -> StepOutcome:
         str(job.store.path),
         str(job.folder),
         job.kernel is not None,
+        kernel_environment(find_kernelspec(job.kernel_name), job.store.path),
     )
     shown = iter(outputs)
     for cell in notebook["cells"]:
@@ -142,14 +144,21 @@ def _all_cells(cells: Sequence[tuple[int | None, str]], folder: str) -> dict[int
 
 
 def _step_cells(
-    cells: Sequence[tuple[str, bool]], spec: Mapping[str, Any], store: str, folder: str, goes_on: bool
+    cells: Sequence[tuple[str, bool]],
+    spec: Mapping[str, Any],
+    store: str,
+    folder: str,
+    goes_on: bool,
+    environment: Mapping[str, str],
 ) -> tuple[list[list[Output]], dict[str, Any] | None, dict[str, Any], str]:
-    os.environ["JUPYTER_PIPELINES_STORE"] = store
+    if not goes_on:
+        os.environ.clear()
+        os.environ.update(environment)
     from jupyterlab_pipelines.kernel import runtime
 
     if not goes_on:
         _begin(folder)
-    runtime.record_files()
+    runtime.record()
     outputs: list[list[Output]] = []
     has_begun = False
     try:

@@ -33,6 +33,7 @@ function step(name: string, change: Partial<Step> = {}): Step {
     parameters: [],
     decision: 'run',
     reasons: [],
+    warnings: [],
     expected_duration_seconds: null,
     last: null,
     ...change
@@ -51,6 +52,7 @@ function pipeline(change: Partial<Pipeline> = {}): Pipeline {
     steps: [step('load')],
     edges: [],
     warnings: [],
+    expected_duration_seconds: null,
     run_id: null,
     ...change
   };
@@ -72,6 +74,7 @@ function run(run_id: string, status: RunStatus, load: StepStatus): Run {
         status: load,
         decision: 'run',
         reasons: [],
+        warnings: [],
         duration_seconds: null,
         started_at: null,
         finished_at: null,

@@ -13,25 +13,33 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
+from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder, tell_of_files
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
+from jupyterlab_pipelines.kernel.runtime.native import NativeReaders
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules
+from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder, tell_of_variables
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 
 _watch: Watch | None = None
 _files: FileRecorder | None = None
+_variables: VariableRecorder | None = None
+_doubts: DoubtRecorder | None = None
 _local_modules: LocalModules | None = None
 _store: Path | None = None
 
 
-def record_files() -> None:
-    """Note from now on what is done to files, and to modules; before a step's first cell, setup included."""
-    global _files, _local_modules, _store
+def record() -> None:
+    """Note from now on what is read: files, modules, variables; before a step's first cell, setup included."""
+    global _files, _local_modules, _store, _variables, _doubts
     from jupyterlab_pipelines.store import find_root
 
+    _doubts = DoubtRecorder()
     if _files is not None:
         # The next step in the same kernel. The working directory may be another one by now; the paths are not.
         _files = FileRecorder(Path(_files.folder), Path(_files.project), store_folder(), _files)
+        assert _variables is not None
+        _variables = VariableRecorder(_variables.started_with, _watch_folder)
         return
     # Before anything is recorded: where the store is found is nothing that the step has looked at.
     _store = store_folder()
@@ -39,11 +47,27 @@ def record_files() -> None:
     _files = FileRecorder(folder, find_root(folder), _store)
     tell_of_files(_hook)
     _local_modules = LocalModules(_files.is_projects, _look)
+    if not _files.is_told_by_system:
+        NativeReaders(_read_unseen)
+    _variables = VariableRecorder({}, _watch_folder)
+    _variables.started_with = tell_of_variables(lambda: _variables)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     assert _files is not None
     _files.hook(event, arguments)
+    assert _doubts is not None
+    _doubts.hook(event, arguments)
+
+
+def _read_unseen(name: str) -> None:
+    assert _files is not None
+    _files.read_unseen(name)
+
+
+def _watch_folder(value: str) -> None:
+    assert _files is not None
+    _files.watch(value)
 
 
 def _look(name: str) -> None:
@@ -53,7 +77,7 @@ def _look(name: str) -> None:
 
 def files() -> dict[str, Any]:
     """What was seen of files, as JSON (see `FileRecorder.report`): all that a step that failed can tell."""
-    assert _files is not None, "record_files() comes first"
+    assert _files is not None, "record() comes first"
     return _files.report()
 
 
@@ -79,7 +103,7 @@ def prepare(references: dict[str, str]) -> None:
 def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
     global _watch
-    _watch = Watch(spec, _namespace(), store_folder(), _files, _local_modules)
+    _watch = Watch(spec, _namespace(), store_folder(), _files, _local_modules, _variables, _doubts)
     tell_of_definitions(_watch.defined)
 
 

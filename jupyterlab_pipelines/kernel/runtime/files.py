@@ -2,8 +2,10 @@
 
 Python tells audit hooks of every file that it opens, whoever asks for it: `open`, pandas, numpy, zipfile;
 and `os.stat` tells us who looks whether a file is there. What libraries in native code and other processes do
-is found out another way, for a step whose code looks as if it used files: files below the notebook's folder
-that changed meanwhile were written by it, and files that its code names were read.
+in the project's folders, and in those that the step names, Linux tells (see `opened`); where it does not, the
+functions of well-known libraries do (see `native`). Besides, for a step whose code looks as if it used files,
+files below the notebook's folder that changed meanwhile were written by it, and files that its code names were
+read.
 
 Files of installed packages, of the system, of caches and of our own store do not count; modules beside the
 notebook do. The hook never raises, and does next to nothing for a file that it has seen.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import glob
 import importlib.util
 import io
 import os
@@ -23,6 +26,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +37,7 @@ from urllib.parse import unquote
 
 from jupyterlab_pipelines.files import (
     ABSENT,
+    MOST_NAMES,
     UNKNOWN,
     file_digest,
     identity,
@@ -40,11 +45,22 @@ from jupyterlab_pipelines.files import (
     listed,
     names_digest,
 )
+from jupyterlab_pipelines.kernel.runtime.callers import Caller, asker
+from jupyterlab_pipelines.kernel.runtime.commands import STARTS_PROCESS, command_of, words_of
+from jupyterlab_pipelines.kernel.runtime.opened import OpenWatch, is_below
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib", "/var/cache")
 IN_HOME = (".cache", ".config", ".matplotlib", ".fontconfig", ".ipython", ".jupyter", ".local/share/jupyter")
 COMPILED = "__pycache__"
 MADE_BY_TEMPFILE = re.compile(r"tmp[a-z0-9_]{8}(/|\\|$)")
+MOST_WATCHED = 5_000
+"""Folders of which the system is asked to tell what is opened in them."""
+MOST_WATCHED_OUTSIDE = 500
+"""The same below one folder outside the project that the step names."""
+CALLS_BETWEEN_LOOKS = 500
+"""How many things Python may tell until the system's queue is looked at."""
+CLOCK_TICK_NS = 20_000_000
+"""How far the clock that dates files may be behind."""
 NO_NAMES = ("", os.curdir, os.pardir)
 MOST_SCANNED = 20_000
 """Files below the notebook's folder: of more, nobody looks which have changed."""
@@ -95,6 +111,8 @@ class FileRecorder:
         self.made: set[str] = set()
         self._named: set[str] = set()
         self._before: dict[str, tuple[int, int, int]] | None = None
+        if earlier is not None:
+            earlier.close()
         opened = {} if earlier is None else {**earlier.opened_before, **earlier.writes}
         self.opened_before: dict[str, str] = {path: file_digest(path) for path in opened}
         self._is_on = True
@@ -105,6 +123,20 @@ class FileRecorder:
         self._folders_as_told: dict[str, str] = {}
         self._left_out = self._roots_left_out(store)
         self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+        self._pid = os.getpid()
+        self._calls = 0
+        # Folders that Python has just listed for its own ends.
+        self._listed_by_python: set[str] = set()
+        # Those that the step makes, moves or removes: what it looks for in them is its own.
+        self._own_folders: set[str] = set()
+        # Whether the step has started processes, and those that are kernels of other steps.
+        self._has_children = False
+        self._kernels: set[int] = set()
+        self._sign = os.path.join(os.path.realpath(store), "secret")
+        self._written_unseen: dict[str, bool] = {}
+        self._watched: set[str] = set()
+        self._opens: OpenWatch | None = None
+        self._began_ns = time.time_ns()
         self._handlers: dict[str, Callable[..., None]] = {
             "open": self._open,
             "look": self._look,
@@ -119,7 +151,9 @@ class FileRecorder:
             "os.mkdir": lambda path, *rest: self._make(path),
             "os.chdir": lambda path: self._folders_as_said.clear(),
             "shutil.rmtree": lambda path, *rest: self._remove_tree(path),
+            **{event: functools.partial(self._start_process, event) for event in STARTS_PROCESS},
         }
+        self._watch_project()
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         """The audit hook."""
@@ -128,6 +162,9 @@ class FileRecorder:
             return
         self._busy.now = True
         try:
+            self._calls += 1
+            if self._listed_by_python or self._calls % CALLS_BETWEEN_LOOKS == 0:
+                self._look_at_opens()
             handler(*arguments)
         except Exception:  # whatever a path may be: the step goes on as if nobody looked
             pass
@@ -142,11 +179,204 @@ class FileRecorder:
         self._busy.now = True
         for name in names:
             path = self._path(name)
-            if path is not None and path not in self.reads and os.path.isfile(path):
-                self._read(path)
-                self._named.add(path)
+            if path is None:
+                continue
+            self._read_named(path)
+            self._watch_outside(path)
+        self._look_at_opens()
         self._before = self._scan() if writes else None
+        self._look_at_opens(without_lists=True)
         self._busy.now = False
+
+    def watch(self, name: str) -> None:
+        """Somebody may soon open what lies at this path, or in it."""
+        if not getattr(self._busy, "now", False) and os.path.isabs(name):
+            self._busy.now = True
+            with suppress(Exception):
+                path = self._path(name)
+                if path is not None:
+                    self._watch_outside(path)
+            self._busy.now = False
+
+    # -- what the system tells ------------------------------------------------------------------
+
+    @property
+    def is_told_by_system(self) -> bool:
+        """Whether what native code opens is seen."""
+        return self._opens is not None
+
+    def _watch_project(self) -> None:
+        try:
+            opens = OpenWatch()
+            can_tell = opens.mark(self.folder)
+        except (OSError, AttributeError):  # the system cannot, or its library does not know how
+            return
+        if not can_tell:
+            opens.close()
+            return
+        self._opens = opens
+        self._watched.add(self.folder)
+        self._opens.mark(os.path.dirname(self._sign))
+        for folder in folders_below(self.project, self._left_out, MOST_WATCHED):
+            self._mark(folder)
+        self._show_sign()
+        for _ in self._opens.events():  # our own doing
+            pass
+        self._began_ns = time.time_ns()
+
+    def close(self) -> None:
+        """The system need tell no more. It takes a while to forget, so a kernel leaves that to its end."""
+        if self._opens is not None:
+            self._opens.close()
+            self._opens = None
+
+    def _mark(self, folder: str) -> None:
+        if self._opens is not None and folder not in self._watched:
+            self._watched.add(folder)
+            self._opens.mark(folder)
+
+    def _watch_outside(self, path: str) -> None:
+        """A folder outside the project, and those in it, or that in which a file lies."""
+        if self._opens is None or path in self._watched:
+            return
+        if not os.path.isdir(path):
+            folder = os.path.dirname(path)
+            if folder not in self._watched and os.path.isdir(folder) and self._path(folder):
+                self._mark(folder)
+        elif path in (os.path.dirname(self._temporary), os.path.expanduser("~"), os.path.dirname(path)):
+            self._mark(path)
+        else:
+            for folder in folders_below(path, self._left_out, MOST_WATCHED_OUTSIDE):
+                self._mark(folder)
+
+    def _show_sign(self) -> None:
+        """Every kernel opens this file when a step begins and ends: so the others know which processes are kernels."""
+        with suppress(OSError):
+            os.close(os.open(self._sign, os.O_RDONLY))
+
+    def _start_process(self, event: str, *arguments: Any) -> None:
+        if not self._has_children:
+            self._look_at_opens()
+            self._has_children = True
+        if self._opens is None or os.geteuid() != 0:
+            folder = str(arguments[2] or ".") if event == "subprocess.Popen" else "."
+            for name in words_of(command_of(event, arguments)):
+                self._name(os.path.join(folder, name))
+
+    def _name(self, name: str) -> None:
+        """Words of a command: files that it reads, unless it turns out to write them, and folders."""
+        for each in glob.iglob(name) if glob.has_magic(name) else (name,):
+            path = self._path(each)
+            if path is not None:
+                self._read_named(path)
+        if glob.has_magic(name):
+            path = self._path(os.path.dirname(name) or ".")
+            if path is not None:
+                self.lists.setdefault(path, listed(path))
+
+    def read_unseen(self, name: str) -> None:
+        """Somebody is about to read a file, or the files in a folder, without asking Python."""
+        self._busy.now = True
+        with suppress(Exception):
+            names = [name]
+            if glob.has_magic(name) and not os.path.exists(name):
+                names = glob.glob(name, recursive=True)
+                self._list_tree(name)
+            for each in names:
+                path = self._path(each)
+                if path is None:
+                    continue
+                if os.path.isdir(path):
+                    for root in folders_below(path, self._left_out, MOST_WATCHED_OUTSIDE):
+                        self.lists.setdefault(root, listed(root))
+                        for file in sorted(self.lists[root] or ()):
+                            self._read_named(os.path.join(root, file))
+                else:
+                    self._read_named(path)
+        self._busy.now = False
+
+    def _read_named(self, path: str) -> None:
+        """Read it is, unless the step turns out to write it."""
+        if path not in self.reads and os.path.isfile(path):
+            self._read(path)
+            self._named.add(path)
+
+    def _list_tree(self, pattern: str) -> None:
+        """The folders in which files of a pattern are looked for."""
+        while glob.has_magic(pattern):
+            pattern = os.path.dirname(pattern)
+        top = self._path(pattern or ".")
+        if top is not None:
+            for folder in folders_below(top, self._left_out, MOST_WATCHED_OUTSIDE):
+                self.lists.setdefault(folder, listed(folder))
+
+    def _look_at_opens(self, *, without_lists: bool = False) -> None:
+        """Take in what the system has told since the last time."""
+        if self._opens is None or os.getpid() != self._pid:  # a forked child has the same queue
+            return
+        by_python, self._listed_by_python = self._listed_by_python, set()
+        events = list(self._opens.events())
+        self._kernels |= {each.pid for each in events if each.path == self._sign and each.pid != self._pid}
+        # A program in Python lists the folders of its modules; they are no data.
+        modules = {
+            os.path.dirname(each.path.partition(os.sep + COMPILED)[0] + os.sep)
+            if COMPILED in each.path
+            else os.path.dirname(each.path)
+            for each in events
+            if each.pid != self._pid and (COMPILED in each.path or each.path.endswith(".py"))
+        }
+        # SQLite opens the folder of its journal to sync it: that is no look at the names.
+        journals = {
+            os.path.dirname(each.path)
+            for each in events
+            if each.was_changed and each.path.endswith(("-journal", "-wal"))
+        }
+        known: dict[int, bool] = {self._pid: True}
+        for each in events:
+            if each.pid not in known:
+                known[each.pid] = self._is_child(each.pid)
+            path = self._path(each.path) if known[each.pid] else None
+            if path is None or COMPILED in each.path:
+                continue
+            if each.is_folder:
+                is_own = each.pid == self._pid
+                is_data = not without_lists and path not in (by_python if is_own else modules)
+                is_data = is_data and path not in journals | self._own_folders
+                if each.was_opened and is_data and path not in self.lists:
+                    self.lists[path] = listed(path)
+                if each.was_made and os.path.isdir(path):
+                    self._take_new_folder(path)
+            elif each.was_changed:
+                if path not in self.writes and not _is_special(path):
+                    self._written_unseen[path] = self._written_unseen.get(path, True) and not each.was_made
+            elif each.was_opened and path not in self.reads and path not in self.writes:
+                self._read_unseen(path)
+
+    def _take_new_folder(self, top: str) -> None:
+        """What lies in a folder that the step made was written by it, before anybody could tell."""
+        for folder in folders_below(top, self._left_out, MOST_WATCHED_OUTSIDE):
+            self._mark(folder)
+            self.made.add(folder)
+            self._own_folders.add(folder)
+            for name in listed(folder) or ():
+                path = os.path.join(folder, name)
+                if path not in self.writes and os.path.isfile(path):
+                    self._written_unseen.setdefault(path, False)
+
+    def _read_unseen(self, path: str) -> None:
+        """The file was opened some time ago: it must not have changed since the step began."""
+        self._read(path)
+        read = self.reads.get(path)
+        if read is not None and read.status.st_ctime_ns + CLOCK_TICK_NS >= self._began_ns:
+            read.digest = UNKNOWN
+
+    def _is_child(self, pid: int) -> bool:
+        """Whether a process was started by the step."""
+        if not self._has_children or pid == 0 or pid in self._kernels:
+            return False
+        answer = is_below(pid, self._pid)
+        # One that has ended was the step's, unless it showed that it was another's kernel.
+        return answer is None or answer
 
     def _scan(self) -> dict[str, tuple[int, int, int]] | None:
         """Size, time of modification and number of each file below the notebook's folder."""
@@ -188,6 +418,7 @@ class FileRecorder:
         updates = "+" in mode
         if _is_compiled(name) and (updates or "r" not in mode):
             return
+        self._watch_beside(path)
         if "w" in mode or "x" in mode:
             self._written(path)
         elif "a" in mode:
@@ -211,8 +442,19 @@ class FileRecorder:
         if stat.S_ISREG(status.st_mode):
             self.reads[path] = _Read(status, is_settled(status))
 
+    def _watch_beside(self, path: str) -> None:
+        """Where the step uses files, it may use others in native code."""
+        folder = os.path.dirname(path)
+        is_top = folder + os.sep == self._temporary or os.path.dirname(folder) == folder
+        if self._opens is None or is_top or folder in self._watched:
+            return
+        if asker()[0] is Caller.STEP and os.path.isdir(folder) and self._path(folder) is not None:
+            self._mark(folder)
+
     def _look(self, name: Any) -> None:
         path = self._path(name)
+        if path is not None:
+            self._watch_beside(path)
         if path is not None and not os.path.basename(path).startswith("<") and not os.path.isdir(path):
             self._read(path)
 
@@ -220,6 +462,7 @@ class FileRecorder:
         """The file is about to be written: what the step has read of it must be looked at now."""
         if path in self.writes:
             return
+        self._look_at_opens()
         read = self.reads.get(path)
         if read is not None and read.digest is None:
             read.digest = _digest(path, read)
@@ -258,6 +501,7 @@ class FileRecorder:
     def _rename(self, source: Any, target: Any, *rest: Any) -> None:
         if os.path.isdir(source):
             for root, _, names in os.walk(source):
+                self._own_folders.add(os.path.realpath(root))
                 for name in names:
                     old = os.path.join(root, name)
                     self._write(old)
@@ -271,6 +515,7 @@ class FileRecorder:
 
     def _remove_tree(self, name: Any) -> None:
         for root, _, names in os.walk(name):
+            self._own_folders.add(os.path.realpath(root))
             for each in names:
                 self._write(os.path.join(root, each))
 
@@ -278,11 +523,15 @@ class FileRecorder:
         path = self._path(name)
         if path is not None and not os.path.lexists(path):
             self.made.add(path)
+            self._own_folders.add(path)
 
     def _list(self, name: Any) -> None:
-        if _is_asked_by_python():
-            return
         path = self._path("." if name is None else name)
+        if _is_asked_by_python():
+            if path is not None and self._opens is not None:
+                self._look_at_opens()
+                self._listed_by_python.add(path)
+            return
         if path is not None and path not in self.lists:
             self.lists[path] = listed(path)
 
@@ -307,7 +556,8 @@ class FileRecorder:
             return None
         if type(name) is str:
             head, _, tail = name.rpartition(os.sep)
-            folder = self._folders_as_said.get(head)
+            # `/data` and `data` have the same words before the last slash: none.
+            folder = self._folders_as_said.get(head) if head or name[:1] != os.sep else None
             if folder is not None and tail not in NO_NAMES:
                 return self._counting(f"{folder}{os.sep}{tail}") if folder else None
         name = os.fsdecode(name)
@@ -398,14 +648,21 @@ class FileRecorder:
             a file was to which the step itself has appended.
         """
         self._is_on = False
+        self._busy.now = True
+        self._look_at_opens()
         if self.writes or self.opened_before:
             _flush_open_files()
+        self._take_in_writes()
+        if self._opens is not None and self._opens.has_lost:
+            self._read_folders_whole()
         for path, before in self.opened_before.items():
             if path not in self.writes and file_digest(path) != before:
                 self.writes[path] = before != ABSENT
                 self.appended.add(path)
         self._look_at_databases()
         self._look_at_changes()
+        if self._opens is not None:
+            self._show_sign()
         for path in self._named & self.writes.keys():  # nobody knows whether it was read before
             self.reads.pop(path, None)
         written = {}
@@ -422,7 +679,7 @@ class FileRecorder:
                 and not (read is None and os.path.isdir(path))
             },
             "listed": {
-                self._told(path): [names_digest(names), self._own_names(path, names)]
+                self._told(path): [names_digest(names), self._own_names(path, names), _few(names)]
                 for path, names in self.lists.items()
                 if not self._is_temporary(path)
             },
@@ -431,6 +688,26 @@ class FileRecorder:
             "databases": sorted(self._told(path) for path in self.databases),
             "sizes": {self._told(path): size for path, size in self.sizes.items() if path in written},
         }
+
+    def _read_folders_whole(self) -> None:
+        """More was opened than the system could tell: then all that lies beside what it told was read."""
+        for folder in {os.path.dirname(path) for path in self.reads}.intersection(self._watched):
+            names = self.lists.setdefault(folder, listed(folder))
+            for name in names or ():
+                path = os.path.join(folder, name)
+                if path not in self.writes and os.path.isfile(path):
+                    self._read_unseen(path)
+
+    def _take_in_writes(self) -> None:
+        """What native code and other processes have written."""
+        for path, was_there in self._written_unseen.items():
+            if path in self.writes or path in self.databases:
+                continue
+            read = self.reads.get(path)
+            if read is not None and read.digest is None:
+                # It was opened before it was changed, but not looked at in between.
+                del self.reads[path]
+            self.writes[path] = was_there
 
     def _look_at_databases(self) -> None:
         for path, before in self.databases.items():
@@ -457,6 +734,27 @@ class FileRecorder:
 
     def _is_temporary(self, path: str) -> bool:
         return path.startswith(self._temporary) and not path.startswith(os.path.join(self.project, ""))
+
+
+def _few(names: set[str] | None) -> list[str] | None:
+    """The names, if they are few enough to be kept."""
+    return None if names is None or len(names) > MOST_NAMES else sorted(names)
+
+
+def folders_below(top: str, left_out: tuple[str, ...], most: int) -> list[str]:
+    """A folder and those in it that may hold data, nearest first."""
+    found = [top]
+    for folder in found:
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith(".") or name in NEVER_SCANNED or not entry.is_dir(follow_symlinks=False):
+                    continue
+                if not (entry.path + os.sep).startswith(left_out):
+                    found.append(entry.path)
+        if len(found) >= most:
+            break
+    return found[:most]
 
 
 def _is_below(path: str, places: Collection[str]) -> bool:
@@ -536,6 +834,8 @@ def _is_asked_by_python() -> bool:
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     caller = "" if frame is None else frame.f_code.co_filename
+    if f"{os.sep}importlib_metadata{os.sep}" in caller or f"{os.sep}pkg_resources{os.sep}" in caller:
+        return True
     return caller.startswith("<frozen ") or any(
         f"{os.sep}{part}" in caller and caller.startswith(_STANDARD_LIBRARY) for part in LISTED_BY_PYTHON
     )

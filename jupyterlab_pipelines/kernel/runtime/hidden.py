@@ -507,6 +507,11 @@ def restore(values: Mapping[str, Any], *, ambient_only: bool = False) -> None:
                 state.write(value)
 
 
+def generators() -> Iterator[HiddenState]:
+    """The global random generators."""
+    return (state for state in STATES if state.name.startswith(HIDDEN))
+
+
 def is_known(name: str) -> bool:
     """Whether `name` is that of a state which can be stored, and set anew."""
     return name in _BY_NAME

@@ -85,6 +85,11 @@ class LocalModules:
             if module is not None and (now := _of_module(module)) != fresh:
                 yield name, now
 
+    @property
+    def names(self) -> list[str]:
+        """Of those that were imported."""
+        return list(self._fresh)
+
     def is_users(self, thing: Any) -> bool:
         """Whether a function, class or object was made by the notebook's or the project's own code."""
         home = getattr(thing, "__module__", None) or type(thing).__module__

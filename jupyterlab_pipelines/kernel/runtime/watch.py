@@ -16,10 +16,12 @@ from typing import Any
 from jupyterlab_pipelines import materializers
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
-from jupyterlab_pipelines.kernel.runtime import hidden
+from jupyterlab_pipelines.kernel.runtime import doubts, hidden
+from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references, snapshots_of
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
+from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
 from jupyterlab_pipelines.pipeline import AS_READ
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -67,9 +69,13 @@ class Watch:
         though the notebook defines it; ``held``: what the kernel has from earlier steps because it cannot be
         stored; ``rebound``: names of definitions that stand for several things; ``imports``: root modules that
         the step imports;
+        ``code``: its statements, and those of setup and of the definitions that act on it;
+        ``calls_seed``: whether any cell of the notebook calls what seeds a generator;
         ``seeds``, ``is_seeded``: whether the step, or any cell of the notebook, seeds a generator;
         ``reads_files``, ``writes_files``: whether the code looks as if it did; ``paths``: text in it that
         may be the path of a file;
+        ``variables``: environment variables that its text hands to other processes; ``secret``: with which
+        digests of variables are made, in hexadecimal;
         ``metrics``: names whose numbers are metrics; ``evaluator``: whether all numbers it leaves are.
     """
 
@@ -80,9 +86,13 @@ class Watch:
         store: Path,
         files: FileRecorder | None = None,
         local_modules: LocalModules | None = None,
+        variables: VariableRecorder | None = None,
+        doubts_seen: DoubtRecorder | None = None,
     ) -> None:
         self.spec = spec
         self.files = files
+        self.variables = variables
+        self.doubts_seen = doubts_seen
         self.namespace = namespace
         self.artifacts = ArtifactStore(store / "artifacts")
         for name in spec["absent"]:
@@ -104,6 +114,7 @@ class Watch:
             if name in namespace
         }
         self.snapshots = snapshots_of(spec["inputs"])
+        self.texts: set[str] = set()
         self._known: dict[int, tuple[object, str]] = {}
         self.definition_digests = self._definition_digests(spec["sources"])
         self.unkept: dict[str, Any] = {}
@@ -111,8 +122,10 @@ class Watch:
         self.local_modules = local_modules
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
         if files is not None:
-            names = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
-            files.expect(names if spec["reads_files"] else (), writes=spec["writes_files"])
+            self.texts = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
+            files.expect(self.texts if spec["reads_files"] else (), writes=spec["writes_files"])
+        if variables is not None:
+            variables.expect(spec["variables"])
 
     def defined(self, name: str) -> None:
         """The step has just executed a definition of `name`: it is as its source says."""
@@ -127,7 +140,8 @@ class Watch:
         dict
             ``outputs``: a record for each name (see `Artifact`), with ``preview``; ``effects``: names
             that were bound or changed in place, groups that share objects; ``files``: see
-            `FileRecorder.report`; ``packages``; ``metrics``; ``seconds`` that this took.
+            `FileRecorder.report`; ``variables``: see `VariableRecorder.report`;
+            ``doubts``: see `doubts`; ``packages``; ``metrics``; ``seconds`` that this took.
         """
         started = time.perf_counter()
         files = NO_FILES if self.files is None else self.files.report(self._texts())
@@ -183,6 +197,8 @@ class Watch:
                 "shared": [sorted(group) for group in groups],
             },
             "files": files,
+            "variables": self._variables(),
+            "doubts": self._doubts(),
             "packages": distributions_of(self.spec["imports"]),
             "paths": list(sys.path),
             "metrics": self._metrics(bound),
@@ -190,6 +206,50 @@ class Watch:
         }
 
     # -- what happened --------------------------------------------------------------------------
+
+    def _variables(self) -> dict[str, Any]:
+        if self.variables is None:
+            return {}
+        return self.variables.report(self.spec["imports"], bytes.fromhex(self.spec["secret"]))
+
+    def _doubts(self) -> dict[str, str]:
+        """What the step read that nobody can compare later: by kind, what it was."""
+        found: dict[str, str] = {}
+        if self.doubts_seen is not None:
+            if self.doubts_seen.seen is not None:
+                found[doubts.NETWORK] = self.doubts_seen.seen
+            if self.doubts_seen.asks_clock:
+                found[doubts.CLOCK] = "date"
+        if self.spec.get("reads_files"):
+            address = doubts.address_in(self.texts)
+            if address is not None:
+                found.setdefault(doubts.NETWORK, address)
+        modules = () if self.local_modules is None else self.local_modules.names
+        in_code = doubts.doubts_in_code(
+            self.spec.get("code", ()), self.namespace, modules=modules, left=self.spec["wanted"]
+        )
+        found = in_code | found
+        for state in hidden.generators():
+            if self._was_drawn_by_chance(state):
+                found.setdefault(doubts.CHANCE, state.name.removeprefix(HIDDEN))
+        return dict(sorted(found.items()))
+
+    def _was_drawn_by_chance(self, state: hidden.HiddenState) -> bool:
+        """Whether the step drew from a global generator that nobody has seeded."""
+        states = self.hidden_before if self.doubts_seen is None else self.doubts_seen.generators
+        before, after = states[state.name], state.read()
+        if (
+            before == after
+            or self.spec.get("calls_seed", True)
+            or self.spec["hidden"].get(state.name)
+            or hidden.is_repeatable(state.name)
+        ):
+            return False
+        if before is None:
+            # Packages draw, too, when they are imported.
+            code = "\n".join(self.spec.get("code", ()))
+            return not hidden.untouched(state.name, after) and doubts.DRAWING.search(code) is not None
+        return True
 
     def _changed_in_place(self) -> set[str]:
         """Inputs and setup values that are not what they were."""

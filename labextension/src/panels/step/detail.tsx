@@ -23,7 +23,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
   const { model } = notebook;
   const runId = stepRun ? (model.shownRun?.run_id ?? null) : (step.last?.run_id ?? null);
   const past = stepRun ?? findStep(model.pastRun(runId)?.steps, step.name);
-  const reasons = stepRun ? stepRun.reasons : step.reasons;
+  const { reasons, warnings } = stepRun ?? step;
 
   return (
     <div id={id} className="jp-Pipelines-detail">
@@ -43,6 +43,11 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
           </ul>
         </Part>
       ) : null}
+      {warnings?.map(warning => (
+        <p key={warning.kind} className="jp-Pipelines-note">
+          {warning.message}
+        </p>
+      ))}
       <Inputs step={step} />
       <Outputs step={step} values={valuesOf(past)} />
       <Facts step={step} />
