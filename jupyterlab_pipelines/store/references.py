@@ -121,13 +121,17 @@ def owners(store: Store, live: Iterable[str]) -> list[Owner]:
             {name for name in (row["executed"], row["log"]) if name},
         )
     for row in store.database.rows("SELECT execution_id, stored FROM outputs WHERE stored != ''"):
-        executions[row["execution_id"]].files |= {row["stored"], note_of(row["stored"])}
+        # Of one that was recorded since, the files are too new to be judged.
+        if row["execution_id"] in executions:
+            executions[row["execution_id"]].files |= {row["stored"], note_of(row["stored"])}
     # The notebook that is being run may reuse any of its executions at the next moment.
     busy = {run.notebook for run in runs.values() if run.is_needed}
     for execution in executions.values():
         execution.is_needed = execution.notebook in busy
     for row in store.database.rows("SELECT run_id, execution_id, executed, log, finished_at FROM step_runs"):
-        run = runs[row["run_id"]]
+        run = runs.get(row["run_id"])
+        if run is None:
+            continue
         run.files |= {name for name in (row["executed"], row["log"]) if name}
         used = executions.get(row["execution_id"])
         if used is not None:
