@@ -697,10 +697,12 @@ def executed(document: Notebook, folder: Path, **options: Any) -> list[tuple[Not
 @pytest.mark.parametrize("name", CASES)
 def test_a_pipeline_shows_what_run_all_shows(name: str, tmp_path: Path) -> None:
     document = CASES[name]
-    (tmp_path / "truth").mkdir()
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
     with ThreadPoolExecutor() as pool:
-        truth = pool.submit(run_all, document, tmp_path / "truth", env={"PYTHONHASHSEED": "0"})
-        (first, first_run), (second, second_run) = executed(document, tmp_path)
+        truth = pool.submit(run_all, document, there, env={"PYTHONHASHSEED": "0"})
+        (first, first_run), (second, second_run) = executed(document, here)
 
     assert first_run["status"] == "succeeded", [step["error"] for step in first_run["steps"]]
     expected = [text for text in truth.result() if "skip" not in _tags(document, text.index)]

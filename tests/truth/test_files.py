@@ -168,7 +168,7 @@ def test_a_folder_gets_another_file(folder: Path, listing: str) -> None:
     (folder / "data" / "b.txt").write_text("b")
 
     assert runs.run() == {"list": RAN}
-    assert runs.reasons("list") == ["there are other files in data/"]
+    assert runs.reasons("list") == ["data/ has other files: new `b.txt`"]
     runs.same_as_run_all()
 
 
