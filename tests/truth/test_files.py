@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -385,3 +386,46 @@ def test_a_step_that_touches_no_file_has_seen_none(tmp_path: Path) -> None:
     for step in run["steps"]:
         [execution] = project.store.executions.with_key(step["cache_key"])
         assert (execution.trace["files"], execution.trace["folders"]) == ({}, {})
+
+
+ELSEWHERE = {
+    "a file": ("print(open(place + '/a.txt').read())", lambda place: (place / "a.txt").write_text("2")),
+    "a listed folder": (
+        "import glob\nprint(glob.glob(place + '/*.txt'))",
+        lambda place: (place / "b.txt").touch(),
+    ),
+    "what is not there": (
+        "import os\nprint(os.path.exists(place + '/flag'))",
+        lambda place: (place / "flag").touch(),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_the_systems_temporary_folder_is_a_folder_like_others(folder: Path, what: str) -> None:
+    code, change = ELSEWHERE[what]
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "a.txt").write_text("1")
+        runs = Runs(folder, notebook(cell(f"place = {place!r}\n{code}", step="read")))
+        assert runs.run() == {"read": RAN}
+        assert runs.run() == {"read": REUSED}
+
+        change(Path(place))
+
+        assert runs.run() == {"read": RAN}
+        runs.same_as_run_all()
+
+
+def test_what_a_step_makes_by_tempfile_for_itself_does_not_count(folder: Path) -> None:
+    own = (
+        "with tempfile.TemporaryDirectory() as place:\n    Path(place, 'a').write_text('1')\n"
+        "    print(Path(place, 'a').read_text(), os.listdir(place))\n"
+        "with tempfile.NamedTemporaryFile('w') as file:\n    print(os.path.getsize(file.name))\n"
+        "place = file = None"
+    )
+    runs = Runs(
+        folder, notebook(cell("import os, tempfile\nfrom pathlib import Path"), cell(own, step="own"))
+    )
+    assert runs.run() == {"own": RAN}
+    assert runs.run() == {"own": REUSED}
+    runs.same_as_run_all()

@@ -19,7 +19,6 @@ import glob
 import importlib.util
 import io
 import os
-import re
 import site
 import stat
 import sys
@@ -52,7 +51,6 @@ from jupyterlab_pipelines.kernel.runtime.opened import OpenWatch, is_below
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib", "/var/cache")
 IN_HOME = (".cache", ".config", ".matplotlib", ".fontconfig", ".ipython", ".jupyter", ".local/share/jupyter")
 COMPILED = "__pycache__"
-MADE_BY_TEMPFILE = re.compile(r"tmp[a-z0-9_]{8}(/|\\|$)")
 MOST_WATCHED = 5_000
 """Folders of which the system is asked to tell what is opened in them."""
 MOST_WATCHED_OUTSIDE = 500
@@ -109,6 +107,7 @@ class FileRecorder:
         self.sizes: dict[str, int] = {}
         self.databases: dict[str, str] = {}
         self.made: set[str] = set()
+        self.scratch: set[str] = set()
         self._named: set[str] = set()
         self._before: dict[str, tuple[int, int, int]] | None = None
         if earlier is not None:
@@ -149,6 +148,8 @@ class FileRecorder:
             "os.link": lambda source, target, *rest: self._write(target),
             "os.symlink": lambda source, target, *rest: self._write(target),
             "os.mkdir": lambda path, *rest: self._make(path),
+            "tempfile.mkstemp": self._make_scratch,
+            "tempfile.mkdtemp": self._make_scratch,
             "os.chdir": lambda path: self._folders_as_said.clear(),
             "shutil.rmtree": lambda path, *rest: self._remove_tree(path),
             **{event: functools.partial(self._start_process, event) for event in STARTS_PROCESS},
@@ -525,6 +526,11 @@ class FileRecorder:
             self.made.add(path)
             self._own_folders.add(path)
 
+    def _make_scratch(self, name: Any) -> None:
+        path = self._path(name)
+        if path is not None:
+            self.scratch.add(path)
+
     def _list(self, name: Any) -> None:
         path = self._path("." if name is None else name)
         if _is_asked_by_python():
@@ -668,20 +674,18 @@ class FileRecorder:
         written = {}
         for path, was_there in self.writes.items():
             digest = file_digest(path)
-            is_own = self._is_temporary(path) and not was_there and not _is_below(path, handed_on)
-            if (was_there or digest != ABSENT) and not is_own:
+            if (was_there or digest != ABSENT) and not self._is_scratch(path, handed_on):
                 written[path] = digest
         return {
             "read": {
                 self._told(path): None if read is None else _as_json(path, read)
                 for path, read in self.reads.items()
-                if not (self._is_temporary(path) and (read is None or self._is_private(path, handed_on)))
-                and not (read is None and os.path.isdir(path))
+                if not self._is_scratch(path, handed_on) and not (read is None and os.path.isdir(path))
             },
             "listed": {
                 self._told(path): [names_digest(names), self._own_names(path, names), _few(names)]
                 for path, names in self.lists.items()
-                if not self._is_temporary(path)
+                if not self._is_scratch(path, handed_on) and path + os.sep != self._temporary
             },
             "written": {self._told(path): digest for path, digest in written.items()},
             "appended": sorted(self._told(path) for path in self.appended & written.keys()),
@@ -728,12 +732,15 @@ class FileRecorder:
         own = {os.path.basename(path) for path in made if os.path.dirname(path) == folder}
         return sorted(own - (names or set()))
 
-    def _is_private(self, path: str, handed_on: Collection[str]) -> bool:
-        """Whether it lies in a folder of Python's `tempfile`, which has another name each time."""
-        return bool(MADE_BY_TEMPFILE.match(path[len(self._temporary) :])) and not _is_below(path, handed_on)
-
-    def _is_temporary(self, path: str) -> bool:
-        return path.startswith(self._temporary) and not path.startswith(os.path.join(self.project, ""))
+    def _is_scratch(self, path: str, handed_on: Collection[str]) -> bool:
+        """Whether it lies in what the step made by `tempfile`, under another name each time, and hands on to nobody."""
+        is_outside = not path.startswith(os.path.join(self.project, ""))
+        return (
+            path.startswith(self._temporary)
+            and is_outside
+            and _is_below(path, self.scratch)
+            and not _is_below(path, handed_on)
+        )
 
 
 def _few(names: set[str] | None) -> list[str] | None:
