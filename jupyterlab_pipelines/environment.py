@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from jupyterlab_pipelines.errors import KernelError
 
@@ -206,6 +208,63 @@ def still_installed(packages: dict[str, Any], paths: list[str] | None = None) ->
     return changed
 
 
+def moved_modules(
+    places: dict[str, str], folder: Path, entries: Iterable[str]
+) -> list[tuple[str, str, str | None]]:
+    """Modules that an import would now find in another place: (module, path before, path or folder now).
+
+    Parameters
+    ----------
+    places
+        By root name of a module, its file, as a trace names it.
+    folder
+        The notebook's.
+    entries
+        Where Python would look for modules, in order, the notebook's folder aside.
+    """
+    moved = []
+    for module, told in places.items():
+        before = os.path.realpath(os.path.join(folder, told))
+        found = (place for entry in (str(folder), *entries) if (place := _place_in(entry, module)))
+        now = next(found, None)
+        if now == before:
+            continue
+        if now is None:
+            # By way of a hook: of a package that is installed so that its source can be edited.
+            now = _edited_in(module)
+            if now is not None and before.startswith(os.path.join(now, "")):
+                continue
+        moved.append((module, told, now))
+    return moved
+
+
+def _place_in(entry: str, module: str) -> str | None:
+    """The file of a module in a folder of Python's path, or its folder if it has none; None if it is not there."""
+    place = os.path.join(entry, module)
+    for path in (os.path.join(place, "__init__.py"), f"{place}.py", place):
+        if os.path.isfile(path) or (path is place and os.path.isdir(path)):
+            return os.path.realpath(path)
+    return None
+
+
+def _edited_in(module: str) -> str | None:
+    """The folder of the source of a module whose distribution is installed in place."""
+    name = _distribution_name(module)
+    return None if name is None else _source_of(name, _installed())
+
+
+@functools.lru_cache(maxsize=512)
+def _source_of(name: str, installed: tuple[int, ...]) -> str | None:
+    from importlib import metadata
+
+    try:
+        said = json.loads(metadata.distribution(name).read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    is_edited = said.get("dir_info", {}).get("editable", False)
+    return os.path.realpath(url2pathname(urlsplit(said["url"]).path)) if is_edited else None
+
+
 def _version(name: str, paths: list[str] | None) -> str | None:
     looked_in = tuple(sys.path if paths is None else paths)
     # A distribution that comes or goes changes the folder that it lies in.
@@ -235,8 +294,17 @@ def _is_importable(module: str) -> bool:
         return False
 
 
-@functools.lru_cache(maxsize=512)
 def _distribution_name(module: str) -> str | None:
+    return _distribution_among(module, _installed())
+
+
+def _installed() -> tuple[int, ...]:
+    """Another one after something was installed or removed."""
+    return tuple(map(_modified, sys.path))
+
+
+@functools.lru_cache(maxsize=512)
+def _distribution_among(module: str, installed: tuple[int, ...]) -> str | None:
     from importlib import metadata
 
     try:
@@ -245,12 +313,12 @@ def _distribution_name(module: str) -> str | None:
             return str(distribution.metadata["Name"])
     except metadata.PackageNotFoundError:
         pass
-    names = _packages_distributions().get(module)
+    names = _packages_distributions(installed).get(module)
     return sorted(names)[0] if names else None
 
 
-@functools.cache
-def _packages_distributions() -> dict[str, list[str]]:
+@functools.lru_cache(maxsize=1)
+def _packages_distributions(installed: tuple[int, ...]) -> dict[str, list[str]]:
     from importlib import metadata
 
     return {module: list(names) for module, names in metadata.packages_distributions().items()}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from jupyterlab_pipelines.environment import (
     environment_of,
     find_kernelspec,
     kernel_environment,
+    moved_modules,
     still_installed,
 )
 from jupyterlab_pipelines.errors import ParameterError
@@ -231,6 +234,11 @@ class Planner:
         packages = execution.trace.get("packages", {})
         for name, before, after in still_installed(packages, execution.trace.get("paths")):
             reasons.append(Reason("package", f"{name} {before} → {after}", name, before, after))
+        if modules := execution.trace.get("modules"):
+            entries = self.variables(step).get("PYTHONPATH", "").split(os.pathsep)
+            for name, before, now in moved_modules(modules, self.folder, [*filter(None, entries), *sys.path]):
+                message = f"module `{name}` is another one: {before} → {now or 'not found'}"
+                reasons.append(Reason("package", message, name, before, now))
         given = {name.removeprefix(FILE) for name in execution.parts["inputs"] if name.startswith(FILE)}
         # What it looked for in vain and then made itself is there now.
         given |= {

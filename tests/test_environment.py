@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
-from jupyterlab_pipelines.environment import still_installed
+import pytest
+
+from jupyterlab_pipelines.environment import moved_modules, still_installed
 
 
 def install(folder: Path, version: str) -> None:
@@ -29,3 +33,49 @@ def test_another_version_is_noticed(tmp_path: Path) -> None:
     assert still_installed(packages, paths) == [], "the first folder counts"
     install(tmp_path / "none", "2.0")
     assert still_installed(packages, paths) == [("thing", "1.0", "2.0")]
+
+
+def test_a_module_in_another_place_is_another_module(tmp_path: Path) -> None:
+    one, other, notebooks = (tmp_path / name for name in ("one", "other", "notebooks"))
+    for folder in (one, other, notebooks):
+        folder.mkdir()
+    for folder in (one, other):
+        (folder / "mine.py").touch()
+    places = {"mine": str(one / "mine.py")}
+
+    assert moved_modules(places, notebooks, [str(one), str(other)]) == []
+    assert moved_modules(places, notebooks, [str(other), str(one)]) == [
+        ("mine", str(one / "mine.py"), str(other / "mine.py"))
+    ]
+    assert moved_modules(places, notebooks, []) == [("mine", str(one / "mine.py"), None)]
+    (notebooks / "mine").mkdir()
+    assert moved_modules(places, notebooks, [str(one)])[0][2] == str(notebooks / "mine")
+
+
+def test_a_package_that_is_edited_in_place_moves_with_its_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = [tmp_path / "one", tmp_path / "other"]
+    for source in sources:
+        (source / "src" / "edited").mkdir(parents=True)
+        (source / "src" / "edited" / "__init__.py").touch()
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+
+    def install_in_place(source: Path) -> None:
+        place = site / "edited-1.0.dist-info"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        (place / "METADATA").write_text("Metadata-Version: 2.1\nName: edited\nVersion: 1.0\n")
+        (place / "top_level.txt").write_text("edited\n")
+        (place / "RECORD").write_text("")
+        (place / "direct_url.json").write_text(
+            json.dumps({"url": source.as_uri(), "dir_info": {"editable": True}})
+        )
+
+    file = str(sources[0] / "src" / "edited" / "__init__.py")
+    install_in_place(sources[0])
+    assert moved_modules({"edited": file}, tmp_path, [str(site)]) == []
+    install_in_place(sources[1])
+    assert moved_modules({"edited": file}, tmp_path, [str(site)]) == [("edited", file, str(sources[1]))]

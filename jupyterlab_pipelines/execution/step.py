@@ -213,6 +213,7 @@ def outcome_of(
             "folders": report["files"]["listed"],
         }
         | ({} if _is_own(job) else {"paths": report["paths"]})
+        | ({"modules": report["modules"]} if report["modules"] and _is_own(job) else {})
         | ({"doubts": report["doubts"]} if report["doubts"] else {})
         | ({"variables": variables} if (variables := _variables(job, report["variables"])) else {}),
         metrics=report["metrics"],

@@ -429,3 +429,35 @@ def test_what_a_step_makes_by_tempfile_for_itself_does_not_count(folder: Path) -
     assert runs.run() == {"own": RAN}
     assert runs.run() == {"own": REUSED}
     runs.same_as_run_all()
+
+
+def test_a_module_comes_from_where_python_finds_it_first(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
+    (one / "mine.py").write_text("number = 1")
+    (other / "mine.py").write_text("number = 2")
+    runs = Runs(folder, notebook(cell("import mine\nprint(mine.number)", step="read"), cell("1", step="not")))
+    monkeypatch.setenv("PYTHONPATH", f"{one}{os.pathsep}{other}")
+    assert runs.run() == {"read": RAN, "not": RAN}
+    assert runs.run() == {"read": REUSED, "not": REUSED}
+
+    monkeypatch.setenv("PYTHONPATH", str(other))
+    assert runs.run() == {"read": RAN, "not": REUSED}
+    assert runs.reasons("read") == [f"module `mine` is another one: {one}/mine.py → {other}/mine.py"]
+
+    (folder / "mine.py").write_text("number = 3")
+    assert runs.run() == {"read": RAN, "not": REUSED}
+    runs.same_as_run_all()
+
+
+@pytest.mark.parametrize("name", ["colorsys", "pandas"])
+def test_a_file_beside_the_notebook_takes_the_place_of_a_package(folder: Path, name: str) -> None:
+    runs = Runs(folder, notebook(cell(f"import {name}\nprint({name}.__name__)", step="read")))
+    assert runs.run() == {"read": RAN}
+    assert runs.run() == {"read": REUSED}
+
+    (folder / f"{name}.py").write_text("print('mine')")
+
+    assert runs.run() == {"read": RAN}
+    runs.same_as_run_all()

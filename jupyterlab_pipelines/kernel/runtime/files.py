@@ -595,6 +595,24 @@ class FileRecorder:
         if path is not None:
             self._read(path)
 
+    def look_for_modules(self, names: Iterable[str]) -> None:
+        """A file beside the notebook would take the place of the module that the step imports."""
+        for name in names:
+            place = os.path.join(self.folder, name)
+            if f"{place}.py" not in self.reads and not os.path.isdir(place):
+                self.look(f"{place}.py")
+                self.look(os.path.join(place, "__init__.py"))
+
+    def places_of_modules(self, names: Iterable[str]) -> dict[str, str]:
+        """Files of modules that lie neither in the project nor where packages are installed."""
+        found = {}
+        for name in names:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            path = self._path(file) if file else None
+            if path is not None and not self.is_projects(path):
+                found[name] = self._told(path)
+        return found
+
     def is_projects(self, name: str) -> bool:
         """Whether a file is one of the project's own, not of an installed package."""
         path = self._path(name)

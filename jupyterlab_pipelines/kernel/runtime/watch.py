@@ -141,9 +141,14 @@ class Watch:
             ``outputs``: a record for each name (see `Artifact`), with ``preview``; ``effects``: names
             that were bound or changed in place, groups that share objects; ``files``: see
             `FileRecorder.report`; ``variables``: see `VariableRecorder.report`;
-            ``doubts``: see `doubts`; ``packages``; ``metrics``; ``seconds`` that this took.
+            ``doubts``: see `doubts`; ``packages``;
+            ``modules``: see `FileRecorder.places_of_modules`; ``metrics``; ``seconds`` that this took.
         """
         started = time.perf_counter()
+        places = {}
+        if self.files is not None:
+            self.files.look_for_modules(self.spec["imports"])
+            places = self.files.places_of_modules(self.spec["imports"])
         files = NO_FILES if self.files is None else self.files.report(self._texts())
         after = self._definition_digests(self.definition_digests)
         redefined = {
@@ -200,6 +205,7 @@ class Watch:
             "variables": self._variables(),
             "doubts": self._doubts(),
             "packages": distributions_of(self.spec["imports"]),
+            "modules": places,
             "paths": list(sys.path),
             "metrics": self._metrics(bound),
             "seconds": time.perf_counter() - started,
