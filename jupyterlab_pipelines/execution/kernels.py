@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import json
 import os
 import queue
@@ -24,11 +25,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import Callable, DottedObjectName, Instance, Type, Unicode
+from traitlets import Callable, DottedObjectName, Instance, Type, Unicode, default
 
+import jupyterlab_pipelines
 from jupyterlab_pipelines.environment import Kernelspec
 from jupyterlab_pipelines.kernel import forkserver
 from jupyterlab_pipelines.notebook.ipython import parse_python
@@ -130,8 +133,9 @@ class ForkServer:
         self._writing = threading.Lock()
         self._is_ready: bool | None = None
         self.has_died = False
+        package = str(Path(jupyterlab_pipelines.__file__).parent)
         self._process = subprocess.Popen(
-            [python, str(Path(forkserver.__file__)), json.dumps(list(modules))],
+            [python, str(Path(forkserver.__file__)), json.dumps(list(modules)), package],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -252,12 +256,22 @@ def own_sockets() -> dict[str, str]:
     }
 
 
+@functools.cache
+def _zmq_context() -> zmq.asyncio.Context:
+    """One for all kernels: to end a context of its own, each manager and each client would wait for a while."""
+    return zmq.asyncio.Context()
+
+
 class StepKernelClient(AsyncKernelClient):
     """Ready as soon as the kernel has answered on both channels.
 
     jupyter_client then waits another 0.2 s for silence on IOPub; nbclient passes over messages that
     belong to no cell anyway.
     """
+
+    @default("context")
+    def _context_default(self) -> zmq.asyncio.Context:
+        return _zmq_context()
 
     async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
         deadline = time.monotonic() + (SECONDS_TO_START if timeout is None else timeout)
@@ -290,6 +304,10 @@ class StepKernelManager(AsyncKernelManager):
     log_path = Unicode()
     client_class = DottedObjectName(f"{__name__}.StepKernelClient")
     client_factory = Type(StepKernelClient)
+
+    @default("context")
+    def _context_default(self) -> zmq.asyncio.Context:
+        return _zmq_context()
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         process = None

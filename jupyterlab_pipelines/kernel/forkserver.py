@@ -1,8 +1,8 @@
 """A process that has ipykernel and the notebook's packages imported, and forks kernels from itself.
 
 A kernel that is started afresh spends over a second in imports before its first cell; one that is forked
-from here answers at once. Started as a script by the Python of the kernel's own environment, so it
-imports nothing of this package. It speaks JSON lines:
+from here answers at once. Started as a script by the Python of the kernel's own environment: the folder of this
+package is told to it, so that kernels also have their runtime when they begin. It speaks JSON lines:
 
 - stdin: ``{"fork": id, "argv": [...], "env": {...}, "cwd": "...", "log": "...", "sockets": "..."}``
 - stdout: ``{"ready": true}``, ``{"forked": id, "pid": n}``, ``{"exited": pid, "status": n}``
@@ -16,6 +16,7 @@ import builtins
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import random
@@ -32,6 +33,8 @@ from typing import Any, BinaryIO
 READ_AHEAD = "_pipelines_read_ahead"
 """A module that tells the kernels' runtime which environment variables the packages have read."""
 
+SECONDS_TO_FLUSH = 0.05
+
 KILL_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
 
@@ -43,6 +46,7 @@ def main() -> None:
     orders, answers = _take_over_stdio()
     _import_kernel()
     _preload(json.loads(sys.argv[1]))
+    _import_runtime(sys.argv[2])
     if threading.active_count() > 1:
         # A forked child would miss these threads, and might wait for them for ever.
         _say(answers, {"ready": False, "why": "a package started threads when it was imported"})
@@ -103,6 +107,24 @@ def _preload(modules: list[str]) -> None:
             with contextlib.suppress(BaseException):
                 importlib.import_module(module)
     del builtins.get_ipython  # type: ignore[attr-defined]
+
+
+def _import_runtime(package: str) -> None:
+    """Import what every kernel needs of this package, none of which looks at the process yet.
+
+    Found by its folder alone: whatever lies beside it is no concern of the kernels'.
+    """
+    with contextlib.suppress(Exception):  # then each kernel tries for itself, and tells why it cannot
+        spec: Any = importlib.util.spec_from_file_location(
+            "jupyterlab_pipelines", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
+        )
+        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[spec.name])
+        importlib.import_module("jupyterlab_pipelines.kernel.runtime")
+        folder = os.path.join(package, "materializers")
+        for name in sorted(os.listdir(folder)):
+            if name.endswith(".py") and not name.startswith("_"):
+                importlib.import_module(f"jupyterlab_pipelines.materializers.{name[:-3]}")
 
 
 @contextlib.contextmanager
@@ -217,6 +239,7 @@ def _become_kernel(order: dict[str, Any]) -> None:
         sys.orig_argv = [sys.executable, "-m", *sys.argv]
         from ipykernel import kernelapp
 
+        _end_at_once()
         kernelapp.launch_new_instance()
         status = 0
     except SystemExit as stop:
@@ -235,11 +258,28 @@ def _become_kernel(order: dict[str, Any]) -> None:
         os._exit(status)
 
 
+def _end_at_once() -> None:
+    """Let a kernel that is told to end do so.
+
+    Its control thread, having answered, flushes the standard streams; the main thread may have ended
+    the thread that does that, and then the other waits for ten seconds.
+    """
+    streams: Any = importlib.import_module("ipykernel.iostream").OutStream
+    kernel_class: Any = importlib.import_module("ipykernel.ipkernel").IPythonKernel
+    shut_down = kernel_class.do_shutdown
+
+    def do_shutdown(kernel: Any, restart: bool) -> Any:
+        streams.flush_timeout = SECONDS_TO_FLUSH
+        return shut_down(kernel, restart)
+
+    kernel_class.do_shutdown = do_shutdown
+
+
 def _close_open_files() -> None:
     """Write out what the user's code left in the buffers of files that it did not close."""
     import io
 
-    gc.unfreeze()
+    # What was there before the fork is frozen, and not among them.
     for thing in gc.get_objects():
         if isinstance(thing, io.TextIOWrapper | io.BufferedWriter | io.BufferedRandom) and not thing.closed:
             with contextlib.suppress(Exception):

@@ -72,6 +72,13 @@ CASES: dict[str, Notebook] = {
         "print(few, ids)\nfor each in ids:\n    first = each\n    break\nfirst, few.pop()",
         "print(few, {'ids': [ids]})",
     ),
+    "arrays are resized": steps(
+        "a = np.array([1, 2, 3])\nb = [np.arange(4.0)]",
+        "a.resize((2, 3))\nprint(a)",
+        "b[0].resize(6)\nprint(b, a.flags.owndata)",
+        "a.resize(2, refcheck=False)\nprint(a, b)",
+        setup="import numpy as np",
+    ),
     "which NaN it is": steps(
         "xs = [1.0, np.nan]\nx = np.nan\nown = float('nan')\npair = (own, [own])\nby = {np.nan: 1, 'a': 2}",
         "print(np.nan in xs, x is np.nan, pair[0] in pair[1], by[np.nan], xs.index(np.nan))",

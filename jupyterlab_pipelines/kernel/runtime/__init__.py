@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder, tell_of_files
@@ -41,6 +42,7 @@ def record() -> None:
         assert _variables is not None
         _variables = VariableRecorder(_variables.started_with, _watch_folder)
         return
+    hidden.begin()
     # Before anything is recorded: where the store is found is nothing that the step has looked at.
     _store = store_folder()
     folder = Path(os.getcwd())

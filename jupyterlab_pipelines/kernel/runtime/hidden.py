@@ -108,10 +108,9 @@ def _write_torch(state: Any) -> None:
 
 # -- the interpreter and the operating system --------------------------------------------------
 
-_environment = dict(os.environ)
-_folder = os.getcwd()
-_path = list(sys.path)
-_locale = locale.setlocale(locale.LC_ALL)
+_environment: dict[str, str] = {}
+_folder = ""
+_path: list[str] = []
 
 
 def _read_environment() -> Any:
@@ -181,7 +180,7 @@ _INTERPRETER: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "file mode mask": (_mask, os.umask),
     "locale": (lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
 }
-_interpreter = {name: read() for name, (read, _) in _INTERPRETER.items()}
+_interpreter: dict[str, Any] = {}
 
 
 def _read_interpreter() -> Any:
@@ -321,7 +320,6 @@ def _write_warnings(state: Any) -> None:
 
 
 _filters: Any = None
-_filters = _read_warnings()
 
 
 # -- loggers -------------------------------------------------------------------------------------
@@ -390,8 +388,6 @@ def _write_logging(state: Any) -> None:
 
 _UNSET: tuple[Any, ...] = (0, True, False, [])
 _loggers: dict[str, tuple[Any, ...]] = {}
-if "logging" in sys.modules:
-    _loggers = dict(_of_loggers(sys.modules["logging"]))
 
 
 # -- IPython -------------------------------------------------------------------------------------
@@ -471,13 +467,26 @@ def _write_shell(state: Any) -> None:
 _options: Mapping[tuple[str, str], Any] = {}
 _extensions: set[str] = set()
 _traceback_mode: Any = None
-if _shell() is not None:
-    _options = _of_shell(_shell())
-    _extensions = set(_shell().extension_manager.loaded)
-    _traceback_mode = _shell().InteractiveTB.mode
 
 
 # -- all of it -----------------------------------------------------------------------------------
+
+
+def begin() -> None:
+    """States are told as what differs from now, when a kernel has just started."""
+    global _environment, _folder, _path, _interpreter, _filters, _loggers
+    global _options, _extensions, _traceback_mode
+    _environment, _folder, _path = dict(os.environ), os.getcwd(), list(sys.path)
+    _interpreter = {name: read() for name, (read, _) in _INTERPRETER.items()}
+    _filters = None
+    _filters = _read_warnings()
+    _loggers = dict(_of_loggers(sys.modules["logging"])) if "logging" in sys.modules else {}
+    shell = _shell()
+    if shell is not None:
+        _options = _of_shell(shell)
+        _extensions = set(shell.extension_manager.loaded)
+        _traceback_mode = shell.InteractiveTB.mode
+
 
 STATES = (
     HiddenState(f"{HIDDEN}random", random.getstate, lambda state: random.setstate(state)),
@@ -529,3 +538,6 @@ def untouched(name: str, state: Any) -> bool:
 def is_repeatable(name: str) -> bool:
     """Whether a generator that nobody has seeded draws the same numbers in every process."""
     return name == f"{HIDDEN}torch"
+
+
+begin()

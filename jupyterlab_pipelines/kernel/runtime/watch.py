@@ -108,8 +108,14 @@ class Watch:
             self.setup_digests = {
                 name: self._digest(namespace[name]) for name in spec["setup_values"] if name in namespace
             }
+        # An array can only be resized while nobody else refers to it.
+        resizes = any("resize" in statement for statement in spec["code"])
         self.loaded = {
-            name: _reference(namespace[name])
+            name: (
+                self._by_name(name)
+                if resizes and type(namespace[name]).__module__ == "numpy"
+                else _reference(namespace[name])
+            )
             for name in (*spec["inputs"], *self.setup_digests)
             if name in namespace
         }
@@ -126,6 +132,16 @@ class Watch:
             files.expect(self.texts if spec["reads_files"] else (), writes=spec["writes_files"])
         if variables is not None:
             variables.expect(spec["variables"])
+
+    def _by_name(self, name: str) -> Callable[[], Any]:
+        """What a name stands for, as long as that is the object that it stands for now."""
+        number = id(self.namespace[name])
+
+        def find() -> Any:
+            value = self.namespace.get(name)
+            return value if id(value) == number else None
+
+        return find
 
     def defined(self, name: str) -> None:
         """The step has just executed a definition of `name`: it is as its source says."""
