@@ -109,7 +109,7 @@ class Watch:
                 name: self._digest(namespace[name]) for name in spec["setup_values"] if name in namespace
             }
         # An array can only be resized while nobody else refers to it.
-        resizes = any("resize" in statement for statement in spec["code"])
+        resizes = any("resize" in statement for statement in spec.get("code", ()))
         self.loaded = {
             name: (
                 self._by_name(name)
