@@ -150,18 +150,22 @@ class FileEffects:
         Written, moved or removed.
     appends
         Those of `writes` in which it left what was there.
+    is_whole
+        Whether that is all, because the system told; else libraries may have touched files unseen.
     """
 
     reads: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     appends: frozenset[str] = frozenset()
+    is_whole: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.reads or self.lists or self.writes)
 
-    def to_json(self) -> dict[str, list[str]]:
+    def to_json(self) -> dict[str, Any]:
         return {
+            "is_whole": self.is_whole,
             "reads": sorted(self.reads),
             "lists": sorted(self.lists),
             "writes": sorted(self.writes),
@@ -169,8 +173,9 @@ class FileEffects:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Iterable[str]]) -> FileEffects:
-        return cls(**{name: frozenset(paths) for name, paths in document.items()})
+    def from_json(cls, document: Mapping[str, Any]) -> FileEffects:
+        paths = {name: frozenset(said) for name, said in document.items() if name != "is_whole"}
+        return cls(**paths, is_whole=document.get("is_whole", False))
 
 
 @dataclass(frozen=True, slots=True)

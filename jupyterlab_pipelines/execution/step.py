@@ -239,6 +239,7 @@ def _file_effects(seen: Mapping[str, Any]) -> FileEffects:
         lists=frozenset(seen["listed"]),
         writes=frozenset(seen["written"]),
         appends=frozenset(seen["appended"]),
+        is_whole=seen["is_whole"],
     )
 
 

@@ -5,7 +5,8 @@ moment, the step that wrote it last: a later step that reads the file, or lists 
 there, as it gets a variable. Who overwrites a file waits for those that were to read it before.
 
 What a step does to files is known when it has run. Before that, and where its code says that it reads or
-writes files but nothing was seen of it (a library that opens files itself, another process), it is taken to
+writes files but nothing was seen of it (a library that opens files itself, another process), nor did the
+system tell that there was nothing to see, it is taken to
 read or write any file: it waits for the steps before it that may write, and who may write waits for all.
 
 What was learned never makes a notebook wrong: a link that would close a cycle, or join steps whose cells
@@ -160,6 +161,8 @@ class _Walk:
 
 def _unseen(use: FileUse, seen: FileEffects) -> FileUse:
     """What of `use` nothing was seen that would explain it."""
+    if seen.is_whole:
+        return FileUse.NONE
     if seen.writes:
         return FileUse.NONE if seen.reads or seen.lists or FileUse.WRITE in use else use & FileUse.READ
     return use & ~FileUse.READ if seen.reads or seen.lists else use

@@ -207,3 +207,16 @@ def test_two_units_side_by_side(folder: Path) -> None:
 
     assert shown(folder, first)[3:] == ["x", "y z", "['b', 'c'] ['b', 'c'] ['b', 'c']"]
     assert executed(run(folder, document)) == []
+
+
+def test_workers_that_a_library_keeps_join_nobody(folder: Path) -> None:
+    document = notebook(
+        cell("from joblib import Parallel, delayed"),
+        cell("print(Parallel(n_jobs=2)(delayed(abs)(number) for number in (-1, -2)))", step="pool"),
+        cell("import os\ntext = os.popen('echo done').read()", step="command"),
+        cell("print(text)", step="later"),
+    )
+
+    assert run(folder, document)["status"] == "succeeded"
+
+    assert [step["unit"] for step in plan(folder, document)["steps"]] == [None, None, None]

@@ -72,6 +72,14 @@ CASES: dict[str, Notebook] = {
         "print(few, ids)\nfor each in ids:\n    first = each\n    break\nfirst, few.pop()",
         "print(few, {'ids': [ids]})",
     ),
+    "workers that a library keeps": steps(
+        "print(Parallel(n_jobs=2)(delayed(abs)(number) for number in (-1, -2)))",
+        "import os\nprint(os.popen('echo done').read())",
+        "print(GridSearchCV(Ridge(), {'alpha': [0.1, 1.0]}, cv=2, n_jobs=2).fit([[1], [2], [3], [4]], [1, 2, 3, 5]))",
+        "print('later')",
+        setup="from joblib import Parallel, delayed\nfrom sklearn.linear_model import Ridge\n"
+        "from sklearn.model_selection import GridSearchCV",
+    ),
     "arrays are resized": steps(
         "a = np.array([1, 2, 3])\nb = [np.arange(4.0)]",
         "a.resize((2, 3))\nprint(a)",

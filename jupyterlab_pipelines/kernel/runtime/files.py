@@ -709,7 +709,14 @@ class FileRecorder:
             "appended": sorted(self._told(path) for path in self.appended & written.keys()),
             "databases": sorted(self._told(path) for path in self.databases),
             "sizes": {self._told(path): size for path, size in self.sizes.items() if path in written},
+            "is_whole": self._is_whole(),
         }
+
+    def _is_whole(self) -> bool:
+        """Whether nothing was done to a file of the project that the system did not tell."""
+        if self._opens is None or self._opens.has_lost:
+            return False
+        return os.geteuid() == 0 or not self._has_children
 
     def _read_folders_whole(self) -> None:
         """More was opened than the system could tell: then all that lies beside what it told was read."""
@@ -861,7 +868,9 @@ def _is_asked_by_python() -> bool:
     caller = "" if frame is None else frame.f_code.co_filename
     if f"{os.sep}importlib_metadata{os.sep}" in caller or f"{os.sep}pkg_resources{os.sep}" in caller:
         return True
-    return caller.startswith("<frozen ") or any(
+    # Of Python's frozen modules these alone: `os` is another one.
+    is_import = caller.startswith(("<frozen importlib", "<frozen zipimport", "<frozen site"))
+    return is_import or any(
         f"{os.sep}{part}" in caller and caller.startswith(_STANDARD_LIBRARY) for part in LISTED_BY_PYTHON
     )
 

@@ -40,6 +40,7 @@ SET_BY_PACKAGES = (
     "PYTHONHASHSEED",
     "OMP_WAIT_POLICY",
     "PYDEVD_",
+    "_RJEM_",
 )
 """Environment variables that packages set when they are imported, or that are ours."""
 

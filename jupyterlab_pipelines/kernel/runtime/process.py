@@ -178,10 +178,24 @@ def _threads(is_users: Callable[[Any], bool]) -> Iterator[int]:
             yield thread.ident
 
 
+OF_POOLS = (b"loky", b"multiprocessing.resource_tracker", b"multiprocessing.forkserver")
+"""In the command lines of workers that a library starts again wherever it needs some (joblib, scikit-learn)."""
+
+
 def _children() -> Iterator[int]:
+    """Processes that the notebook has started and that are still doing something."""
     for listed in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):
-            yield from map(int, listed.read_text().split())
+            yield from (number for number in map(int, listed.read_text().split()) if _is_at_work(number))
+
+
+def _is_at_work(process: int) -> bool:
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+    # One that has ended, and that nobody has asked how, has no command any more.
+    return bool(command) and not any(pool in command for pool in OF_POOLS)
 
 
 def _figures() -> tuple[int, ...]:

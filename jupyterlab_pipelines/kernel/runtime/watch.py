@@ -52,6 +52,7 @@ NO_FILES: dict[str, Any] = {
     "appended": [],
     "databases": [],
     "sizes": {},
+    "is_whole": False,
 }
 
 
