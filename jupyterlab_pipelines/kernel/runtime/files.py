@@ -373,11 +373,11 @@ class FileRecorder:
 
     def _is_child(self, pid: int) -> bool:
         """Whether a process was started by the step."""
-        if not self._has_children or pid == 0 or pid in self._kernels:
+        if pid == 0 or pid in self._kernels:
             return False
         answer = is_below(pid, self._pid)
         # One that has ended was the step's, unless it showed that it was another's kernel.
-        return answer is None or answer
+        return self._has_children if answer is None else answer
 
     def _scan(self) -> dict[str, tuple[int, int, int]] | None:
         """Size, time of modification and number of each file below the notebook's folder."""
@@ -716,7 +716,9 @@ class FileRecorder:
         """Whether nothing was done to a file of the project that the system did not tell."""
         if self._opens is None or self._opens.has_lost:
             return False
-        return os.geteuid() == 0 or not self._has_children
+        # Libraries start processes in ways of which Python does not tell.
+        has_workers = any(each.read_text() for each in Path("/proc/self/task").glob("*/children"))
+        return os.geteuid() == 0 or not (self._has_children or has_workers)
 
     def _read_folders_whole(self) -> None:
         """More was opened than the system could tell: then all that lies beside what it told was read."""
