@@ -133,9 +133,8 @@ def likely_causes(
         kinds.append("randomness")
     kinds += _kinds_in([*_calls(sources)])
     kinds += ["order"] if _goes_through_sets(sources) else []
-    kinds += (
-        ["environment"] if trace.get("variables") or any("environ" in source for source in sources) else []
-    )
+    # Those that the step was seen to read are as they were; a library may look at others.
+    kinds += ["environment"] if any("environ" in source for source in sources) else []
     kinds = kinds or (["unknown"] if real else [])
     return tuple(Cause.of(kind) for kind in dict.fromkeys(kinds))
 
