@@ -343,6 +343,8 @@ class FileRecorder:
                 is_own = each.pid == self._pid
                 is_data = not without_lists and path not in (by_python if is_own else modules)
                 is_data = is_data and path not in journals | self._own_folders
+                # Workers of a pool look for modules where they were started, before they look anywhere else.
+                is_data = is_data and (is_own or path != self.folder or not _runs_python(each.pid))
                 if each.was_opened and is_data and path not in self.lists:
                     self.lists[path] = listed(path)
                 if each.was_made and os.path.isdir(path):
@@ -773,6 +775,14 @@ class FileRecorder:
 def _few(names: set[str] | None) -> list[str] | None:
     """The names, if they are few enough to be kept."""
     return None if names is None or len(names) > MOST_NAMES else sorted(names)
+
+
+def _runs_python(process: int) -> bool:
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:  # it has ended
+        return False
+    return os.path.basename(command[0]).startswith(b"python")
 
 
 def folders_below(top: str, left_out: tuple[str, ...], most: int) -> list[str]:
