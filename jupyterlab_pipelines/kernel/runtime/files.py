@@ -98,6 +98,9 @@ class FileRecorder:
     def __init__(self, folder: Path, project: Path, store: Path, earlier: FileRecorder | None = None) -> None:
         self.folder = os.path.realpath(folder)
         self.project = os.path.realpath(project)
+        # Parts of the standard library; packages may be there only because they were imported ahead.
+        loaded = sys.stdlib_module_names & sys.modules.keys()
+        self._loaded_before: frozenset[str] = loaded if earlier is None else earlier._loaded_before
         self.reads: dict[str, _Read | None] = {}
         self.lists: dict[str, set[str] | None] = {}
         # By path, whether the file was there before the step's first change to it.
@@ -597,9 +600,12 @@ class FileRecorder:
         if path is not None:
             self._read(path)
 
-    def look_for_modules(self, names: Iterable[str]) -> None:
-        """A file beside the notebook would take the place of the module that the step imports."""
-        for name in names:
+    def look_for_modules(self, names: Collection[str]) -> None:
+        """A file beside the notebook would take the place of the module that the step imports.
+
+        Not of one that every kernel has imported before the first cell.
+        """
+        for name in set(names) - self._loaded_before:
             place = os.path.join(self.folder, name)
             if f"{place}.py" not in self.reads and not os.path.isdir(place):
                 self.look(f"{place}.py")
