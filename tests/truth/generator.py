@@ -255,7 +255,8 @@ def _program(
         program.cells.append(Lines(parameters, None, tags=("parameters",)))
         if dice.hits(60):
             program.given = {"alpha": dice.below(10)}
-    written = writer.statements(setup)
+    # Setup holds in every step: what it appends to a file is appended by each.
+    written = writer.statements(setup, with_files=first is not None)
     if written:
         program.cells.append(Lines(written, first))
     steps: list[str] = []
@@ -408,11 +409,14 @@ class _Writer:
     def bound(self) -> list[str]:
         return [name for name in NAMES if name in self.namespace]
 
-    def statements(self, plans: Sequence[bytes]) -> list[str]:
+    def statements(self, plans: Sequence[bytes], *, with_files: bool = True) -> list[str]:
         written = []
         for plan in plans:
             self.dice = _Dice(plan)
-            statement = getattr(self, self.dice.choice(_KINDS))()
+            kind = self.dice.choice(_KINDS)
+            if kind == "use_file" and not with_files:
+                continue
+            statement = getattr(self, kind)()
             if statement and self.write(statement):
                 written.append(statement)
         return written
