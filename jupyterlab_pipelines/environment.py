@@ -268,7 +268,7 @@ def _source_of(name: str, installed: tuple[int, ...]) -> str | None:
 def _version(name: str, paths: list[str] | None) -> str | None:
     looked_in = tuple(sys.path if paths is None else paths)
     # A distribution that comes or goes changes the folder that it lies in.
-    return _version_in(name, looked_in, tuple(_modified(folder) for folder in looked_in))
+    return _version_in(name, looked_in, _installed(looked_in))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -298,9 +298,9 @@ def _distribution_name(module: str) -> str | None:
     return _distribution_among(module, _installed())
 
 
-def _installed() -> tuple[int, ...]:
-    """Another one after something was installed or removed."""
-    return tuple(map(_modified, sys.path))
+def _installed(paths: Iterable[str] | None = None) -> tuple[int, ...]:
+    """Another one after something was installed in these folders, or removed; without any, on our own path."""
+    return tuple(map(_modified, sys.path if paths is None else paths))
 
 
 @functools.lru_cache(maxsize=512)

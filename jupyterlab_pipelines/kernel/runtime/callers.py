@@ -72,7 +72,7 @@ ENV_MAGIC = "<%env>"
 
 _TOLD = frozenset(
     os.path.join(os.path.dirname(__file__), f"{name}.py")
-    for name in ("__init__", "doubts", "files", "variables")
+    for name in ("__init__", "callers", "doubts", "files", "variables")
 )
 _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "")
 
@@ -82,7 +82,7 @@ def _folders(*kinds: str) -> tuple[str, ...]:
     return tuple({os.path.join(each, "") for path in found for each in (path, os.path.realpath(path))})
 
 
-_STANDARD_LIBRARY = _folders("stdlib", "platstdlib")
+STANDARD_LIBRARY = _folders("stdlib", "platstdlib")
 _INSTALLED = tuple(
     {
         *_folders("purelib", "platlib"),
@@ -98,14 +98,20 @@ _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _kinds: dict[str, Caller] = {}
 
 
+def frame_that_asks() -> FrameType | None:
+    """The frame above those who were told that somebody asks."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename in _TOLD:
+        frame = frame.f_back
+    return frame
+
+
 def asker(*, through_python: bool = False) -> tuple[Caller, FrameType | None]:
     """Who asks, and its frame, above those who were told of it.
 
     `through_python`: who asks by way of the standard library asks for itself.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename in _TOLD:
-        frame = frame.f_back
+    frame = frame_that_asks()
     while frame is not None:
         kind = kind_of(_place(frame))
         if kind is not Caller.HANDS_ON and not (through_python and kind is Caller.PYTHON):
@@ -142,7 +148,7 @@ def _kind_of(place: str) -> Caller:
         if place.startswith(folder):
             package = _first_part(place[len(folder) :])
             return Caller.MACHINERY if package in JUPYTERS else Caller.LIBRARY
-    for folder in _STANDARD_LIBRARY:
+    for folder in STANDARD_LIBRARY:
         if place.startswith(folder):
             name = _first_part(place[len(folder) :])
             return Caller.PYTHON if name in PYTHONS else Caller.HANDS_ON

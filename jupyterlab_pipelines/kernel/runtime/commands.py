@@ -1,4 +1,4 @@
-"""Commands that a step hands to other processes, as Python's audit events tell them."""
+"""Other processes that a step starts, and the commands that it hands to them, as Python's audit events tell."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -48,3 +50,17 @@ def programs_of(command: list[str]) -> Iterator[list[str]]:
                 words.pop(0)
             if words:
                 yield [os.path.basename(words[0]), *words[1:]]
+
+
+def children() -> Iterator[int]:
+    """The processes that this one has started and has not yet asked how they ended, where Linux tells."""
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # the thread has ended
+            yield from map(int, listed.read_text().split())
+
+
+def command_line(process: int) -> bytes:
+    """Its words, each before a null byte; nothing if it has ended, or where nobody tells."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""

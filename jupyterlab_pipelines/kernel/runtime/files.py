@@ -30,7 +30,6 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import unquote
 
@@ -44,8 +43,14 @@ from jupyterlab_pipelines.files import (
     listed,
     names_digest,
 )
-from jupyterlab_pipelines.kernel.runtime.callers import Caller, asker
-from jupyterlab_pipelines.kernel.runtime.commands import STARTS_PROCESS, command_of, words_of
+from jupyterlab_pipelines.kernel.runtime.callers import STANDARD_LIBRARY, Caller, asker, frame_that_asks
+from jupyterlab_pipelines.kernel.runtime.commands import (
+    STARTS_PROCESS,
+    children,
+    command_line,
+    command_of,
+    words_of,
+)
 from jupyterlab_pipelines.kernel.runtime.opened import OpenWatch, is_below
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib", "/var/cache")
@@ -725,8 +730,7 @@ class FileRecorder:
         if self._opens is None or self._opens.has_lost:
             return False
         # Libraries start processes in ways of which Python does not tell.
-        has_workers = any(each.read_text() for each in Path("/proc/self/task").glob("*/children"))
-        return os.geteuid() == 0 or not (self._has_children or has_workers)
+        return os.geteuid() == 0 or not (self._has_children or any(children()))
 
     def _read_folders_whole(self) -> None:
         """More was opened than the system could tell: then all that lies beside what it told was read."""
@@ -784,11 +788,8 @@ def _few(names: set[str] | None) -> list[str] | None:
 
 
 def _runs_python(process: int) -> bool:
-    try:
-        command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-    except OSError:  # it has ended
-        return False
-    return os.path.basename(command[0]).startswith(b"python")
+    program = command_line(process).partition(b"\0")[0]
+    return os.path.basename(program).startswith(b"python")
 
 
 def folders_below(top: str, left_out: tuple[str, ...], most: int) -> list[str]:
@@ -880,21 +881,15 @@ def _as_json(path: str, read: _Read) -> list[Any]:
 
 def _is_asked_by_python() -> bool:
     """Whether a folder is listed in search of modules, not by the step."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
-        frame = frame.f_back
+    frame = frame_that_asks()
     caller = "" if frame is None else frame.f_code.co_filename
     if f"{os.sep}importlib_metadata{os.sep}" in caller or f"{os.sep}pkg_resources{os.sep}" in caller:
         return True
     # Of Python's frozen modules these alone: `os` is another one.
     is_import = caller.startswith(("<frozen importlib", "<frozen zipimport", "<frozen site"))
     return is_import or any(
-        f"{os.sep}{part}" in caller and caller.startswith(_STANDARD_LIBRARY) for part in LISTED_BY_PYTHON
+        f"{os.sep}{part}" in caller and caller.startswith(STANDARD_LIBRARY) for part in LISTED_BY_PYTHON
     )
-
-
-_OURS = os.path.join(os.path.dirname(__file__), "")
-_STANDARD_LIBRARY = (sysconfig.get_path("stdlib"), os.path.realpath(sysconfig.get_path("stdlib")))
 
 
 def _flush_open_files() -> None:

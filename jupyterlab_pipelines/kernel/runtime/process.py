@@ -18,10 +18,10 @@ import threading
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.artifact import AMBIENT
+from jupyterlab_pipelines.kernel.runtime.commands import children, command_line
 from jupyterlab_pipelines.materializers import digest_of
 
 HOOKS = ("stdin", "stdout", "stderr", "displayhook", "excepthook", "unraisablehook")
@@ -132,7 +132,7 @@ class ProcessState:
         self._is_users = modules.is_users if modules else _is_of_main
         self.state: dict[str, Any] = {
             "running threads": frozenset(_threads(self._is_users)),
-            "running processes": frozenset(_children()),
+            "running processes": frozenset(_processes_at_work()),
             "signal handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
             "hooks of the interpreter": {name: getattr(sys, name, None) for name in HOOKS},
             "built-in names": {k: v for k, v in vars(builtins).items() if k not in SET_BY_IPYTHON},
@@ -182,20 +182,13 @@ OF_POOLS = (b"loky", b"multiprocessing.resource_tracker", b"multiprocessing.fork
 """In the command lines of workers that a library starts again wherever it needs some (joblib, scikit-learn)."""
 
 
-def _children() -> Iterator[int]:
+def _processes_at_work() -> Iterator[int]:
     """Processes that the notebook has started and that are still doing something."""
-    for listed in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):
-            yield from (number for number in map(int, listed.read_text().split()) if _is_at_work(number))
-
-
-def _is_at_work(process: int) -> bool:
-    try:
-        command = Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
-        return False
-    # One that has ended, and that nobody has asked how, has no command any more.
-    return bool(command) and not any(pool in command for pool in OF_POOLS)
+    for process in children():
+        command = command_line(process)
+        # One that has ended, and that nobody has asked how, has no command any more.
+        if command and not any(pool in command for pool in OF_POOLS):
+            yield process
 
 
 def _figures() -> tuple[int, ...]:
