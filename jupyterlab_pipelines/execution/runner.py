@@ -523,9 +523,11 @@ class Runner:
             ended = _Ended(name, resolved, None, None, error)
         finally:
             self.store.database.close_thread()
-        if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
-            running.shared.kernel.close()
-        self._ended.put(ended)
+        try:
+            if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
+                running.shared.kernel.close()
+        finally:
+            self._ended.put(ended)
 
     def _cut_files(self, step: str) -> None:
         """What a step has appended to files in this run is cut off before it is executed again."""

@@ -246,15 +246,24 @@ def _serve(orders: BinaryIO, answers: BinaryIO, prepared: Prepared | None) -> No
             *lines, pending = pending.split(b"\n")
             for line in lines:
                 order = json.loads(line)
+                # Before the fork: whoever is told of the kernel may give the file another name.
+                log = _open_log(order["log"])
                 pid = os.fork()
                 if pid == 0:
                     selector.close()
                     signal.set_wakeup_fd(-1)
                     for handle in (orders.fileno(), answers.fileno(), woken, waker):
                         os.close(handle)
-                    _become_kernel(order, prepared)
+                    _become_kernel(order, log, prepared)
+                os.close(log)
                 living[pid] = order["sockets"]
                 _say(answers, {"forked": order["fork"], "pid": pid})
+
+
+def _open_log(path: str) -> int:
+    with contextlib.suppress(OSError):  # its folder is gone: nobody will read it
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 def _reap(answers: BinaryIO) -> list[int]:
@@ -279,7 +288,7 @@ def _kill(kernels: dict[int, str]) -> None:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _become_kernel(order: dict[str, Any], prepared: Prepared | None) -> None:
+def _become_kernel(order: dict[str, Any], log: int, prepared: Prepared | None) -> None:
     """In the child: be what ``python -m ipykernel_launcher`` would have been."""
     status = 1
     try:
@@ -288,7 +297,6 @@ def _become_kernel(order: dict[str, Any], prepared: Prepared | None) -> None:
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         _die_with(parent)
-        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
