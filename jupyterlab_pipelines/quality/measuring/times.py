@@ -1,0 +1,64 @@
+"""Times: gaps between moments, hours of the day, days of the week."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jupyterlab_pipelines.quality.measuring.numbers import Array
+from jupyterlab_pipelines.quality.statistics import Times
+
+UNITS = {
+    "D": 1 / 86_400,
+    "h": 1 / 3_600,
+    "m": 1 / 60,
+    "s": 1.0,
+    "ms": 1e3,
+    "us": 1e6,
+    "ns": 1e9,
+}
+"""Ticks in a second, by numpy's name of the unit."""
+
+_RESOLUTIONS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+def measure_times(ordered: Array, scale: float, zone: str | None) -> Times | None:
+    """What `ordered` ticks tell about time; `scale` ticks are a second."""
+    if len(ordered) == 0:
+        return None
+    steps = np.diff(ordered)
+    steps = steps[steps > 0]
+    widest = 0
+    start = int(ordered[0])
+    if len(steps):
+        widest = int(steps.max())
+        start = int(ordered[int(np.argmax(np.diff(ordered)))])
+    if scale >= 1:
+        ticks = round(scale)
+        hours = np.bincount(ordered // (3_600 * ticks) % 24, minlength=24)
+        days = ordered // (86_400 * ticks)
+    else:
+        seconds = ordered * round(1 / scale)
+        hours = np.bincount(seconds // 3_600 % 24, minlength=24)
+        days = seconds // 86_400
+    # 1970 began on a Thursday; Monday is the first day.
+    weekdays = np.bincount((days + 3) % 7, minlength=7)
+    return Times(
+        span=(int(ordered[-1]) - int(ordered[0])) / scale,
+        median_gap=float(np.median(steps)) / scale if len(steps) else 0.0,
+        max_gap=widest / scale,
+        max_gap_start=start / scale,
+        resolution=_resolution(ordered, scale),
+        hours=tuple(hours.tolist()),
+        weekdays=tuple(weekdays.tolist()),
+        zone=zone,
+    )
+
+
+def _resolution(ordered: Array, scale: float) -> str:
+    sample = ordered[:: max(1, len(ordered) // 5_000)]
+    if scale < 1:
+        sample, scale = sample * round(1 / scale), 1.0
+    for name, seconds in _RESOLUTIONS:
+        if not (sample % (seconds * round(scale))).any():
+            return name
+    return "subsecond"
