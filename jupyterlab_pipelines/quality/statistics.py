@@ -183,7 +183,7 @@ class Statistics:
     `rows` is what the table has, `measured_rows` what was looked at: fewer only above the budget,
     and then `approximate`. `duplicates` counts rows that repeat an earlier one (None: not known).
     `correlations` are rank correlations (Spearman) of pairs of number columns, of at most 2,000
-    evenly spread rows; pairs below 0.3 are left out. `correlated` are the columns that were compared.
+    evenly spread rows; pairs below 0.2 are left out. `correlated` are the columns that were compared.
     """
 
     rows: int

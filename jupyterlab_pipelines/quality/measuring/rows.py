@@ -16,7 +16,7 @@ SAMPLE = 2_000
 """Rows that are looked at for correlations."""
 MOST_COLUMNS = 40
 """Of more number columns the first so many are compared."""
-WEAKEST = 0.3
+WEAKEST = 0.2
 """Correlations below are left out."""
 
 
