@@ -261,7 +261,7 @@ def unit_changed_in_part(pair: Pair) -> Anomaly | None:
             continue
         if ratios[-1] - ratios[0] > 0.8:
             continue
-        moved = (1 - cumulated(after.grid, before.max)) if share == "large" else cumulated(after.grid, before.min)
+        moved = (1 - cumulated(after.grid, before.max)) if share == "large" else _share_below(after, before.min)
         return pair.anomaly(
             "unit_changed",
             f"About {percent(max(moved, len(part) / after.count))} of the values are {number(10.0 ** round(middle))} "
@@ -288,7 +288,7 @@ def _above(before: Numbers, after: Numbers) -> list[tuple[float, float]]:
 
 
 def _below(before: Numbers, after: Numbers) -> list[tuple[float, float]]:
-    share = cumulated(after.grid, before.min) if before.min > 0 else 0.0
+    share = _share_below(after, before.min) if before.min > 0 else 0.0
     if share * 100 < 3 or share > 0.7:
         return []
     points = [0.1 + 0.1 * step for step in range(9)]
@@ -315,7 +315,7 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         return None
     before, after = numbers
     width = before.max - before.min
-    for value, count in pair.after.top[:5]:
+    for value, count in pair.after.top:
         if isinstance(value, str | bool) or value is None or count < 2:
             continue
         outside = value < before.min - 0.05 * width or value > before.max + 0.05 * width
