@@ -14,10 +14,14 @@ AddCommand = Callable[[Callable[[argparse.Namespace], int], str], argparse.Argum
 def register(add: AddCommand) -> None:
     """Add the commands of this module."""
     comparer = add(quality, "compare two table files: statistics, anomalies, drift")
-    comparer.add_argument("reference", type=Path, metavar="REFERENCE", help="a table that is known to be good")
+    comparer.add_argument(
+        "reference", type=Path, metavar="REFERENCE", help="a table that is known to be good"
+    )
     comparer.add_argument("current", type=Path, metavar="CURRENT", help="the table to look at")
     comparer.add_argument("--schema", type=Path, metavar="FILE", help="what is expected, as a schema file")
-    comparer.add_argument("--environment", metavar="NAME", help="e.g. serving, where the schema has environments")
+    comparer.add_argument(
+        "--environment", metavar="NAME", help="e.g. serving, where the schema has environments"
+    )
 
 
 def quality(arguments: argparse.Namespace) -> int:
@@ -66,4 +70,6 @@ def _verdict(anomalies: list[dict[str, Any]], quiet: int) -> str:
     if not anomalies:
         return f"No anomaly in {quiet} columns" if quiet != 1 else "No anomaly in one column"
     number = f"{len(anomalies)} anomalies" if len(anomalies) > 1 else "1 anomaly"
-    return f"{number}; {quiet} columns without change" if quiet != 1 else f"{number}; one column without change"
+    return (
+        f"{number}; {quiet} columns without change" if quiet != 1 else f"{number}; one column without change"
+    )

@@ -1,7 +1,7 @@
 """Anomalies: what differs from the reference or the schema by more than chance explains.
 
 `find` is quiet by design. A difference is told only when chance cannot explain it (the limit of
-p = 0.004 is shared among the columns: Bonferroni) *and* it is large enough to matter; one fault is told once, by
+p = 0.003 is shared among the columns: Bonferroni) *and* it is large enough to matter; one fault is told once, by
 the most specific kind. What a person has pinned in a schema is strict instead.
 
 Statistics are all that is looked at, so comparing two tables takes milliseconds.
@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from jupyterlab_pipelines.quality.drift import align
 from jupyterlab_pipelines.quality.kinds import BY_NAME, SEVERITIES
 from jupyterlab_pipelines.quality.rules import COLUMN_RULES
 from jupyterlab_pipelines.quality.rules import table as table_rules
+from jupyterlab_pipelines.quality.rules.keys import is_named_key
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
 from jupyterlab_pipelines.quality.rules.pinned import accepts, broken
 from jupyterlab_pipelines.quality.schema import Schema
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
 
-CHANCE = 0.004
+CHANCE = 0.003
 """How often a table without any fault may raise an alarm of one kind."""
 
 __all__ = ["CHANCE", "Anomaly", "find"]
@@ -80,22 +82,43 @@ def _differences(
     of_columns = {
         column.name: anomaly
         for column in common
-        if (anomaly := _difference(Pair(column.name, before.by_name[column.name], column, limit)))
+        if (anomaly := _difference(before.by_name[column.name], column, limit))
     }
     of_columns |= _exchanged(before, after, of_columns, limit)
+    if counted:
+        # A few rows that are left are seldom a fair sample: what they lack is told by their number.
+        of_columns = {name: anomaly for name, anomaly in of_columns.items() if _is_structural(anomaly)}
+        return found + list(of_columns.values())
+    of_columns = _one_key(after, of_columns)
     found += of_columns.values()
-    if not any(anomaly.kind == "duplicate_keys" for anomaly in of_columns.values()):
+    if not of_columns and len(common) == len(before.columns):
+        # Rows are soon alike when a column is gone or has lost what told them apart.
         duplicates = table_rules.duplicate_rows(before, after, limit)
         found += [duplicates] if duplicates else []
     found += table_rules.broken_correlations(before, after, of_columns, limit)
     return found
 
 
-def _difference(pair: Pair) -> Anomaly | None:
+def _difference(before: Column, after: Column, limit: float) -> Anomaly | None:
+    pair = Pair(after.name, before, align(before, after), limit)
     for rule in COLUMN_RULES:
         if anomaly := rule(pair):
             return anomaly
     return None
+
+
+def _is_structural(anomaly: Anomaly) -> bool:
+    """Whether it is about the form of a column, not about which values it has."""
+    return BY_NAME[anomaly.kind].aspect == "type" or anomaly.kind in ("all_null", "swapped_columns")
+
+
+def _one_key(after: Statistics, found: dict[str, Anomaly]) -> dict[str, Anomaly]:
+    """Where whole rows occur again, all keys do: the one that is called a key, or the first, speaks for them."""
+    keys = [name for name, anomaly in found.items() if anomaly.kind == "duplicate_keys"]
+    if len(keys) < 2 or not after.duplicates:
+        return found
+    best = next((name for name in keys if is_named_key(name)), keys[0])
+    return {name: anomaly for name, anomaly in found.items() if name == best or name not in keys}
 
 
 def _exchanged(
@@ -156,6 +179,10 @@ def _comings_and_goings(
 
 def _new_column(column: Column) -> Anomaly:
     return Anomaly(
-        column.name, "new_column", f"A new column ({column.type}) that nobody expects.", None, column.type, effect=1.0
+        column.name,
+        "new_column",
+        f"A new column ({column.type}) that nobody expects.",
+        None,
+        column.type,
+        effect=1.0,
     )
-

@@ -67,9 +67,7 @@ def binomial_tail(hits: int, drawn: int, share: float) -> float:
         return 1.0
     if hits <= drawn * share:
         return 1.0 if hits < drawn * share - 1 else 0.5
-    term = math.exp(
-        _log_choose(drawn, hits) + hits * math.log(share) + (drawn - hits) * math.log1p(-share)
-    )
+    term = math.exp(_log_choose(drawn, hits) + hits * math.log(share) + (drawn - hits) * math.log1p(-share))
     probability, count = term, hits
     while count < drawn and term > 1e-12 * probability:
         term *= (drawn - count) / (count + 1) * share / (1 - share)

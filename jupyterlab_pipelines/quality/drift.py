@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jupyterlab_pipelines.quality.chance import chi_square_tail, kolmogorov_tail
@@ -67,7 +67,7 @@ def compare(reference: Column, current: Column) -> Drift | None:
     if min(reference.count, current.count) < FEWEST:
         return None
     if are_both_categories(reference, current):
-        return compare_counts(reference, current)
+        return compare_counts(reference, align(reference, current))
     if reference.numbers and current.numbers:
         return compare_numbers(reference.numbers, current.numbers)
     if reference.text and current.text:
@@ -83,6 +83,25 @@ def are_both_categories(reference: Column, current: Column) -> bool:
         # Some of the rare values may be untold: they are pooled.
         return _told(reference) > 0.8 and _told(current) > 0.5
     return reference.is_complete and current.is_complete
+
+
+def align(reference: Column, current: Column) -> Column:
+    """`current` with the values that differ from one of the reference's in the last digits alone made equal."""
+    if "float" not in (reference.type, current.type) or not reference.top:
+        return current
+    known = {_nine_digits(value): value for value in reference.counts}
+    if all(value in reference.counts or _nine_digits(value) not in known for value in current.counts):
+        return current
+    counts: dict[Value, int] = {}
+    for value, count in current.top:
+        value = known.get(_nine_digits(value), value)
+        counts[value] = counts.get(value, 0) + count
+    distinct = current.distinct - (len(current.top) - len(counts)) if current.distinct is not None else None
+    return replace(current, top=tuple(counts.items()), distinct=distinct)
+
+
+def _nine_digits(value: Value) -> Value:
+    return float(f"{value:.9g}") if isinstance(value, int | float) else value
 
 
 def _told(column: Column) -> float:
@@ -121,7 +140,9 @@ def told_counts(reference: Column, current: Column) -> tuple[list[int], list[int
         values = list({**reference.counts, **current.counts})
     else:
         values = [value for value in reference.counts if value in current.counts]
-        values += [value for value in current.counts if value not in reference.counts and reference.is_complete]
+        values += [
+            value for value in current.counts if value not in reference.counts and reference.is_complete
+        ]
         values += [value for value in reference.counts if value not in current.counts and current.is_complete]
     before = [reference.counts.get(value, 0) for value in values]
     after = [current.counts.get(value, 0) for value in values]
@@ -169,6 +190,9 @@ def total_variation(before: Sequence[int], after: Sequence[int]) -> float:
 def compare_numbers(reference: Numbers, current: Numbers) -> Drift:
     """Two columns of numbers."""
     distance = kolmogorov_smirnov(reference.grid, current.grid)
+    if distance > LARGE_DISTANCE / 2:
+        # A value that many have may differ in its last digit, which would tear both apart there.
+        distance = kolmogorov_smirnov(_rounded(reference.grid), _rounded(current.grid))
     p_value = kolmogorov_tail(distance, reference.count, current.count)
     move = wasserstein(reference.grid, current.grid) / (spread(reference) or spread(current) or 1.0)
     effect = max(distance / LARGE_DISTANCE, min(move, 10.0) / LARGE_MOVE if distance > 0.03 else 0.0)
@@ -183,6 +207,11 @@ def kolmogorov_smirnov(before: Sequence[float], after: Sequence[float]) -> float
         if difference > widest:
             widest = difference
     return widest
+
+
+def _rounded(grid: Sequence[float]) -> list[float]:
+    """To nine significant digits."""
+    return [float(f"{value:.9g}") for value in grid]
 
 
 def cumulated(grid: Sequence[float], point: float) -> float:
@@ -230,7 +259,9 @@ def _compared_numbers(reference: Column, current: Column) -> tuple[Numbers, Numb
     ):
         if first and second:
             return first, second
-    raise ValueError(f"{reference.name} is {reference.type}, {current.name} is {current.type}: no common scale")
+    raise ValueError(
+        f"{reference.name} is {reference.type}, {current.name} is {current.type}: no common scale"
+    )
 
 
 def _binned(grid: Sequence[float], edges: Sequence[float]) -> list[float]:

@@ -27,14 +27,21 @@ def prefer_fast_sort(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
     except (PackageNotFoundError, ValueError):
         return
     # numpy 2.4 groups the features as the compilers do.
-    names = "X86_V4 AVX512_ICL" if (major, minor) >= (2, 4) else "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"
+    names = (
+        "X86_V4 AVX512_ICL"
+        if (major, minor) >= (2, 4)
+        else "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"
+    )
     os.environ["NPY_DISABLE_CPU_FEATURES"] = names
 
 
 def _is_zen_4(cpuinfo: Path) -> bool:
     try:
         with cpuinfo.open() as lines:
-            facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in _first(lines))}
+            facts = {
+                key.strip(): value.strip()
+                for key, _, value in (line.partition(":") for line in _first(lines))
+            }
     except OSError:
         return False
     return (

@@ -418,4 +418,3 @@ def _read_numbers(document: Mapping[str, Any] | None) -> Numbers | None:
         decimals=document.get("decimals"),
         order=document.get("order"),
     )
-

@@ -52,7 +52,11 @@ def read_table(path: str | Path) -> Any:
     if suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
     suffix = suffixes[-1] if suffixes else ""
-    readers = {**dict.fromkeys(PARQUET, _read_parquet), **dict.fromkeys(ARROW, _read_arrow), **dict.fromkeys(CSV, _read_csv)}
+    readers = {
+        **dict.fromkeys(PARQUET, _read_parquet),
+        **dict.fromkeys(ARROW, _read_arrow),
+        **dict.fromkeys(CSV, _read_csv),
+    }
     if path.is_dir():
         reader = _read_parquet
     elif suffix not in readers:
@@ -73,7 +77,9 @@ def read_table(path: str | Path) -> Any:
     except (pa.ArrowException, OSError, ValueError, csv.Error, EOFError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(
-            "unreadable_table", f"{path}: cannot be read as a {reader.__name__[6:]} table: {reason}", path=str(path)
+            "unreadable_table",
+            f"{path}: cannot be read as a {reader.__name__[6:]} table: {reason}",
+            path=str(path),
         ) from error
     kept = [index for index, name in enumerate(table.column_names) if not INDEX_COLUMN.fullmatch(name)]
     return table.select(kept)
@@ -122,7 +128,9 @@ def _read_csv(path: Path) -> Any:
         read_options=arrow_csv.ReadOptions(column_names=names, skip_rows=_lines_of_header(data, header)),
         parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=list(NULL_WORDS)
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=True,
+            null_values=list(NULL_WORDS),
         ),
     )
     columns = {name: _convert(table.column(name), comma=separator != ",") for name in names}
@@ -191,16 +199,16 @@ def _is_index(column: Any) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return bool(pa.types.is_integer(column.type) and not column.null_count and len(pc.unique(column)) == len(column))
+    return bool(
+        pa.types.is_integer(column.type) and not column.null_count and len(pc.unique(column)) == len(column)
+    )
 
 
 INTEGER = r"^\s*[-+]?(0|[1-9]\d{0,17})\s*$"
 NUMBER = r"^\s*[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*$|^\s*[-+]?(?i:inf|infinity)\s*$"
 COMMA_NUMBER = r"^\s*[-+]?(0|[1-9]\d{0,2}(\.?\d{3})*|[1-9]\d*)(,\d+)?\s*$"
 BOOLEANS = {"true": True, "false": False}
-ISO_TIME = (
-    r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?\s*(Z|[-+]\d{2}(:?\d{2})?)?$"
-)
+ISO_TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?\s*(Z|[-+]\d{2}(:?\d{2})?)?$"
 DATE = re.compile(r"^(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})(?:[ T](\d{1,2}:\d{2}(?::\d{2})?))?$")
 
 
@@ -219,7 +227,9 @@ def _convert(column: Any, *, comma: bool) -> Any:
 
     def all_match(pattern: str) -> bool:
         # The first few tell nearly always that a column is none.
-        return all(pc.all(pc.match_substring_regex(part, pattern)).as_py() for part in (trimmed[:50], trimmed))
+        return all(
+            pc.all(pc.match_substring_regex(part, pattern)).as_py() for part in (trimmed[:50], trimmed)
+        )
 
     if all_match(INTEGER):
         converted = trimmed.cast(pa.int64())

@@ -68,14 +68,24 @@ def _mix(hashes: Array, codes: Array) -> Array:
 
 def _codes(values: Any, rows: Array, *, whole: bool) -> Array | None:
     """Of the chosen rows, 64 bits that are equal where the values are."""
-    part = values if whole else values.take(pa.array(rows)) if not isinstance(values, np.ndarray) else values[rows]
+    part = (
+        values
+        if whole
+        else values.take(pa.array(rows))
+        if not isinstance(values, np.ndarray)
+        else values[rows]
+    )
     if isinstance(part, np.ndarray):
         return _codes_of_numpy(part)
     kind = part.type
     if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType) or pa.types.is_null(kind):
         return _codes_of_objects(part.to_pylist())
     if pa.types.is_primitive(kind) and not part.null_count and not pa.types.is_boolean(kind):
-        return _codes_of_numpy(np.asarray(part.to_numpy() if isinstance(part, pa.ChunkedArray) else part.to_numpy(zero_copy_only=False)))
+        return _codes_of_numpy(
+            np.asarray(
+                part.to_numpy() if isinstance(part, pa.ChunkedArray) else part.to_numpy(zero_copy_only=False)
+            )
+        )
     if pa.types.is_dictionary(kind):
         part = part.unify_dictionaries() if isinstance(part, pa.ChunkedArray) else part
     else:
@@ -159,10 +169,16 @@ def _ranks(values: Any, places: Array) -> Array:
         part = np.abs(part) if part.dtype.kind == "c" else part.astype(np.float64)
     else:
         taken = values.take(pa.array(places))
-        part = np.asarray(pc.cast(taken, pa.float64(), safe=False).to_numpy(**({} if isinstance(taken, pa.ChunkedArray) else {"zero_copy_only": False})))
+        part = np.asarray(
+            pc.cast(taken, pa.float64(), safe=False).to_numpy(
+                **({} if isinstance(taken, pa.ChunkedArray) else {"zero_copy_only": False})
+            )
+        )
     known = ~np.isnan(part)
     ordered = np.sort(part[known])
     ranks = np.zeros(len(part))
-    middle = (np.searchsorted(ordered, part[known], "left") + np.searchsorted(ordered, part[known], "right")) / 2
+    middle = (
+        np.searchsorted(ordered, part[known], "left") + np.searchsorted(ordered, part[known], "right")
+    ) / 2
     ranks[known] = middle - middle.mean() if len(middle) else middle
     return ranks

@@ -80,12 +80,17 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     kind = type(table)
     library, name = kind.__module__.partition(".")[0], kind.__name__
     if isinstance(table, pa.Table | pa.RecordBatch):
-        return [(name, str(table.schema.field(i).type), table.column(i)) for i, name in enumerate(table.column_names)]
+        return [
+            (name, str(table.schema.field(i).type), table.column(i))
+            for i, name in enumerate(table.column_names)
+        ]
     if isinstance(table, pa.Array | pa.ChunkedArray):
         return [("values", str(table.type), table)]
     if library == "pandas" and name == "DataFrame":
         labels = ["/".join(map(str, label)) if isinstance(label, tuple) else label for label in table.columns]
-        return [(label, str(table.dtypes.iloc[i]), _of_pandas(table.iloc[:, i])) for i, label in enumerate(labels)]
+        return [
+            (label, str(table.dtypes.iloc[i]), _of_pandas(table.iloc[:, i])) for i, label in enumerate(labels)
+        ]
     if library == "pandas":
         label = getattr(table, "name", None)
         return [("values" if label is None else label, str(table.dtype), _of_pandas(table))]
@@ -100,8 +105,12 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     if hasattr(table, "__arrow_c_stream__"):
         return _columns(pa.table(table))
     if isinstance(table, Mapping):
-        return [(name, str(np.asarray(values).dtype), _of_pandas_like(values)) for name, values in table.items()]
-    raise UsageError("not_a_table", f"{kind.__module__}.{kind.__qualname__} is no table that can be measured.")
+        return [
+            (name, str(np.asarray(values).dtype), _of_pandas_like(values)) for name, values in table.items()
+        ]
+    raise UsageError(
+        "not_a_table", f"{kind.__module__}.{kind.__qualname__} is no table that can be measured."
+    )
 
 
 def _of_numpy(array: Array) -> list[tuple[Any, str, Values]]:
@@ -111,7 +120,10 @@ def _of_numpy(array: Array) -> list[tuple[Any, str, Values]]:
             for name in array.dtype.names
         ]
     if array.ndim == 2:
-        return [(str(i), str(array.dtype), _plain(np.ascontiguousarray(array[:, i]))) for i in range(array.shape[1])]
+        return [
+            (str(i), str(array.dtype), _plain(np.ascontiguousarray(array[:, i])))
+            for i in range(array.shape[1])
+        ]
     return [("values", str(array.dtype), _plain(array.reshape(-1)))]
 
 
@@ -256,7 +268,9 @@ def _measure_arrow(name: str, dtype: str, values: Any) -> Column:
     objects = np.empty(rows, dtype=object)
     objects[:] = values.to_pylist()
     if pa.types.is_map(kind):
-        return _measure_nested(name, dtype, rows, np.array([len(item) for item in objects if item is not None], dtype=np.int64))
+        return _measure_nested(
+            name, dtype, rows, np.array([len(item) for item in objects if item is not None], dtype=np.int64)
+        )
     return _measure_objects(name, dtype, objects)
 
 
@@ -390,9 +404,7 @@ def _measure_binary(name: str, dtype: str, values: Any) -> Column:
 
 
 def _measure_nested(name: str, dtype: str, rows: int, lengths: Array) -> Column:
-    return Column(
-        name, "nested", dtype, rows, rows - len(lengths), lengths=measure_numbers(np.sort(lengths))
-    )
+    return Column(name, "nested", dtype, rows, rows - len(lengths), lengths=measure_numbers(np.sort(lengths)))
 
 
 def _measure_objects(name: str, dtype: str, values: Array) -> Column:
@@ -434,7 +446,13 @@ def _measure_objects(name: str, dtype: str, values: Array) -> Column:
 
 def _measure_huge(name: str, dtype: str, rows: int, present: Sequence[Any], types: dict[str, int]) -> Column:
     limit = float(np.finfo(np.float64).max)
-    floats = np.array([max(-limit, min(limit, value)) if isinstance(value, int) and abs(value) > limit else value for value in present], dtype=np.float64)
+    floats = np.array(
+        [
+            max(-limit, min(limit, value)) if isinstance(value, int) and abs(value) > limit else value
+            for value in present
+        ],
+        dtype=np.float64,
+    )
     column = _measure_number(name, dtype, floats, rows)
     counts = Counter(present)
     return _with(

@@ -118,7 +118,10 @@ def _told(unseen: dict[object, int], named: dict[object, tuple[str, object]]) ->
 def variant_of(value: str, known: Collection[object]) -> tuple[str, object]:
     """What kind of fault made `value`, and the known value that it was made of (None: none is near)."""
     words = {str(word): word for word in known}
-    if squeezed(value) in (forms := {squeezed(word): word for word in words}) and value != forms[squeezed(value)]:
+    if (
+        squeezed(value) in (forms := {squeezed(word): word for word in words})
+        and value != forms[squeezed(value)]
+    ):
         return "whitespace", words[forms[squeezed(value)]]
     if value.casefold() in (forms := {word.casefold(): word for word in words}):
         return "case_changed", words[forms[value.casefold()]]
@@ -246,7 +249,9 @@ def missing_category(pair: Pair) -> Anomaly | None:
     if share < 0.01 or p_value >= pair.limit:
         return None
     total = sum(gone.values()) / before.count
-    names = ", ".join(f"{shown(value)} ({percent(count / before.count)})" for value, count in list(gone.items())[:3])
+    names = ", ".join(
+        f"{shown(value)} ({percent(count / before.count)})" for value, count in list(gone.items())[:3]
+    )
     return pair.anomaly(
         "missing_category",
         f"Values that occurred in the reference are gone: {names}.",
@@ -269,8 +274,8 @@ def drift(pair: Pair) -> Anomaly | None:
     if found.measure == "total_variation":
         changes = sorted(
             {*before.counts, *after.counts},
-            key=lambda value: -abs(
-                after.counts.get(value, 0) / after.count - before.counts.get(value, 0) / before.count
+            key=lambda value: (
+                -abs(after.counts.get(value, 0) / after.count - before.counts.get(value, 0) / before.count)
             ),
         )[:2]
         told = "; ".join(
@@ -320,5 +325,3 @@ def _goes_on(pair: Pair) -> bool:
         and (after.distinct or 0) > 0.9 * after.count
         and before.count > 0.5 * (before.numbers.max - before.numbers.min + 1)
     )
-
-

@@ -9,10 +9,31 @@ from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, shown
 
 SURE = 10.0
 """So many pairs of equal values expected by chance, and none seen: the column is a key by design."""
-KEY_NAME = re.compile(r"(^|[_\W])(id|ids|key|pk|uuid|guid|code|number|no|nr|index|email|isbn|sku)$|[a-z](Id|ID|Key)$", re.I)
+RESOLUTIONS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+KEY_NAME = re.compile(r"(^|[_\W])(id|key|pk|uuid|guid|isbn|sku)$|[a-z](Id|ID|Key)$", re.I)
 
 
 def duplicate_keys(pair: Pair) -> Anomaly | None:
+    """Several values that were unique are not any more."""
+    return _duplicates(pair, several=True)
+
+
+def repeated_key(pair: Pair) -> Anomaly | None:
+    """One value that was unique occurs again and again."""
+    return _duplicates(pair, several=False)
+
+
+def is_named_key(name: str) -> bool:
+    """Whether the column is called a key."""
+    return bool(KEY_NAME.search(name))
+
+
+def _is_one_value(pair: Pair, repeated: int) -> bool:
+    most = pair.after.top[0][1] if pair.after.top else 0
+    return most > 5 and most - 1 >= 0.5 * repeated
+
+
+def _duplicates(pair: Pair, *, several: bool) -> Anomaly | None:
     """Values that were unique are not any more.
 
     A column of the reference may be unique by accident. It is a key if its values are so dense that
@@ -25,15 +46,14 @@ def duplicate_keys(pair: Pair) -> Anomaly | None:
     if before.type in ("float", "bool", "null", "nested", "object", "binary", "duration"):
         return None
     repeated = after.count - after.distinct
-    if not repeated:
+    if not repeated or (several and _is_one_value(pair, repeated)):
         return None
-    met_by_density = _expected_pairs(pair)
-    # How often values meet now, carried over to the size of the reference.
-    met_by_rate = repeated * (before.count / after.count) ** 2
-    expected = max(met_by_density, met_by_rate)
-    if KEY_NAME.search(pair.name):
-        expected = max(expected, SURE)
-    p_value = math.exp(-expected)
+    p_value = math.exp(-_expected_pairs(pair))
+    # If values met as often in the reference as now, so many pairs would hardly all be here.
+    here, there = after.count**2, before.count**2
+    p_value = min(p_value, (here / (here + there)) ** repeated)
+    if is_named_key(pair.name):
+        p_value = min(p_value, math.exp(-SURE))
     if p_value >= max(pair.limit, 1e-4):
         return None
     worst = next((value for value, count in after.top if count > 1), None)
@@ -52,11 +72,15 @@ def duplicate_keys(pair: Pair) -> Anomaly | None:
 def _expected_pairs(pair: Pair) -> float:
     """How many pairs of equal values the reference would have if its values were drawn from its range.
 
-    Whole numbers alone; drawn evenly they meet least often.
+    Whole numbers and times alone; drawn evenly they meet least often.
     """
     numbers = pair.before.numbers
-    if pair.before.type != "int" or not numbers:
+    if not numbers:
         return 0.0
-    return pair.before.count**2 / 2 / max(1.0, numbers.max - numbers.min + 1)
-
-
+    if pair.before.times:
+        step = RESOLUTIONS.get(pair.before.times.resolution)
+    else:
+        step = 1 if pair.before.type == "int" else None
+    if step is None:
+        return 0.0
+    return pair.before.count**2 / 2 / max(1.0, (numbers.max - numbers.min) / step + 1)

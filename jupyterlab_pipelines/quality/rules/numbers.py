@@ -62,9 +62,31 @@ MONEY = re.compile(
     re.I,
 )
 KNOWN_SENTINELS = frozenset(
-    sign * value for value in (9, 99, 999, 9999, 99999, 999999, 9999999, 99999999, 999999999) for sign in (1, -1)
-) | {-1, -2, -7, -8, -77, -88, -777, -888, -9.99, -99.9, -999.9, 999.9, 99.9, -32768, 32767, -2147483648, 2147483647}
-ODD_MOMENTS = frozenset((0, -2208988800, -2208902400, -62135596800, 253402214400, 253370764800, 4102444800, 4070908800))
+    sign * value
+    for value in (9, 99, 999, 9999, 99999, 999999, 9999999, 99999999, 999999999)
+    for sign in (1, -1)
+) | {
+    -1,
+    -2,
+    -7,
+    -8,
+    -77,
+    -88,
+    -777,
+    -888,
+    -9.99,
+    -99.9,
+    -999.9,
+    999.9,
+    99.9,
+    -32768,
+    32767,
+    -2147483648,
+    2147483647,
+}
+ODD_MOMENTS = frozenset(
+    (0, -2208988800, -2208902400, -62135596800, 253402214400, 253370764800, 4102444800, 4070908800)
+)
 """1970-01-01, 1900-01-01 and -02, 0001-01-01, 9999-12-31 and -01-01, 2100-01-01, 2099-01-01."""
 CHANGES_THE_PICTURE = 1.15
 """A factor nearer to 1 is no other unit."""
@@ -109,7 +131,9 @@ def sign_flipped(pair: Pair) -> Anomaly | None:
     return _flipped_in_part(pair, before, after) or _flipped_in_part(pair, before, after, negative=True)
 
 
-def _flipped_in_part(pair: Pair, before: Numbers, after: Numbers, *, negative: bool = False) -> Anomaly | None:
+def _flipped_in_part(
+    pair: Pair, before: Numbers, after: Numbers, *, negative: bool = False
+) -> Anomaly | None:
     """Values below zero where all were above; `negative`: the other way round."""
     positives = after.count - after.negatives - after.zeros
     wrong = positives if negative else after.negatives
@@ -118,7 +142,12 @@ def _flipped_in_part(pair: Pair, before: Numbers, after: Numbers, *, negative: b
         return None
     outermost = after.highest if negative else after.lowest
     shown = [abs(value) for value in outermost if (value > 0) == negative and value]
-    if not shown or len(set(shown)) < max(2, len(shown) // 3) or _is_sentinel(-shown[0]) and len(set(shown)) == 1:
+    if (
+        not shown
+        or len(set(shown)) < max(2, len(shown) // 3)
+        or _is_sentinel(-shown[0])
+        and len(set(shown)) == 1
+    ):
         # One value again and again stands for something else.
         return None
     typical = [abs(value) for value in before.grid[5:96] if value]
@@ -190,7 +219,7 @@ def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -
         return False
     if not _fits(before, after, lambda value: value * factor, pair):
         return False
-    return size >= 4 or _conversion(factor) is not None or bool(MONEY.search(pair.name))
+    return size >= 2.5 or _conversion(factor) is not None or bool(MONEY.search(pair.name))
 
 
 def _factor(before: Numbers, after: Numbers) -> float | None:
@@ -203,7 +232,9 @@ def _factor(before: Numbers, after: Numbers) -> float | None:
     if len(ratios) < 20:
         return None
     factor = ratios[len(ratios) // 2]
-    large = sorted((abs(a), b / a) for a, b in zip(before.grid[3:98], after.grid[3:98], strict=True) if a and b)
+    large = sorted(
+        (abs(a), b / a) for a, b in zip(before.grid[3:98], after.grid[3:98], strict=True) if a and b
+    )
     # The larger half tells more: small values are rounded.
     upper = sorted(ratio for _, ratio in large[len(large) // 2 :])
     if upper and upper[len(upper) // 2] > 0:
@@ -227,7 +258,7 @@ def _conversion(factor: float) -> str | None:
     if abs(power) > 0.9 and abs(power - round(power)) < 0.02:
         return "a power of ten"
     for known, name in CONVERSIONS.items():
-        if abs(math.log(factor / known)) < 0.02 or abs(math.log(factor * known)) < 0.02:
+        if abs(math.log(factor / known)) < 0.03 or abs(math.log(factor * known)) < 0.03:
             return name
     return None
 
@@ -261,14 +292,19 @@ def unit_changed_in_part(pair: Pair) -> Anomaly | None:
             continue
         if ratios[-1] - ratios[0] > 0.8:
             continue
-        moved = (1 - cumulated(after.grid, before.max)) if share == "large" else _share_below(after, before.min)
+        moved = (
+            (1 - cumulated(after.grid, before.max)) if share == "large" else _share_below(after, before.min)
+        )
+        p_value = exclusive_tail(round(moved * after.count), after.count, before.count)
+        if p_value >= pair.limit:
+            continue
         return pair.anomaly(
             "unit_changed",
             f"About {percent(max(moved, len(part) / after.count))} of the values are {number(10.0 ** round(middle))} "
             f"times what the reference had, e.g. {number(part[0][0])}; its largest was {number(before.max)}.",
             reference=before.median,
             current=part[0][0],
-            p_value=exclusive_tail(max(3, round(moved * after.count)), after.count, before.count),
+            p_value=p_value,
             effect=moved,
         )
     return None
@@ -295,7 +331,8 @@ def _below(before: Numbers, after: Numbers) -> list[tuple[float, float]]:
     return [
         (value, expected)
         for point in points
-        if (expected := _quantile(before.grid, point)) > 0 and (value := _quantile(after.grid, share * point)) > 0
+        if (expected := _quantile(before.grid, point)) > 0
+        and (value := _quantile(after.grid, share * point)) > 0
     ]
 
 
@@ -327,14 +364,16 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         if not then and not outside and not zero:
             then = _most_untold(pair)
         p_value = _spike(pair, value, count, then)
-        if outside and known:
+        if outside and known and _is_far(before, value):
             # Far beyond all others, equal, and of that form: nobody needs a dozen of them.
-            p_value = min(p_value, exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * 20)
+            p_value = min(
+                p_value, exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * 20
+            )
         if outside:
             p_value = min(p_value, _beyond(before, after, value, count))
         if p_value >= pair.limit or count / pair.after.count - then / pair.before.count < 0.002:
             continue
-        if not (known or zero) and count < 0.01 * pair.after.count and count < 5:
+        if not (known or zero) and not _stands_alone(pair, before, value, count):
             continue
         told = moment(value) if pair.before.type == "time" else number(value)
         return pair.anomaly(
@@ -347,6 +386,22 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
             effect=count / pair.after.count,
         )
     return None
+
+
+def _is_far(before: Numbers, value: float) -> bool:
+    """Whether `value` lies a width of the reference outside, or below zero where nothing did."""
+    width = before.max - before.min
+    return value < before.min - width or value > before.max + width or (value < 0 <= before.min)
+
+
+def _stands_alone(pair: Pair, before: Numbers, value: float, count: int) -> bool:
+    """Whether nearly all that lies beyond the reference on this side is `value`."""
+    after = pair.after.numbers
+    assert after
+    if count < 5:
+        return False
+    beyond = 1 - cumulated(after.grid, before.max) if value > before.max else _share_below(after, before.min)
+    return count >= 0.7 * beyond * pair.after.count and count >= 0.01 * pair.after.count
 
 
 def value_spike(pair: Pair) -> Anomaly | None:
@@ -416,12 +471,16 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     if not findings:
         return None
     p_value, count, value, side = min(findings)
+    border = before.max if side > 0 else before.min
+    width = before.max - before.min
+    if pair.before.is_complete and abs(value - border) < 10 * width:
+        # Of few values a rare one more says nothing about a tail.
+        beyond = sum(number for told, number in pair.after.top if _lies_beyond(told, border, side))
+        p_value = max(p_value, exclusive_tail(max(count, beyond), pair.after.count, pair.before.count))
     if p_value >= pair.limit:
         return None
-    border = before.max if side > 0 else before.min
-    beyond = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
-    share = max(beyond, count / after.count)
-    width = before.max - before.min
+    portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
+    share = max(portion, count / after.count)
     far = abs(value - border) > 2 * width and share < 0.05
     kind = "outliers" if far else "out_of_range"
     told = moment if pair.before.type == "time" else number
@@ -437,11 +496,17 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     )
 
 
+def _lies_beyond(value: object, border: float, side: int) -> bool:
+    return isinstance(value, int | float) and side * (value - border) > 0
+
+
 def _share_below(numbers: Numbers, point: float) -> float:
     return sum(value < point for value in numbers.grid) / len(numbers.grid)
 
 
-def _farthest(before: Numbers, after: Numbers, values: Sequence[float], side: int) -> tuple[float, int, float] | None:
+def _farthest(
+    before: Numbers, after: Numbers, values: Sequence[float], side: int
+) -> tuple[float, int, float] | None:
     """The least likely of "so many values so far out": p-value, how many, the outermost."""
     border = before.max if side > 0 else before.min
     beyond = [value for value in values if side * (value - border) > 0]
@@ -468,11 +533,15 @@ def _beyond(before: Numbers, after: Numbers, value: float, count: int) -> float:
     if border > 0:
         exponents.append(tail_exponent(tail[:-1], border) * (1 + 1 / math.sqrt(len(tail))))
     if tenth[0] > 0:
-        exponents.append(tail_exponent(tenth[1:], tenth[0]) * (1 + 1 / math.sqrt(max(1.0, before.count / 10))))
+        exponents.append(
+            tail_exponent(tenth[1:], tenth[0]) * (1 + 1 / math.sqrt(max(1.0, before.count / 10)))
+        )
     distance = side * (value - before.median)
     if border <= 0:
         # The tail has no width: all of it stands at the median. The nearest quantile that does not.
-        border = next((one for one in (side * (q - before.median) for q in before.grid[:: -side]) if one > 0), 0.0)
+        border = next(
+            (one for one in (side * (q - before.median) for q in before.grid[::-side]) if one > 0), 0.0
+        )
         if border <= 0:
             return exclusive_tail(count, after.count, before.count)
     exponent = max([*exponents, 0.08])
@@ -544,6 +613,9 @@ def truncated_range(pair: Pair) -> Anomaly | None:
     distance = kolmogorov_smirnov(kept, after.grid)
     if distance > 0.06 and kolmogorov_tail(distance, before.count, after.count) < 1e-3:
         return None
+    moved = [value + after.median - before.median for value in before.grid]
+    if kolmogorov_smirnov(moved, after.grid) < distance:
+        return None
     limit = after.min if low > high else after.max
     return pair.anomaly(
         "truncated_range",
@@ -590,7 +662,10 @@ def _coarser_times(pair: Pair) -> Anomaly | None:
     order = ("subsecond", "second", "minute", "hour", "day")
     before, after = pair.before.times, pair.after.times
     assert before and after
-    if order.index(after.resolution) <= order.index(before.resolution) or min(pair.before.count, pair.after.count) < 20:
+    if (
+        order.index(after.resolution) <= order.index(before.resolution)
+        or min(pair.before.count, pair.after.count) < 20
+    ):
         return None
     return pair.anomaly(
         "precision_lost",

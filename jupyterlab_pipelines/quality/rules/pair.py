@@ -117,7 +117,13 @@ def number(value: float) -> str:
 
 def shown(value: Any) -> str:
     """A value as it is told in a sentence."""
-    return repr(value) if isinstance(value, str) else number(value) if isinstance(value, int | float) else str(value)
+    return (
+        repr(value)
+        if isinstance(value, str)
+        else number(value)
+        if isinstance(value, int | float)
+        else str(value)
+    )
 
 
 def moment(seconds: float) -> str:

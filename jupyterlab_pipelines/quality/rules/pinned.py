@@ -17,7 +17,9 @@ ROOM = 3.0
 """A learned range is broken only by values so many widths outside."""
 
 
-def broken(statistics: Statistics, schema: Schema, *, learned: bool, environment: str | None) -> Iterator[Anomaly]:
+def broken(
+    statistics: Statistics, schema: Schema, *, learned: bool, environment: str | None
+) -> Iterator[Anomaly]:
     """What breaks the schema; the learned constraints are looked at only if `learned`."""
     rows = schema.rows
     if rows and (rows.pinned or learned):
@@ -71,7 +73,11 @@ def _first(feature: Feature, column: Column, learned: bool) -> Iterator[Anomaly]
 
 def _type(feature: Feature, column: Column) -> Iterator[Anomaly]:
     expected = feature.type
-    if not expected or column.type in (expected.name, "null") or {expected.name, column.type} == {"float", "int"}:
+    if (
+        not expected
+        or column.type in (expected.name, "null")
+        or {expected.name, column.type} == {"float", "int"}
+    ):
         # A float column may happen to hold whole numbers, and an int column with nulls is one of floats.
         whole = column.numbers is None or column.numbers.decimals is None or column.numbers.decimals <= 0
         if not expected or expected.name != "int" or column.type != "float" or whole or not expected.pinned:

@@ -27,7 +27,14 @@ def row_counts(before: Statistics, after: Statistics) -> Anomaly | None:
     if not before.rows:
         return None
     if not after.rows:
-        return Anomaly(None, "empty_table", f"The table is empty; the reference has {before.rows} rows.", before.rows, 0, effect=1.0)
+        return Anomaly(
+            None,
+            "empty_table",
+            f"The table is empty; the reference has {before.rows} rows.",
+            before.rows,
+            0,
+            effect=1.0,
+        )
     ratio = after.rows / before.rows
     if ratio >= COLLAPSE or before.rows < FEWEST_ROWS:
         return None
@@ -45,10 +52,12 @@ def duplicate_rows(before: Statistics, after: Statistics, limit: float) -> Anoma
     """Whole rows occur again."""
     if before.duplicates is None or after.duplicates is None or not after.duplicates or not before.rows:
         return None
-    # In a table without a key, equal rows are met the more often the more rows there are.
+    # In a table without a key, equal rows are met the more often the more rows there are: pairs of rows
+    # grow with the square.
     usual = before.duplicates / before.rows * max(1.0, after.rows / before.rows)
     share = after.duplicates / after.rows
-    p_value = binomial_tail(after.duplicates, after.rows, min(1.0, usual * 1.2 + 1 / before.rows))
+    here, there = after.rows**2, before.rows**2
+    p_value = binomial_tail(after.duplicates, after.duplicates + before.duplicates, here / (here + there))
     if share - usual < MORE_DUPLICATES or p_value >= limit:
         return None
     return Anomaly(
@@ -105,13 +114,17 @@ def _same_contents(old: Column, new: Column) -> float:
     """1 where nothing tells the values apart, 0 where they are others."""
     if not old.count or not new.count:
         return 0.7 if old.count == new.count else 0.0
-    if abs(old.nulls / old.rows - new.nulls / new.rows) > 0.1 or old.is_unique != new.is_unique and old.count > 50:
+    if (
+        abs(old.nulls / old.rows - new.nulls / new.rows) > 0.1
+        or old.is_unique != new.is_unique
+        and old.count > 50
+    ):
         return 0.0
     if old.type == "string" and old.is_complete and new.is_complete:
         common = sum(new.counts.get(value, 0) for value in old.counts) / new.count
         if common < 0.8:
             return 0.0
-    if old.is_unique and new.is_unique and old.numbers and new.numbers:
+    if old.is_unique and new.is_unique and old.type == "int" and new.numbers:
         return 0.7
     drift = compare(old, new)
     if drift is None:
@@ -122,9 +135,7 @@ def _same_contents(old: Column, new: Column) -> float:
     return max(0.0, 0.9 - 3 * drift.distance)
 
 
-def swapped(
-    before: Statistics, after: Statistics, suspects: Collection[str], limit: float
-) -> dict[str, str]:
+def swapped(before: Statistics, after: Statistics, suspects: Collection[str], limit: float) -> dict[str, str]:
     """Names of columns that have exchanged their contents, both ways."""
     found: dict[str, str] = {}
     names = [name for name in suspects if name in before.by_name and name in after.by_name]
@@ -148,9 +159,10 @@ def _holds(old: Column, new: Column, limit: float) -> bool:
             return False
     if old.text and new.text and not old.is_complete:
         known = dict(old.text.shapes)
-        if sum(count for shape, count in new.text.shapes if shape in known) < 0.5 * min(
-            sum(known.values()) / old.count, 1.0
-        ) * new.count:
+        if (
+            sum(count for shape, count in new.text.shapes if shape in known)
+            < 0.5 * min(sum(known.values()) / old.count, 1.0) * new.count
+        ):
             return False
     drift: Drift | None = compare(old, new)
     return drift is not None and (drift.p_value > limit or drift.effect < 0.7)

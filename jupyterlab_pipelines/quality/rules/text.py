@@ -14,7 +14,9 @@ def encoding_damage(pair: Pair) -> Anomaly | None:
         return None
     more = _increase(pair, before.damaged, after.damaged)
     if more and after.damaged / pair.after.count - before.damaged / pair.before.count > 0.002:
-        example = next((value for value, _ in pair.after.top if isinstance(value, str) and _is_damaged(value)), None)
+        example = next(
+            (value for value, _ in pair.after.top if isinstance(value, str) and _is_damaged(value)), None
+        )
         told = f", e.g. {example!r}" if example else ""
         return pair.anomaly(
             "encoding_damage",
@@ -59,7 +61,9 @@ def whitespace(pair: Pair) -> Anomaly | None:
             return None
     if not p_value or difference < enough:
         return None
-    example = next((v for v, _ in pair.after.top if isinstance(v, str) and v != v.strip() and v.strip()), None)
+    example = next(
+        (v for v, _ in pair.after.top if isinstance(v, str) and v != v.strip() and v.strip()), None
+    )
     told = f", e.g. {example!r} {pair.after.counts[example]} times" if example else ""
     near = f" (nearest: {example.strip()!r})" if example and example.strip() in pair.before.counts else ""
     return pair.anomaly(

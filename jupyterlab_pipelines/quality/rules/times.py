@@ -53,7 +53,9 @@ def shifted_times(pair: Pair) -> Anomaly | None:
     fits = chi_square_tail(*chi_square(_rolled(before.hours, best), after.hours))
     if moves[best] > max(0.05, 0.25 * unmoved) and (fits < 1e-3 or moves[best] > 0.5 * unmoved):
         return None
-    zones = "" if before.zone == after.zone else f" (time zone {before.zone or 'none'} → {after.zone or 'none'})"
+    zones = (
+        "" if before.zone == after.zone else f" (time zone {before.zone or 'none'} → {after.zone or 'none'})"
+    )
     return pair.anomaly(
         "shifted_times",
         f"The hours of the day are moved by {best:+d}{zones}: another time zone?",
@@ -104,12 +106,20 @@ def time_gap(pair: Pair) -> Anomaly | None:
     mean_after = (after.span - after.max_gap) / max(1, moments_after - 2)
     if not mean_after or not mean_before:
         return None
-    # A thinner table has wider gaps everywhere.
-    thinner = max(1.0, mean_after / mean_before)
-    regular = before.max_gap <= 1.5 * before.median_gap and thinner < 1.2
-    widest = before.max_gap * (1.4 if regular else 2 * thinner)
-    # Moments that fall at random leave gaps that are exponentially distributed.
-    p_value = min(1.0, moments_after * math.exp(-after.max_gap / mean_after)) if not regular else 0.0
+    regular = before.max_gap <= 1.5 * before.median_gap
+    if regular:
+        # Every tick has a row but for a few; so many in a row are missed by accident?
+        ticks_before, ticks_after = before.span / before.median_gap + 1, after.span / before.median_gap + 1
+        missed = after.max_gap / before.median_gap - 1
+        rate = max(1.0, ticks_before - moments_before + 1) / ticks_before
+        rate = max(rate, (ticks_after - missed - moments_after + 1) / max(1.0, ticks_after - missed))
+        p_value = min(1.0, ticks_after * min(1.0, rate) ** missed)
+        widest = 1.4 * before.max_gap
+    else:
+        # Moments that fall at random leave gaps that are exponentially distributed; a thinner table has
+        # wider ones everywhere.
+        p_value = min(1.0, moments_after * math.exp(-after.max_gap / mean_after))
+        widest = 2 * before.max_gap * max(1.0, mean_after / mean_before)
     if after.max_gap <= widest or p_value >= pair.limit:
         return None
     end = after.max_gap_start + after.max_gap
@@ -119,8 +129,6 @@ def time_gap(pair: Pair) -> Anomaly | None:
         f"the reference was {span(before.max_gap)}.",
         reference=before.max_gap,
         current=after.max_gap,
-        p_value=p_value or None,
+        p_value=p_value,
         effect=after.max_gap / after.span if after.span else None,
     )
-
-

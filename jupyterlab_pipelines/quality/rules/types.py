@@ -20,7 +20,9 @@ def type_changed(pair: Pair) -> Anomaly | None:
         return None
     if after.type == "object":
         told = ", ".join(f"{count} {name}" for name, count in list(after.python_types.items())[:4])
-        return _told(pair, "mixed_types", f"Values of several types ({told}) where the reference had {before.type}.")
+        return _told(
+            pair, "mixed_types", f"Values of several types ({told}) where the reference had {before.type}."
+        )
     if after.type == "string" and after.text:
         return _became_text(pair)
     kind = "type_changed"
@@ -45,9 +47,11 @@ def _became_text(pair: Pair) -> Anomaly:
                 "decimal_comma",
                 f"{percent(text.decimal_commas / count)} of the values are text with a decimal comma{example}.",
             )
-        if numbers >= NEARLY_ALL * count:
+        if numbers >= (NEARLY_ALL if text.decorated > 0.5 * count else 0.999) * count:
             sign = _example(pair, "") if text.decorated else ""
-            return _told(pair, "numbers_as_text", f"Numbers arrive as text{sign}; the reference had {before.type}.")
+            return _told(
+                pair, "numbers_as_text", f"Numbers arrive as text{sign}; the reference had {before.type}."
+            )
         if numbers >= 0.2 * count:
             words = _words(pair)
             return _told(
@@ -59,7 +63,9 @@ def _became_text(pair: Pair) -> Anomaly:
     if before.type == "time" and text.times + text.numeric >= 0.5 * count:
         example = _example(pair, "")
         return _told(pair, "times_as_text", f"Times arrive as text{example}; the reference had times.")
-    return _told(pair, "type_changed", f"The type is string, {before.type} in the reference{_example(pair, '')}.")
+    return _told(
+        pair, "type_changed", f"The type is string, {before.type} in the reference{_example(pair, '')}."
+    )
 
 
 def fractions_appeared(pair: Pair) -> Anomaly | None:
@@ -76,8 +82,11 @@ def fractions_appeared(pair: Pair) -> Anomaly | None:
 
 def _told(pair: Pair, kind: str, description: str) -> Anomaly:
     return pair.anomaly(
-        kind, description, reference=_name(pair.before.type, pair.before.dtype),
-        current=_name(pair.after.type, pair.after.dtype), effect=1.0,
+        kind,
+        description,
+        reference=_name(pair.before.type, pair.before.dtype),
+        current=_name(pair.after.type, pair.after.dtype),
+        effect=1.0,
     )
 
 
