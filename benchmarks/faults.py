@@ -473,7 +473,7 @@ def duplicate_keys(a: Frame, b: Frame, rng: Random) -> Case:
         return Case(
             a,
             pd.concat([b, b.iloc[rows]]).reset_index(drop=True),
-            {name, None},
+            {None, *(n for n in a if a[n].is_unique)},
             {"duplicate_keys", "duplicate_rows"},
         )
     values = b[name].copy()

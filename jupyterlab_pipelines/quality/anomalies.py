@@ -1,7 +1,7 @@
 """Anomalies: what differs from the reference or the schema by more than chance explains.
 
 `find` is quiet by design. A difference is told only when chance cannot explain it (the limit of
-p = 0.003 is shared among the columns: Bonferroni) *and* it is large enough to matter; one fault is told once, by
+p = 0.01 is shared among the columns: Bonferroni) *and* it is large enough to matter; one fault is told once, by
 the most specific kind. What a person has pinned in a schema is strict instead.
 
 Statistics are all that is looked at, so comparing two tables takes milliseconds.
@@ -21,7 +21,7 @@ from jupyterlab_pipelines.quality.rules.pinned import accepts, broken
 from jupyterlab_pipelines.quality.schema import Schema
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
 
-CHANCE = 0.003
+CHANCE = 0.01
 """How often a table without any fault may raise an alarm of one kind."""
 
 __all__ = ["CHANCE", "Anomaly", "find"]

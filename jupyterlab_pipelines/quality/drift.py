@@ -28,6 +28,8 @@ LARGE_MOVE = 0.2
 """A Wasserstein distance, in standard deviations, that matters."""
 LARGE_VARIATION = 0.08
 """A total variation that matters."""
+FEW_NUMBERS = 12
+"""Numbers with more distinct values are compared by size, not value by value."""
 FEWEST = 8
 """With fewer values on a side nothing is said."""
 
@@ -82,6 +84,11 @@ def are_both_categories(reference: Column, current: Column) -> bool:
     if reference.type == "string" and current.type == "string":
         # Some of the rare values may be untold: they are pooled.
         return _told(reference) > 0.8 and _told(current) > 0.5
+    if (
+        reference.type in ("int", "float")
+        and max(reference.distinct or 0, current.distinct or 0) > FEW_NUMBERS
+    ):
+        return False
     return reference.is_complete and current.is_complete
 
 

@@ -176,7 +176,7 @@ def _decimals(values: Array) -> int | None:
     allowed = 0.005 * len(sample)
     start = 0
     if not _breaks(sample, 1.0, allowed):
-        while start > -9 and not _breaks(sample, 10.0 ** (start - 1), allowed):
+        while start > -9 and not _breaks(sample, 10.0 ** (1 - start), allowed):
             start -= 1
         return start
     for digits in range(1, 10):
@@ -189,5 +189,5 @@ def _breaks(sample: Array, step: float, allowed: float) -> bool:
     """Whether more than `allowed` values are no multiple of `step`, but for what a float cannot hold."""
     with np.errstate(over="ignore", invalid="ignore"):
         steps = sample / step if step >= 1 else sample * round(1 / step)
-        off = np.abs(steps - np.rint(steps)) > np.maximum(1e-9 * steps, 1e-9)
+        off = np.abs(steps - np.rint(steps)) > np.maximum(1e-9 * steps, 1e-6)
     return bool(np.count_nonzero(off) > allowed)

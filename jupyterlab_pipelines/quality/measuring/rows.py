@@ -16,6 +16,8 @@ SAMPLE = 2_000
 """Rows that are looked at for correlations."""
 MOST_COLUMNS = 40
 """Of more number columns the first so many are compared."""
+FEWEST = 20
+"""Rows that a pair of columns must have in common."""
 WEAKEST = 0.2
 """Correlations below are left out."""
 
@@ -143,14 +145,16 @@ def rank_correlations(
         return (), ()
     rows = columns[0].rows
     places = np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(np.int64))
-    ranks = np.empty((len(chosen), len(places)))
-    for position, index in enumerate(chosen):
-        ranks[position] = _ranks(arrays[index], places)
-    lengths = np.sqrt((ranks * ranks).sum(axis=1))
-    lengths[lengths == 0] = 1.0
-    ranks /= lengths[:, None]
-    # einsum without BLAS, whose threads would go on waiting for more.
-    matrix = np.einsum("ik,jk->ij", ranks, ranks)
+    ranks = np.stack([_ranks(arrays[index], places) for index in chosen])
+    known = ranks == ranks
+    ranks[~known] = 0.0
+    weights = known.astype(np.float64)
+    # Of each pair the rows that have both. einsum without BLAS, whose threads would go on waiting for more.
+    squares = np.einsum("ik,jk->ij", ranks * ranks, weights)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        matrix = np.einsum("ik,jk->ij", ranks, ranks) / np.sqrt(squares * squares.T)
+    matrix[np.einsum("ik,jk->ij", weights, weights) < FEWEST] = 0.0
+    matrix = np.clip(np.nan_to_num(matrix), -1.0, 1.0)
     first, second = np.nonzero(np.triu(np.abs(matrix) >= WEAKEST, 1))
     names = tuple(columns[index].name for index in chosen)
     pairs = tuple(
@@ -161,7 +165,7 @@ def rank_correlations(
 
 
 def _ranks(values: Any, places: Array) -> Array:
-    """Mid-ranks less their mean; the missing stand in the middle."""
+    """Mid-ranks less their mean; NaN for the missing."""
     if isinstance(values, np.ndarray):
         part = values[places]
         if part.dtype == object:
@@ -176,7 +180,7 @@ def _ranks(values: Any, places: Array) -> Array:
         )
     known = ~np.isnan(part)
     ordered = np.sort(part[known])
-    ranks = np.zeros(len(part))
+    ranks = np.full(len(part), np.nan)
     middle = (
         np.searchsorted(ordered, part[known], "left") + np.searchsorted(ordered, part[known], "right")
     ) / 2

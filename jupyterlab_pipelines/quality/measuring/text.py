@@ -16,7 +16,9 @@ LONGEST = 120
 """Longer values are cut where they are told."""
 
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
-DECIMAL_COMMA = r"^\s*[-+]?\d+,\d+\s*$|^\s*[-+]?\d{1,3}([.  ]\d{3})+(,\d+)?\s*$"
+DECIMAL_COMMA = (
+    r"^\s*[-+]?\d+,\d+\s*$|^\s*[-+]?\d{1,3}([.\x{a0} ]\d{3})+,\d+\s*$|^\s*[-+]?\d{1,3}(\.\d{3}){2,}\s*$"
+)
 DECORATED = r"^\s*[-+(]?\s*(\p{Sc}|[A-Z]{1,3}|~|<|>|#)?\s*[-+]?\d[\d,.' ]*\s*(\p{Sc}|%|°?[A-Za-zµμ]{1,4}|/[A-Za-z]+)?\)?\s*$"
 TIME = (
     r"^\s*\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d{2}.*)?\s*$"

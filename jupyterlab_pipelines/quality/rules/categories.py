@@ -100,9 +100,10 @@ def _chance(pair: Pair, unseen: dict[object, int]) -> float:
     # At most so many new values are expected (Good and Toulmin's first term), and one for luck.
     expected = before.singletons * max(growth, 1.0) + 1
     by_number = poisson_tail(len(unseen), expected)
-    looks = max(1, before.distinct or 1)
+    # Any of the rare values might have been missed in the reference.
+    looks = 1 + sum(count <= 5 for count in before.counts.values()) + before.singletons
     by_size = min(1.0, looks * exclusive_tail(max(unseen.values()), after.count, before.count))
-    return min(1.0, 2 * min(by_number, by_size))
+    return min(by_number, by_size)
 
 
 def _told(unseen: dict[object, int], named: dict[object, tuple[str, object]]) -> str:

@@ -188,8 +188,9 @@ def unit_changed(pair: Pair) -> Anomaly | None:
     if not numbers or not drift or drift.p_value >= pair.limit or pair.before.type == "time":
         return None
     before, after = numbers
-    factor = _factor(before, after)
-    if factor is not None and _is_other_unit(pair, before, after, factor):
+    estimate = _factor(before, after)
+    fitting = (one for one in _candidates(estimate, pair) if _is_other_unit(pair, before, after, one))
+    if (factor := next(fitting, None)) is not None:
         return pair.anomaly(
             "unit_changed",
             f"All values are about {number(_nice(factor))} times the reference's: median {number(before.median)} → "
@@ -211,6 +212,20 @@ def unit_changed(pair: Pair) -> Anomaly | None:
                 effect=drift.distance,
             )
     return None
+
+
+def _candidates(estimate: float | None, pair: Pair) -> list[float]:
+    """The estimated factor, and known ones near it: where many values are equal it must be exact."""
+    if estimate is None:
+        return []
+    powers = [10.0**power for power in range(-9, 10) if power]
+    known = [*powers, *CONVERSIONS, *(1 / factor for factor in CONVERSIONS)]
+    near = [factor for factor in known if abs(math.log(estimate / factor)) < 0.1]
+    first, second = pair.before.top, pair.after.top
+    if first and second and first[0][0] and isinstance(second[0][0], int | float):
+        mode = second[0][0] / first[0][0]  # type: ignore[operator]
+        near += [mode] if mode > 0 and abs(math.log(estimate / mode)) < 0.1 else []
+    return [estimate, *near]
 
 
 def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -> bool:
@@ -244,8 +259,9 @@ def _factor(before: Numbers, after: Numbers) -> float | None:
 
 def _fits(before: Numbers, after: Numbers, change: Callable[[float], float], pair: Pair) -> bool:
     """Whether `change` turns the reference into what is there now, and nothing simpler does."""
-    changed = sorted(change(value) for value in before.grid)
-    distance = kolmogorov_smirnov(changed, after.grid)
+    # In four digits: a factor may be written with more or fewer.
+    changed = sorted(float(f"{change(value):.4g}") for value in before.grid)
+    distance = kolmogorov_smirnov(changed, [float(f"{value:.4g}") for value in after.grid])
     unchanged = kolmogorov_smirnov(before.grid, after.grid)
     chance = kolmogorov_tail(distance, before.count, after.count)
     # Rounding after the change moves steps of whole numbers.
@@ -373,6 +389,13 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
             p_value = min(p_value, _beyond(before, after, value, count))
         if p_value >= pair.limit or count / pair.after.count - then / pair.before.count < 0.002:
             continue
+        if not outside and then > 0.2 * count / pair.after.count * pair.before.count:
+            continue
+        if not known and (
+            pair.before.top and pair.before.top[0][1] / pair.before.count > 0.7 * count / pair.after.count
+        ):
+            # The reference has so common a value as well; this one has moved.
+            continue
         if not (known or zero) and not _stands_alone(pair, before, value, count):
             continue
         told = moment(value) if pair.before.type == "time" else number(value)
@@ -410,8 +433,13 @@ def value_spike(pair: Pair) -> Anomaly | None:
         return None
     if pair.before.is_complete or not pair.after.top:
         return None
-    value, count = pair.after.top[0]
-    then = pair.before.counts.get(value, 0) or _most_untold(pair)
+    value, count, then = max(
+        (
+            (value, count, pair.before.counts.get(value, 0) or _most_untold(pair))
+            for value, count in pair.after.top
+        ),
+        key=lambda spike: spike[1] / pair.after.count - spike[2] / pair.before.count,
+    )
     share, share_before = count / pair.after.count, then / pair.before.count
     if share < max(0.05, 4 * share_before) or isinstance(value, str) or value is None:
         return None
@@ -477,6 +505,9 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         # Of few values a rare one more says nothing about a tail.
         beyond = sum(number for told, number in pair.after.top if _lies_beyond(told, border, side))
         p_value = max(p_value, exclusive_tail(max(count, beyond), pair.after.count, pair.before.count))
+    if abs(value - border) < 2 * width:
+        # Near as it is, it must be more than one or two.
+        p_value = max(p_value, exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * 20)
     if p_value >= pair.limit:
         return None
     portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
@@ -615,6 +646,10 @@ def truncated_range(pair: Pair) -> Anomaly | None:
         return None
     moved = [value + after.median - before.median for value in before.grid]
     if kolmogorov_smirnov(moved, after.grid) < distance:
+        return None
+    width = before.max - before.min
+    if (after.max - before.max if low > high else before.min - after.min) > 0.1 * width:
+        # The other end moved on as well.
         return None
     limit = after.min if low > high else after.max
     return pair.anomaly(

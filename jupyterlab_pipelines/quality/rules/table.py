@@ -185,16 +185,23 @@ def broken_correlations(
         current = now.get((a, b), now.get((b, a)))
         # Weak ones are not told: the least difference that this leaves.
         least = current if current is not None else math.copysign(min(0.2, abs(r)), r)
-        p_value = _difference(r, before.rows, least, after.rows) * max(1, len(then))
+        p_value = _difference(r, _common(before, a, b), least, _common(after, a, b)) * max(1, len(then))
         if abs(r - least) >= WEAKENED and p_value < limit:
             broken[a, b] = (r, least, p_value)
     return _blame(broken, then)
 
 
+def _common(statistics: Statistics, first: str, second: str) -> int:
+    """How many of the compared rows have both values, about."""
+    rows = statistics.rows
+    share = min(statistics.by_name[name].count for name in (first, second)) / max(1, rows)
+    return int(min(rows, 2_000) * share)
+
+
 def _difference(first: float, first_rows: int, second: float, second_rows: int) -> float:
     """P of so different rank correlations by chance (Fisher's transformation), two-sided."""
     deviation = abs(math.atanh(_inner(first)) - math.atanh(_inner(second)))
-    scale = math.sqrt(sum(1.06 / max(1, min(rows, 2_000) - 3) for rows in (first_rows, second_rows)))
+    scale = math.sqrt(sum(1.06 / max(1, rows - 3) for rows in (first_rows, second_rows)))
     return min(1.0, 2 * normal_tail(deviation / scale))
 
 

@@ -79,7 +79,7 @@ def whitespace(pair: Pair) -> Anomaly | None:
 def case_changed(pair: Pair) -> Anomaly | None:
     """Text that is not a category is in other upper and lower case."""
     before, after = pair.before.text, pair.after.text
-    if not before or not after:
+    if not before or not after or _has_known_words(pair):
         return None
     for name, was, now in (("upper", before.upper, after.upper), ("lower", before.lower, after.lower)):
         share_before, share_after = was / pair.before.count, now / pair.after.count
@@ -96,6 +96,15 @@ def case_changed(pair: Pair) -> Anomaly | None:
     return None
 
 
+def _has_known_words(pair: Pair) -> bool:
+    """Whether all values are categories of the reference."""
+    return (
+        pair.before.is_complete
+        and pair.after.is_complete
+        and pair.after.counts.keys() <= pair.before.counts.keys()
+    )
+
+
 def _same_lengths(pair: Pair) -> bool:
     """Whether it can be the same text: its lengths have not changed."""
     before, after = pair.before.text, pair.after.text
@@ -109,11 +118,11 @@ def _same_lengths(pair: Pair) -> bool:
 def truncated_text(pair: Pair) -> Anomaly | None:
     """Text is cut at a length, where many values now end."""
     before, after = pair.before.text, pair.after.text
-    if not before or not after:
+    if not before or not after or _has_known_words(pair):
         return None
     limit = after.lengths.max
     beyond = 1 - cumulated(before.lengths.grid, limit)
-    if before.lengths.max <= limit or beyond < 0.01 or limit < 1:
+    if before.lengths.max <= limit or beyond < 0.03 or limit < 1:
         return None
     p_value = (1 - beyond) ** pair.after.count
     now = 1 - cumulated(after.lengths.grid, limit - 0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jupyterlab_pipelines.quality.chance import exclusive_tail
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
 
 NEARLY_ALL = 0.9
@@ -76,6 +77,15 @@ def fractions_appeared(pair: Pair) -> Anomaly | None:
     if min(before.count, after.count) < 20 or before.decimals is None or before.decimals > 0:
         return None
     if after.decimals is not None and after.decimals <= 0:
+        return None
+    if pair.after.is_complete:
+        fractions = sum(count for value, count in pair.after.top if isinstance(value, float) and value % 1)
+    else:
+        # Quantiles lie between values, so the outermost values speak for all.
+        outermost = after.lowest + after.highest
+        share = sum(bool(value % 1) for value in outermost) / len(outermost)
+        fractions = round(share * after.count) if share >= 0.5 else 0
+    if exclusive_tail(fractions, after.count, before.count) >= pair.limit:
         return None
     return _told(pair, "type_changed", "Whole numbers in the reference, fractions now.")
 
