@@ -92,9 +92,8 @@ class Numbers:
 class Text:
     """What the strings of a column look like.
 
-    `blank` (empty or white space alone) and `edge_spaces` are counts of all rows. The rest is counted
-    over the distinct values, weighted by how often they occur; where there are very many distinct
-    values, over a part of them (`sampled`), as estimates.
+    `blank` (empty or white space alone) and `edge_spaces` are counts of all rows. The rest are counts of
+    `seen` rows: all, or where there are more than 2,000 distinct values, the rows of so many of them.
     `shapes` are the commonest patterns, digits as ``9`` and letters as ``a``, runs as one.
     """
 
@@ -110,7 +109,7 @@ class Text:
     non_ascii: int = 0
     damaged: int = 0
     shapes: tuple[tuple[str, int], ...] = ()
-    sampled: bool = False
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +319,7 @@ _TEXT_COUNTS = (
     "lower",
     "non_ascii",
     "damaged",
-    "sampled",
+    "seen",
 )
 
 

@@ -15,8 +15,9 @@ TOP = 20
 COMPLETE = 100
 """Columns of up to so many distinct values have all of them told."""
 OUTERMOST = 10
-SAMPLE = 2_000
+SAMPLE = 1_000
 """Of how many values the decimals are looked at."""
+MOST_DECIMALS = 9
 
 
 def measure_numbers(
@@ -75,10 +76,15 @@ def count_values(values: Array) -> tuple[int, int, list[tuple[Any, int]]]:
 
 
 def order_of(values: Array) -> str | None:
-    """How `values` stand, in the order of the table."""
-    if len(values) < 2:
-        return None
-    for part in (values[:64], values):
+    """How `values` stand, in the order of the table; NaN is left out."""
+    order = None
+    for part in (values[:256], values):
+        if part.dtype.kind == "f":
+            part = part[~np.isnan(part)]
+        if len(part) < 2:
+            if len(values) <= 256:
+                return None
+            continue
         left, right = part[:-1], part[1:]
         if (right >= left).all():
             order = "increasing" if (right > left).all() else "nondecreasing"
@@ -87,7 +93,7 @@ def order_of(values: Array) -> str | None:
         else:
             return None
     # All equal: that is no order.
-    return None if values[0] == values[-1] else order
+    return None if len(part) < 2 or part[0] == part[-1] else order
 
 
 def _commonest(values: Array, runs: Array, distinct: int) -> list[tuple[Any, int]]:
@@ -173,21 +179,25 @@ def _decimals(values: Array) -> int | None:
     sample = np.abs(sample[sample != 0])
     if len(sample) == 0:
         return None
+    # What is a multiple of 0.1 is one of 0.01: the border is found by halving.
     allowed = 0.005 * len(sample)
-    start = 0
-    if not _breaks(sample, 1.0, allowed):
-        while start > -9 and not _breaks(sample, 10.0 ** (1 - start), allowed):
-            start -= 1
-        return start
-    for digits in range(1, 10):
-        if not _breaks(sample, 10.0**-digits, allowed):
-            return digits
-    return None
+    fewest, most = -9, MOST_DECIMALS
+    if _breaks(sample, most, allowed):
+        return None
+    if not _breaks(sample, 0, allowed):
+        most = 0
+    while fewest < most:
+        middle = (fewest + most) // 2
+        if _breaks(sample, middle, allowed):
+            fewest = middle + 1
+        else:
+            most = middle
+    return most
 
 
-def _breaks(sample: Array, step: float, allowed: float) -> bool:
-    """Whether more than `allowed` values are no multiple of `step`, but for what a float cannot hold."""
+def _breaks(sample: Array, digits: int, allowed: float) -> bool:
+    """Whether more than `allowed` values need more than so many digits, but for what a float cannot hold."""
     with np.errstate(over="ignore", invalid="ignore"):
-        steps = sample / step if step >= 1 else sample * round(1 / step)
+        steps = sample * 10.0**digits if digits >= 0 else sample / 10.0**-digits
         off = np.abs(steps - np.rint(steps)) > np.maximum(1e-9 * steps, 1e-6)
     return bool(np.count_nonzero(off) > allowed)

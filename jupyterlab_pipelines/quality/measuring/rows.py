@@ -149,12 +149,16 @@ def rank_correlations(
     known = ranks == ranks
     ranks[~known] = 0.0
     weights = known.astype(np.float64)
-    # Of each pair the rows that have both. einsum without BLAS, whose threads would go on waiting for more.
-    squares = np.einsum("ik,jk->ij", ranks * ranks, weights)
+    # Pearson's correlation of the ranks, of each pair over the rows that have both.
+    common = _products(weights, weights)
+    sums = _products(ranks, weights)
+    squares = _products(ranks * ranks, weights)
     with np.errstate(divide="ignore", invalid="ignore"):
-        matrix = np.einsum("ik,jk->ij", ranks, ranks) / np.sqrt(squares * squares.T)
-    matrix[np.einsum("ik,jk->ij", weights, weights) < FEWEST] = 0.0
-    matrix = np.clip(np.nan_to_num(matrix), -1.0, 1.0)
+        covariances = _products(ranks, ranks) - sums * sums.T / common
+        variances = squares - sums * sums / common
+        matrix = covariances / np.sqrt(variances * variances.T)
+    matrix[common < FEWEST] = 0.0
+    matrix = np.clip(np.nan_to_num(matrix, posinf=0.0, neginf=0.0), -1.0, 1.0)
     first, second = np.nonzero(np.triu(np.abs(matrix) >= WEAKEST, 1))
     names = tuple(columns[index].name for index in chosen)
     pairs = tuple(
@@ -162,6 +166,11 @@ def rank_correlations(
         for a, b in zip(first.tolist(), second.tolist(), strict=True)
     )
     return names, pairs
+
+
+def _products(left: Array, right: Array) -> Array:
+    """All rows of one with all of the other; without BLAS, whose threads would go on waiting for more."""
+    return np.einsum("ik,jk->ij", left, right)
 
 
 def _ranks(values: Any, places: Array) -> Array:

@@ -293,7 +293,6 @@ def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
         count = len(ordered)
     nulls = rows - count
     distinct, singletons, top = count_values(ordered)
-    order = order_of(values if count == len(values) else values[~np.isnan(values)])
     return Column(
         name,
         "int" if integral else "float",
@@ -303,7 +302,7 @@ def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
         distinct,
         singletons,
         tuple(pair for pair in top if pair[0] not in (np.inf, -np.inf)) if infinities else tuple(top),
-        numbers=measure_numbers(finite, infinities=infinities, order=order),
+        numbers=measure_numbers(finite, infinities=infinities, order=order_of(values)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,24 +11,31 @@ import pyarrow.compute as pc
 from jupyterlab_pipelines.quality.measuring.numbers import COMPLETE, TOP, Array, measure_numbers
 from jupyterlab_pipelines.quality.statistics import Text
 
-SAMPLE = 5_000
+SAMPLE = 2_000
 """Of how many distinct values the form is looked at."""
 LONGEST = 120
 """Longer values are cut where they are told."""
 
-NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
-DECIMAL_COMMA = (
-    r"^\s*[-+]?\d+,\d+\s*$|^\s*[-+]?\d{1,3}([.\x{a0} ]\d{3})+,\d+\s*$|^\s*[-+]?\d{1,3}(\.\d{3}){2,}\s*$"
-)
-DECORATED = r"^\s*[-+(]?\s*(\p{Sc}|[A-Z]{1,3}|~|<|>|#)?\s*[-+]?\d[\d,.' ]*\s*(\p{Sc}|%|°?[A-Za-zµμ]{1,4}|/[A-Za-z]+)?\)?\s*$"
-TIME = (
-    r"^\s*\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d{2}.*)?\s*$"
-    r"|^\s*\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}([ T]\d{1,2}:\d{2}.*)?\s*$"
-    r"|^\s*\d{1,2}[- ][A-Za-z]{3,9}\.?[- ,]+\d{2,4}.*$|^\s*[A-Za-z]{3,9}\.? \d{1,2},? \d{4}.*$"
-)
-# UTF-8 read as Latin-1 or Windows-1252, the sign for what cannot be shown, or a question mark
-# inside a word.
-DAMAGED = "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|[Ã][^ A-Za-z]|[A-Za-z]\\?[A-Za-z]"
+DIGIT = re.compile(r"\d").search
+DIGITS, LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*").fullmatch
+DECIMAL_COMMA = re.compile(
+    r"\s*[-+]?(\d+,\d+|\d{1,3}([.\xa0 ']\d{3})+,\d+|\d{1,3}(\.\d{3}){2,})\s*"
+).fullmatch
+DECORATED = re.compile(
+    # A sign or a currency before, a unit behind; commas between thousands.
+    r"\s*[-+(]?\s*([$€£¥₹]|[A-Z]{1,3}\$?|[~<>#])?\s*[-+]?\d[\d,.' ]*\s*([$€£¥₹%]|°?[A-Za-zµμ]{1,5}|/[A-Za-z]+)?\)?\s*"
+).fullmatch
+TIME = re.compile(
+    r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d{2}.*)?"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}([ T]\d{1,2}:\d{2}.*)?"
+    r"|([A-Za-z]{3,9},? )?\d{1,2}[- ][A-Za-z]{3,9}\.?[- ,]+\d{2,4}.*|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}.*)\s*"
+).fullmatch
+# UTF-8 read as Latin-1 or Windows-1252, or the sign for what cannot be shown.
+DAMAGED = re.compile(
+    "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|Ã[^A-Za-z ]|[A-Za-z]\\?[a-z]"
+).search
+QUESTIONED = re.compile(r"[A-Za-z]\?[a-z]").search
 
 
 def measure_text(values: Any, counts: Array) -> Text | None:
@@ -45,38 +53,51 @@ def measure_text(values: Any, counts: Array) -> Text | None:
     lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False)
     trimmed = pc.utf8_length(pc.utf8_trim_whitespace(values)).to_numpy(zero_copy_only=False)
     order = np.argsort(lengths, kind="stable")
-    every_length = np.repeat(lengths[order], counts[order])
+    every_length = np.repeat(lengths[order].astype(np.int32), counts[order])
     numbers = measure_numbers(every_length)
     assert numbers is not None
-    sampled = len(values) > SAMPLE
-    seen, weights, factor = values, counts, 1.0
-    if sampled:
+    seen, weights = values, counts
+    if len(values) > SAMPLE:
         chosen = np.linspace(0, len(values) - 1, SAMPLE).astype(np.int64)
         seen, weights = values.take(chosen), counts[chosen]
-        factor = float(counts.sum() / weights.sum())
-
-    def weigh(flags: Any) -> int:
-        return round(float(weights[flags.to_numpy(zero_copy_only=False)].sum()) * factor)
-
-    numeric = pc.match_substring_regex(seen, NUMBER)
-    commas = pc.match_substring_regex(seen, DECIMAL_COMMA)
-    decorated = pc.and_not(pc.and_not(pc.match_substring_regex(seen, DECORATED), numeric), commas)
-    ascii_only = pc.string_is_ascii(seen)
     return Text(
         lengths=numbers,
         blank=int(counts[trimmed == 0].sum()),
         edge_spaces=int(counts[(trimmed != lengths) & (trimmed > 0)].sum()),
-        numeric=weigh(numeric),
-        decimal_commas=weigh(commas),
-        decorated=weigh(decorated),
-        times=weigh(pc.match_substring_regex(seen, TIME)),
-        upper=weigh(pc.utf8_is_upper(seen)),
-        lower=weigh(pc.utf8_is_lower(seen)),
-        non_ascii=weigh(pc.invert(ascii_only)),
-        damaged=weigh(pc.match_substring_regex(seen, DAMAGED)),
-        shapes=_shapes(seen, weights, factor),
-        sampled=sampled,
+        **_forms(seen.to_pylist(), weights.tolist()),
     )
+
+
+def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
+    """How many rows have a word of each form."""
+    counts: dict[str, Any] = dict.fromkeys(
+        ("numeric", "decimal_commas", "decorated", "times", "upper", "lower", "non_ascii", "damaged"), 0
+    )
+    shapes: dict[str, int] = {}
+    for word, weight in zip(words, weights, strict=True):
+        if DIGIT(word):
+            if NUMBER(word):
+                counts["numeric"] += weight
+            elif DECIMAL_COMMA(word):
+                counts["decimal_commas"] += weight
+            elif TIME(word):
+                counts["times"] += weight
+            elif DECORATED(word):
+                counts["decorated"] += weight
+        if word.isupper():
+            counts["upper"] += weight
+        elif word.islower():
+            counts["lower"] += weight
+        if not word.isascii():
+            counts["non_ascii"] += weight
+            if DAMAGED(word):
+                counts["damaged"] += weight
+        elif "?" in word and QUESTIONED(word):
+            counts["damaged"] += weight
+        shape = DIGITS.sub("9", LETTERS.sub("a", word[:60]))[:40]
+        shapes[shape] = shapes.get(shape, 0) + weight
+    ranked = sorted(shapes.items(), key=lambda pair: (-pair[1], pair[0]))
+    return {**counts, "shapes": tuple(ranked[:5]), "seen": sum(weights)}
 
 
 def commonest(values: Any, counts: Array) -> tuple[tuple[Any, int], ...]:
@@ -95,14 +116,3 @@ def commonest(values: Any, counts: Array) -> tuple[tuple[Any, int], ...]:
 
 def _short(value: Any) -> Any:
     return value if not isinstance(value, str) or len(value) <= LONGEST else value[: LONGEST - 1] + "…"
-
-
-def _shapes(values: Any, weights: Array, factor: float) -> tuple[tuple[str, int], ...]:
-    shapes = pc.replace_substring_regex(values, pattern=r"\p{L}+", replacement="a")
-    shapes = pc.replace_substring_regex(shapes, pattern=r"\d+", replacement="9")
-    totals: dict[str, int] = {}
-    for shape, weight in zip(shapes.to_pylist(), weights.tolist(), strict=True):
-        shape = shape[:40]
-        totals[shape] = totals.get(shape, 0) + weight
-    ranked = sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))
-    return tuple((shape, round(total * factor)) for shape, total in ranked[:5])

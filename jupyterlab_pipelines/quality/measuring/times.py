@@ -25,23 +25,23 @@ def measure_times(ordered: Array, scale: float, zone: str | None) -> Times | Non
     """What `ordered` ticks tell about time; `scale` ticks are a second."""
     if len(ordered) == 0:
         return None
-    steps = np.diff(ordered)
-    steps = steps[steps > 0]
-    widest = 0
-    start = int(ordered[0])
+    every_step = np.diff(ordered)
+    steps = every_step[every_step > 0]
+    widest, start = 0, int(ordered[0])
     if len(steps):
-        widest = int(steps.max())
-        start = int(ordered[int(np.argmax(np.diff(ordered)))])
+        place = int(np.argmax(every_step))
+        widest, start = int(every_step[place]), int(ordered[place])
+    # In order of time an hour's rows stand together: count the runs, then look at which hours they are.
     if scale >= 1:
-        ticks = round(scale)
-        hours = np.bincount(ordered // (3_600 * ticks) % 24, minlength=24)
-        days = ordered // (86_400 * ticks)
+        every_hour = ordered // (3_600 * round(scale))
     else:
-        seconds = ordered * round(1 / scale)
-        hours = np.bincount(seconds // 3_600 % 24, minlength=24)
-        days = seconds // 86_400
+        every_hour = ordered * round(1 / scale) // 3_600
+    starts = np.concatenate(([0], np.flatnonzero(every_hour[1:] != every_hour[:-1]) + 1))
+    counts = np.diff(starts, append=len(ordered))
+    seen = every_hour[starts]
+    hours = np.bincount(seen % 24, weights=counts, minlength=24).astype(np.int64)
     # 1970 began on a Thursday; Monday is the first day.
-    weekdays = np.bincount((days + 3) % 7, minlength=7)
+    weekdays = np.bincount((seen // 24 + 3) % 7, weights=counts, minlength=7).astype(np.int64)
     return Times(
         span=(int(ordered[-1]) - int(ordered[0])) / scale,
         median_gap=float(np.median(steps)) / scale if len(steps) else 0.0,

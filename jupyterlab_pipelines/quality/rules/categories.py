@@ -89,6 +89,7 @@ def _is_code(pair: Pair) -> bool:
         and before.distinct
         and before.distinct <= 12
         and before.count >= 20 * before.distinct
+        and min(before.counts.values()) >= 5
         and pair.after.is_complete
         and (pair.after.distinct or 0) <= 30
     )

@@ -88,13 +88,13 @@ def _type(feature: Feature, column: Column) -> Iterator[Anomaly]:
         kind = "mixed_types"
     elif text and expected.name in ("int", "float"):
         numbers = text.numeric + text.decimal_commas + text.decorated
-        if text.decimal_commas and numbers > 0.5 * column.count:
+        if text.decimal_commas and numbers > 0.5 * text.seen:
             kind = "decimal_comma"
-        elif numbers > 0.9 * column.count:
+        elif numbers > 0.9 * text.seen:
             kind = "numbers_as_text"
-        elif numbers > 0.2 * column.count:
+        elif numbers > 0.2 * text.seen:
             kind = "mixed_types"
-    elif text and expected.name == "time" and text.times > 0.5 * column.count:
+    elif text and expected.name == "time" and text.times > 0.5 * text.seen:
         kind = "times_as_text"
     yield Anomaly(
         feature.name,

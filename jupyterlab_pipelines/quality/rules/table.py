@@ -161,7 +161,7 @@ def _holds(old: Column, new: Column, limit: float) -> bool:
         known = dict(old.text.shapes)
         if (
             sum(count for shape, count in new.text.shapes if shape in known)
-            < 0.5 * min(sum(known.values()) / old.count, 1.0) * new.count
+            < 0.5 * sum(known.values()) / old.text.seen * new.text.seen
         ):
             return False
     drift: Drift | None = compare(old, new)

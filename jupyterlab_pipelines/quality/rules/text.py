@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jupyterlab_pipelines.quality.chance import exclusive_tail, hypergeometric_tail
-from jupyterlab_pipelines.quality.drift import cumulated
+from jupyterlab_pipelines.quality.drift import FEWEST, cumulated
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
 
 
@@ -12,23 +12,23 @@ def encoding_damage(pair: Pair) -> Anomaly | None:
     before, after = pair.before.text, pair.after.text
     if not before or not after:
         return None
-    more = _increase(pair, before.damaged, after.damaged)
-    if more and after.damaged / pair.after.count - before.damaged / pair.before.count > 0.002:
+    more = _increase(pair, before.damaged, after.damaged, before_rows=before.seen, after_rows=after.seen)
+    if more and after.damaged / after.seen - before.damaged / before.seen > 0.002:
         example = next(
             (value for value, _ in pair.after.top if isinstance(value, str) and _is_damaged(value)), None
         )
         told = f", e.g. {example!r}" if example else ""
         return pair.anomaly(
             "encoding_damage",
-            f"{percent(after.damaged / pair.after.count)} of the values show a damaged encoding{told}.",
-            reference=before.damaged / pair.before.count,
-            current=after.damaged / pair.after.count,
+            f"{percent(after.damaged / after.seen)} of the values show a damaged encoding{told}.",
+            reference=before.damaged / before.seen,
+            current=after.damaged / after.seen,
             p_value=more,
-            effect=(after.damaged / pair.after.count),
+            effect=(after.damaged / after.seen),
         )
-    share = before.non_ascii / pair.before.count
+    share = before.non_ascii / before.seen
     if share > 0.005 and not after.non_ascii:
-        lost = exclusive_tail(before.non_ascii, pair.before.count, pair.after.count)
+        lost = exclusive_tail(before.non_ascii, before.seen, after.seen)
         if lost < pair.limit:
             return pair.anomaly(
                 "encoding_damage",
@@ -52,7 +52,13 @@ def whitespace(pair: Pair) -> Anomaly | None:
         return None
     share = after.edge_spaces / pair.after.count
     difference = share - before.edge_spaces / pair.before.count
-    p_value = _increase(pair, before.edge_spaces, after.edge_spaces)
+    p_value = _increase(
+        pair,
+        before.edge_spaces,
+        after.edge_spaces,
+        before_rows=pair.before.count,
+        after_rows=pair.after.count,
+    )
     # Where no value had any, a few are enough: nobody's data has them by nature.
     enough = 0.002 if not before.edge_spaces else 0.02
     if not p_value and not before.edge_spaces and after.edge_spaces >= 5 and pair.before.count >= 50:
@@ -82,8 +88,8 @@ def case_changed(pair: Pair) -> Anomaly | None:
     if not before or not after or _has_known_words(pair):
         return None
     for name, was, now in (("upper", before.upper, after.upper), ("lower", before.lower, after.lower)):
-        share_before, share_after = was / pair.before.count, now / pair.after.count
-        p_value = _increase(pair, was, now)
+        share_before, share_after = was / before.seen, now / after.seen
+        p_value = _increase(pair, was, now, before_rows=before.seen, after_rows=after.seen)
         if p_value and share_after - share_before > 0.03 and _same_lengths(pair):
             return pair.anomaly(
                 "case_changed",
@@ -120,6 +126,8 @@ def truncated_text(pair: Pair) -> Anomaly | None:
     before, after = pair.before.text, pair.after.text
     if not before or not after or _has_known_words(pair):
         return None
+    if min(pair.before.count, pair.after.count) < FEWEST:
+        return None
     limit = after.lengths.max
     beyond = 1 - cumulated(before.lengths.grid, limit)
     if before.lengths.max <= limit or beyond < 0.03 or limit < 1:
@@ -146,15 +154,15 @@ def format_changed(pair: Pair) -> Anomaly | None:
     if not before or not after or not before.shapes:
         return None
     known = dict(before.shapes)
-    covered = sum(known.values()) / pair.before.count
+    covered = sum(known.values()) / before.seen
     if covered < 0.9:
         # The reference has no pattern of its own.
         return None
     new = [(shape, count) for shape, count in after.shapes if shape not in known]
     count = sum(count for _, count in new)
-    share = count / pair.after.count
-    others = round((1 - covered) * pair.before.count)
-    p_value = hypergeometric_tail(min(count, pair.after.count), pair.after.count, others, pair.before.count)
+    share = count / after.seen
+    others = round((1 - covered) * before.seen)
+    p_value = hypergeometric_tail(count, after.seen, others, before.seen)
     if share - (1 - covered) < 0.02 or p_value >= pair.limit:
         return None
     usual = before.shapes[0][0]
@@ -169,9 +177,9 @@ def format_changed(pair: Pair) -> Anomaly | None:
     )
 
 
-def _increase(pair: Pair, before: int, after: int) -> float | None:
+def _increase(pair: Pair, before: int, after: int, *, before_rows: int, after_rows: int) -> float | None:
     """The p-value of an increase in count, if it is significant."""
     if after <= 0:
         return None
-    p_value = hypergeometric_tail(after, pair.after.count, before, pair.before.count)
+    p_value = hypergeometric_tail(after, after_rows, before, before_rows)
     return p_value if p_value < pair.limit else None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from jupyterlab_pipelines.quality.chance import chi_square_tail
-from jupyterlab_pipelines.quality.drift import chi_square, cumulated, total_variation
+from jupyterlab_pipelines.quality.drift import FEWEST, chi_square, cumulated, total_variation
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, span
 
 DIRECTIONS = {"increasing": 1, "nondecreasing": 1, "decreasing": -1, "nonincreasing": -1}
@@ -16,6 +16,8 @@ def stale_data(pair: Pair) -> Anomaly | None:
     """The newest time lies well before the reference's newest."""
     before, after = pair.before.numbers, pair.after.numbers
     if not before or not after or pair.before.type != "time" or pair.after.type != "time":
+        return None
+    if min(before.count, after.count) < FEWEST:
         return None
     behind = before.max - after.max
     width = before.max - before.min

@@ -29,7 +29,7 @@ def type_changed(pair: Pair) -> Anomaly | None:
     kind = "type_changed"
     lost = ""
     if before.type == "string" and after.type in ("int", "float") and before.text:
-        if before.text.numeric > NEARLY_ALL * before.count:
+        if before.text.numeric > NEARLY_ALL * before.text.seen:
             lost = ": leading zeros are lost" if _had_leading_zeros(pair) else ": text that was all numbers"
     return _told(pair, kind, f"The type is {after.type}, {before.type} in the reference{lost}.")
 
@@ -38,7 +38,7 @@ def _became_text(pair: Pair) -> Anomaly:
     before, after = pair.before, pair.after
     text = after.text
     assert text is not None
-    count = after.count
+    count = text.seen
     if before.type in ("int", "float", "duration", "bool"):
         numbers = text.numeric + text.decimal_commas + text.decorated
         if text.decimal_commas > text.decorated and numbers >= 0.5 * count and before.type != "bool":
