@@ -150,9 +150,14 @@ def rank_correlations(
     ranks[~known] = 0.0
     weights = known.astype(np.float64)
     # Pearson's correlation of the ranks, of each pair over the rows that have both.
-    common = _products(weights, weights)
-    sums = _products(ranks, weights)
-    squares = _products(ranks * ranks, weights)
+    if known.all():
+        common = np.full((len(chosen), len(chosen)), float(len(places)))
+        sums = np.zeros_like(common)
+        squares = np.broadcast_to((ranks * ranks).sum(axis=1)[:, None], common.shape)
+    else:
+        common = _products(weights, weights)
+        sums = _products(ranks, weights)
+        squares = _products(ranks * ranks, weights)
     with np.errstate(divide="ignore", invalid="ignore"):
         covariances = _products(ranks, ranks) - sums * sums.T / common
         variances = squares - sums * sums / common

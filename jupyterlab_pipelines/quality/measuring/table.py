@@ -13,7 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jupyterlab_pipelines.errors import UsageError
-from jupyterlab_pipelines.quality.measuring.numbers import Array, count_values, measure_numbers, order_of
+from jupyterlab_pipelines.quality.measuring.numbers import (
+    Array,
+    Ordered,
+    count_values,
+    measure_numbers,
+    order_of,
+    put_in_order,
+)
 from jupyterlab_pipelines.quality.measuring.rows import count_duplicates, rank_correlations
 from jupyterlab_pipelines.quality.measuring.text import commonest, measure_text
 from jupyterlab_pipelines.quality.measuring.times import UNITS, measure_times
@@ -87,9 +94,13 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     if isinstance(table, pa.Array | pa.ChunkedArray):
         return [("values", str(table.type), table)]
     if library == "pandas" and name == "DataFrame":
-        labels = ["/".join(map(str, label)) if isinstance(label, tuple) else label for label in table.columns]
         return [
-            (label, str(table.dtypes.iloc[i]), _of_pandas(table.iloc[:, i])) for i, label in enumerate(labels)
+            (
+                "/".join(map(str, label)) if isinstance(label, tuple) else label,
+                str(values.dtype),
+                _of_pandas(values),
+            )
+            for label, values in table.items()
         ]
     if library == "pandas":
         label = getattr(table, "name", None)
@@ -276,21 +287,20 @@ def _measure_arrow(name: str, dtype: str, values: Any) -> Column:
 
 def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
     integral = present.dtype.kind in "iu"
-    infinities = 0
-    values = present
-    if not integral:
+    if integral:
+        values, infinities, infinite = present, 0, ()
+        ordered = finite = put_in_order(present)
+        count = len(present)
+    else:
         values = present.astype(np.float64, copy=False)
         # Sorted, NaN stand last and infinities at the ends.
-        ordered = np.sort(values)
-        count = int(np.searchsorted(ordered, np.nan, "left"))
-        ordered = ordered[:count]
-        low = int(np.searchsorted(ordered, -np.inf, "right"))
-        high = int(np.searchsorted(ordered, np.inf, "left"))
-        finite = ordered[low:high]
-        infinities = low + count - high
-    else:
-        ordered = finite = np.sort(values)
-        count = len(ordered)
+        every = np.sort(values)
+        count = int(np.searchsorted(every, np.nan, "left"))
+        low = int(np.searchsorted(every, -np.inf, "right"))
+        high = int(np.searchsorted(every, np.inf, "left"))
+        ordered, finite = Ordered(every[:count]), Ordered(every[low : min(high, count)])
+        infinities = count - finite.count
+        infinite = (np.inf, -np.inf) if infinities else ()
     nulls = rows - count
     distinct, singletons, top = count_values(ordered)
     return Column(
@@ -301,7 +311,7 @@ def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
         nulls,
         distinct,
         singletons,
-        tuple(pair for pair in top if pair[0] not in (np.inf, -np.inf)) if infinities else tuple(top),
+        tuple(pair for pair in top if pair[0] not in infinite),
         numbers=measure_numbers(finite, infinities=infinities, order=order_of(values)),
     )
 
@@ -322,10 +332,11 @@ def _measure_moments(name: str, dtype: str, values: Array, rows: int, zone: str 
         values = values.astype("m8[s]" if duration else "M8[s]")
         unit, step = "s", 1
     ticks = values.view(np.int64)
-    present = ticks[~np.isnat(values)]
+    missing = np.isnat(values)
+    present = ticks[~missing] if missing.any() else ticks
     scale = UNITS[unit] / step
     ordered = np.sort(present)
-    distinct, singletons, top = count_values(ordered)
+    distinct, singletons, top = count_values(Ordered(ordered))
     return Column(
         name,
         "duration" if duration else "time",
@@ -335,7 +346,7 @@ def _measure_moments(name: str, dtype: str, values: Array, rows: int, zone: str 
         distinct,
         singletons,
         tuple((value / scale, number) for value, number in top),
-        numbers=measure_numbers(ordered, order=order_of(present), scale=scale),
+        numbers=measure_numbers(Ordered(ordered), order=order_of(present), scale=scale),
         times=None if duration else measure_times(ordered, scale, zone),
     )
 
@@ -389,7 +400,7 @@ def _measure_binary(name: str, dtype: str, values: Any) -> Column:
     words, counts = counted.field(0), counted.field(1).to_numpy()
     known = words.is_valid().to_numpy(zero_copy_only=False)
     counts = counts[known]
-    lengths = np.sort(_present(pc.binary_length(values)).astype(np.int64))
+    lengths = put_in_order(_present(pc.binary_length(values)).astype(np.int64))
     return Column(
         name,
         "binary",
@@ -403,7 +414,9 @@ def _measure_binary(name: str, dtype: str, values: Any) -> Column:
 
 
 def _measure_nested(name: str, dtype: str, rows: int, lengths: Array) -> Column:
-    return Column(name, "nested", dtype, rows, rows - len(lengths), lengths=measure_numbers(np.sort(lengths)))
+    return Column(
+        name, "nested", dtype, rows, rows - len(lengths), lengths=measure_numbers(put_in_order(lengths))
+    )
 
 
 def _measure_objects(name: str, dtype: str, values: Array) -> Column:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from jupyterlab_pipelines.quality.measuring.numbers import COMPLETE, TOP, Array, measure_numbers
+from jupyterlab_pipelines.quality.measuring.numbers import COMPLETE, TOP, Array, counted, measure_numbers
 from jupyterlab_pipelines.quality.statistics import Text
 
 SAMPLE = 2_000
@@ -52,9 +52,9 @@ def measure_text(values: Any, counts: Array) -> Text | None:
         return None
     lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False)
     trimmed = pc.utf8_length(pc.utf8_trim_whitespace(values)).to_numpy(zero_copy_only=False)
-    order = np.argsort(lengths, kind="stable")
-    every_length = np.repeat(lengths[order].astype(np.int32), counts[order])
-    numbers = measure_numbers(every_length)
+    of_length = np.bincount(lengths, weights=counts).astype(np.int64)
+    known = np.flatnonzero(of_length)
+    numbers = measure_numbers(counted(known, of_length[known]))
     assert numbers is not None
     seen, weights = values, counts
     if len(values) > SAMPLE:

@@ -44,7 +44,7 @@ def measure_times(ordered: Array, scale: float, zone: str | None) -> Times | Non
     weekdays = np.bincount((seen // 24 + 3) % 7, weights=counts, minlength=7).astype(np.int64)
     return Times(
         span=(int(ordered[-1]) - int(ordered[0])) / scale,
-        median_gap=float(np.median(steps)) / scale if len(steps) else 0.0,
+        median_gap=_median(steps) / scale if len(steps) else 0.0,
         max_gap=widest / scale,
         max_gap_start=start / scale,
         resolution=_resolution(ordered, scale),
@@ -52,6 +52,11 @@ def measure_times(ordered: Array, scale: float, zone: str | None) -> Times | Non
         weekdays=tuple(weekdays.tolist()),
         zone=zone,
     )
+
+
+def _median(steps: Array) -> float:
+    # Half as wide, found in half the time.
+    return float(np.median(steps.astype(np.int32) if steps.max() < 2**31 else steps))
 
 
 def _resolution(ordered: Array, scale: float) -> str:
