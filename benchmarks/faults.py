@@ -116,12 +116,13 @@ def load_tables() -> dict[str, Frame]:
 
 
 PYDATASET = (
-    "diamonds Caschool Computers Wages Housing Males SLID Arrests Vocab Chile Salaries movies mpg msleep economics "
-    "Baltagi Cigar Crime Doctor DoctorContacts Fair Fishing Garch HI Hdma Hedonic Hmda Icecream Mroz OFP PSID Participation "
-    "Schooling Star Tobacco Treatment Workinghours birthwt Boston Cars93 Pima.tr UScrime Insurance quine survey "
-    "airquality attenu chickwts ChickWeight infert quakes esoph warpbreaks ToothGrowth CO2 faithful ships "
-    "aids brambles cd4 channing coal nuclear plasma Bfox Davis Ginzberg GSSvocab Highway1 Leinhardt Migration Prestige "
-    "Quartet Robey Rohwer Sahlins Soils States Transact UN USPop WomenLF turnout voteincome"
+    "diamonds Caschool Computers Wages Housing Males SLID Arrests Vocab Chile Salaries movies mpg msleep "
+    "economics Baltagi Cigar Crime Doctor DoctorContacts Fair Fishing Garch HI Hdma Hedonic Hmda Icecream "
+    "Mroz OFP PSID Participation Schooling Star Tobacco Treatment Workinghours birthwt Boston Cars93 "
+    "Pima.tr UScrime Insurance quine survey airquality attenu chickwts ChickWeight infert quakes esoph "
+    "warpbreaks ToothGrowth CO2 faithful ships aids brambles cd4 channing coal nuclear plasma Bfox Davis "
+    "Ginzberg GSSvocab Highway1 Leinhardt Migration Prestige Quartet Robey Rohwer Sahlins Soils States "
+    "Transact UN USPop WomenLF turnout voteincome "
 ).split()
 
 
@@ -256,7 +257,9 @@ def harmless(table: Frame, rng: Random) -> Frame:
             table[name] = values.astype("int32")
         elif choice == 3 and pd.api.types.is_float_dtype(values):
             table[name] = values * (1 + rng.normal(0, 1e-13, len(values)))
-        elif choice == 4 and values.dtype == object or choice == 4 and pd.api.types.is_string_dtype(values):
+        elif (choice == 4 and values.dtype == object) or (
+            choice == 4 and pd.api.types.is_string_dtype(values)
+        ):
             with contextlib.suppress(TypeError):
                 table[name] = values.astype("category")
         elif choice == 5 and pd.api.types.is_integer_dtype(values) and len(values) > 500:
@@ -974,9 +977,9 @@ def run(count: int, seed: int, *, verbose: bool) -> Score:
                 score.false_alarms += len(found)
                 if verbose:
                     for anomaly in found:
-                        print(
-                            f"FALSE  {name} {len(case.reference)}/{len(case.current)}: {anomaly.feature} {anomaly.kind} p={anomaly.p_value} {anomaly.description}"
-                        )
+                        size = f"{len(case.reference)}/{len(case.current)}"
+                        told = f"{anomaly.feature} {anomaly.kind} p={anomaly.p_value} {anomaly.description}"
+                        print(f"FALSE  {name} {size}: {told}")
                 continue
             if CSV_HIDES in case.kinds and not isinstance(after, Frame) and not found:
                 # What is text only between quotes is a number when it is read.

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from jupyterlab_pipelines.quality.chance import chi_square_tail, kolmogorov_tail
@@ -273,7 +274,7 @@ def _compared_numbers(reference: Column, current: Column) -> tuple[Numbers, Numb
 
 def _binned(grid: Sequence[float], edges: Sequence[float]) -> list[float]:
     below = [0.0, *(cumulated(grid, edge) for edge in edges), 1.0]
-    return [high - low for low, high in zip(below, below[1:], strict=False)]
+    return [high - low for low, high in pairwise(below)]
 
 
 def population_stability(before: Sequence[float], after: Sequence[float]) -> float:
@@ -293,7 +294,7 @@ def jensen_shannon(before: Sequence[float], after: Sequence[float]) -> float:
     return max(0.0, divergence)
 
 
-def measures(reference: Column, current: Column) -> Mapping[str, float]:
+def measures(reference: Column, current: Column) -> dict[str, float]:
     """PSI and Jensen–Shannon's divergence of two columns; empty where they have no common scale."""
     try:
         before, after = shares(reference, current)

@@ -361,7 +361,6 @@ def _short(value: float) -> float:
 
 def _read_column(document: Mapping[str, Any]) -> Column:
     text = document.get("text")
-    times = document.get("times")
     return Column(
         name=document["name"],
         type=document["type"],
@@ -379,13 +378,24 @@ def _read_column(document: Mapping[str, Any]) -> Column:
         )
         if text
         else None,
-        times=Times(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in times.items()}
-        )
-        if times
-        else None,
+        times=_read_times(document.get("times")),
         lengths=_read_numbers(document.get("lengths")),
         python_types=document.get("python_types", {}),
+    )
+
+
+def _read_times(document: Mapping[str, Any] | None) -> Times | None:
+    if document is None:
+        return None
+    return Times(
+        span=document["span"],
+        median_gap=document["median_gap"],
+        max_gap=document["max_gap"],
+        max_gap_start=document["max_gap_start"],
+        resolution=document["resolution"],
+        hours=tuple(document["hours"]),
+        weekdays=tuple(document["weekdays"]),
+        zone=document["zone"],
     )
 
 

@@ -112,10 +112,9 @@ def _read_csv(path: Path) -> Any:
     with pa.input_stream(str(path), compression="detect") as stream:
         data = stream.read()
     text_start, encoding = _encoding(data)
+    data = data[text_start:]
     if encoding != "utf-8":
-        data = data[text_start:].decode(encoding).encode("utf-8")
-    else:
-        data = data[text_start:]
+        data = data.decode(encoding).encode("utf-8")
     if not data.strip():
         raise ValueError("there is nothing in it")
     if b"\0" in data[:4096]:
@@ -177,9 +176,10 @@ def _separator(text: str) -> str:
     best, found = 0, ","
     for sign in SEPARATORS:
         widths = [len(row) for row in csv.reader(lines, delimiter=sign)]
-        if widths and widths[0] > 1 and sum(width == widths[0] for width in widths) >= 0.9 * len(widths):
-            if widths[0] > best:
-                best, found = widths[0], sign
+        if not widths or sum(width == widths[0] for width in widths) < 0.9 * len(widths):
+            continue
+        if widths[0] > max(best, 1):
+            best, found = widths[0], sign
     return found
 
 

@@ -56,11 +56,11 @@ def put_in_order(values: Array) -> Ordered:
     """`values` in order of size; whole numbers that lie close together are counted instead of sorted."""
     if values.dtype.kind in "iu" and len(values) > 256:
         first, last = values.min().item(), values.max().item()
-        if last - first < len(values) and -(2**62) < first and last < 2**62:
+        if last - first < len(values) and first > -(2**62) and last < 2**62:
             counts = np.bincount(values - values.dtype.type(first) if first else values)
             distinct = np.flatnonzero(counts)
             return counted(distinct + first, counts[distinct])
-        if values.dtype.itemsize > 4 and -(2**31) <= first and last < 2**31:
+        if values.dtype.itemsize > 4 and first >= -(2**31) and last < 2**31:
             # Half as wide, sorted in half the time.
             return Ordered(np.sort(values.astype(np.int32)))
     return Ordered(np.sort(values))

@@ -175,7 +175,7 @@ def rank_correlations(
 
 def _products(left: Array, right: Array) -> Array:
     """All rows of one with all of the other; without BLAS, whose threads would go on waiting for more."""
-    return np.einsum("ik,jk->ij", left, right)
+    return np.asarray(np.einsum("ik,jk->ij", left, right))
 
 
 def _ranks(values: Any, places: Array) -> Array:

@@ -288,7 +288,7 @@ def _measure_arrow(name: str, dtype: str, values: Any) -> Column:
 def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
     integral = present.dtype.kind in "iu"
     if integral:
-        values, infinities, infinite = present, 0, ()
+        values, infinities = present, 0
         ordered = finite = put_in_order(present)
         count = len(present)
     else:
@@ -300,7 +300,6 @@ def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
         high = int(np.searchsorted(every, np.inf, "left"))
         ordered, finite = Ordered(every[:count]), Ordered(every[low : min(high, count)])
         infinities = count - finite.count
-        infinite = (np.inf, -np.inf) if infinities else ()
     nulls = rows - count
     distinct, singletons, top = count_values(ordered)
     return Column(
@@ -311,7 +310,7 @@ def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
         nulls,
         distinct,
         singletons,
-        tuple(pair for pair in top if pair[0] not in infinite),
+        tuple(pair for pair in top if not infinities or abs(pair[0]) < np.inf),
         numbers=measure_numbers(finite, infinities=infinities, order=order_of(values)),
     )
 
@@ -492,11 +491,11 @@ def _present(values: Any) -> Array:
 
 
 def _is_text(kind: Any) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _is_binary(kind: Any) -> bool:
-    return (
+    return bool(
         pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
         or pa.types.is_binary_view(kind)

@@ -32,10 +32,8 @@ def measure_times(ordered: Array, scale: float, zone: str | None) -> Times | Non
         place = int(np.argmax(every_step))
         widest, start = int(every_step[place]), int(ordered[place])
     # In order of time an hour's rows stand together: count the runs, then look at which hours they are.
-    if scale >= 1:
-        every_hour = ordered // (3_600 * round(scale))
-    else:
-        every_hour = ordered * round(1 / scale) // 3_600
+    ticks, seconds = (round(scale), 1) if scale >= 1 else (1, round(1 / scale))
+    every_hour = ordered * seconds // (3_600 * ticks) if seconds > 1 else ordered // (3_600 * ticks)
     starts = np.concatenate(([0], np.flatnonzero(every_hour[1:] != every_hour[:-1]) + 1))
     counts = np.diff(starts, append=len(ordered))
     seen = every_hour[starts]

@@ -9,14 +9,72 @@ from collections.abc import Collection
 
 from jupyterlab_pipelines.quality.chance import exclusive_tail, hypergeometric_tail, poisson_tail
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, number, percent, shown
+from jupyterlab_pipelines.quality.statistics import Value
 
 FEWEST_VARIANTS = 3
 """So many values that are known ones but for a blank, the case or a letter are a fault."""
 STAND_INS = frozenset(
-    "unknown unk unkn n/a na none null nan nil missing undefined undef unspecified unavailable not_available tbd "
-    "todo test xxx ? ?? ??? - -- --- . * # n.a. #n/a <na> <null> (null) nat inf -1 -9 -99 -999 -9999 0 9999 99999 "
-    "999999 default dummy placeholder not set not available no value other/unknown not specified".split()
-) | {"not set", "not available", "no value", "not specified", "not known"}
+    (
+        *(
+            "unknown",
+            "unk",
+            "unkn",
+            "n/a",
+            "n.a.",
+            "na",
+            "#n/a",
+            "<na>",
+            "none",
+            "null",
+            "(null)",
+            "<null>",
+            "nil",
+        ),
+        *(
+            "nan",
+            "nat",
+            "missing",
+            "undefined",
+            "undef",
+            "unspecified",
+            "not specified",
+            "unavailable",
+            "not available",
+        ),
+        *(
+            "not_available",
+            "not known",
+            "not set",
+            "no value",
+            "tbd",
+            "todo",
+            "test",
+            "dummy",
+            "default",
+            "placeholder",
+        ),
+        *(
+            "xxx",
+            "?",
+            "??",
+            "???",
+            "-",
+            "--",
+            "---",
+            ".",
+            "*",
+            "#",
+            "-1",
+            "-9",
+            "-99",
+            "-999",
+            "-9999",
+            "0",
+            "9999",
+        ),
+        *("99999", "999999"),
+    )
+)
 """Words that stand for a value that is missing."""
 DAMAGE = re.compile("\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|Ã")
 
@@ -95,7 +153,7 @@ def _is_code(pair: Pair) -> bool:
     )
 
 
-def _chance(pair: Pair, unseen: dict[object, int]) -> float:
+def _chance(pair: Pair, unseen: dict[Value, int]) -> float:
     before, after = pair.before, pair.after
     growth = after.count / before.count
     # At most so many new values are expected (Good and Toulmin's first term), and one for luck.
@@ -107,7 +165,7 @@ def _chance(pair: Pair, unseen: dict[object, int]) -> float:
     return min(by_number, by_size)
 
 
-def _told(unseen: dict[object, int], named: dict[object, tuple[str, object]]) -> str:
+def _told(unseen: dict[Value, int], named: dict[Value, tuple[str, object]]) -> str:
     parts = []
     for value, count in list(unseen.items())[:3]:
         nearest = named[value][1]
@@ -174,7 +232,7 @@ def _asciified(value: str) -> str:
 def _nearest(value: str, words: Collection[str]) -> str | None:
     """The known word that is one slip away, or two where the word is long."""
     folded = value.casefold()
-    if len(folded) < 4 or sum(sign.isalpha() for sign in folded) < 0.6 * len(folded):
+    if len(folded) < 4 or sum(sign.isalpha() for sign in folded) < 0.8 * len(folded):
         return None
     best: tuple[int, str] | None = None
     for word in words:

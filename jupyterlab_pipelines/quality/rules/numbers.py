@@ -138,8 +138,7 @@ def _flipped_in_part(
     if (
         not shown
         or len(set(shown)) < max(2, len(shown) // 3)
-        or _is_sentinel(-shown[0])
-        and len(set(shown)) == 1
+        or (_is_sentinel(-shown[0]) and len(set(shown)) == 1)
     ):
         # One value again and again stands for something else.
         return None

@@ -114,10 +114,8 @@ def _same_contents(old: Column, new: Column) -> float:
     """1 where nothing tells the values apart, 0 where they are others."""
     if not old.count or not new.count:
         return 0.7 if old.count == new.count else 0.0
-    if (
-        abs(old.nulls / old.rows - new.nulls / new.rows) > 0.1
-        or old.is_unique != new.is_unique
-        and old.count > 50
+    if abs(old.nulls / old.rows - new.nulls / new.rows) > 0.1 or (
+        old.is_unique != new.is_unique and old.count > 50
     ):
         return 0.0
     if old.type == "string" and old.is_complete and new.is_complete:
@@ -154,9 +152,12 @@ def _holds(old: Column, new: Column, limit: float) -> bool:
     """Whether `new` holds what `old` held."""
     if old.type != new.type and {old.type, new.type} != {"int", "float"}:
         return False
-    if old.type == "string" and old.is_complete:
-        if sum(new.counts.get(value, 0) for value in old.counts) < 0.9 * new.count:
-            return False
+    if (
+        old.type == "string"
+        and old.is_complete
+        and sum(new.counts.get(value, 0) for value in old.counts) < 0.9 * new.count
+    ):
+        return False
     if old.text and new.text and not old.is_complete:
         known = dict(old.text.shapes)
         if (
@@ -219,12 +220,7 @@ def _blame(
     while left:
         names = {name for pair in left for name in pair}
 
-        def guilt(name: str) -> tuple[float, int]:
-            own = [pair for pair in strong if name in pair]
-            lost = sum(pair in left for pair in own)
-            return lost / len(own), lost
-
-        guilty = max(sorted(names), key=guilt)
+        guilty = max(sorted(names), key=lambda name, left=left: _guilt(name, strong, left))  # type: ignore[misc]
         own = [(pair, change) for pair, change in left.items() if guilty in pair]
         (a, b), (was, now, p_value) = max(own, key=lambda item: abs(item[1][0] - item[1][1]))
         other = b if a == guilty else a
@@ -242,3 +238,12 @@ def _blame(
         )
         left = {pair: change for pair, change in left.items() if guilty not in pair}
     return anomalies
+
+
+def _guilt(
+    name: str, strong: Sequence[tuple[str, str]], broken: Collection[tuple[str, str]]
+) -> tuple[float, int]:
+    """Of the column's strong pairs the share that is broken, and how many these are."""
+    own = [pair for pair in strong if name in pair]
+    lost = sum(pair in broken for pair in own)
+    return lost / len(own), lost

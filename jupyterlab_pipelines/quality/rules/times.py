@@ -42,7 +42,7 @@ def shifted_times(pair: Pair) -> Anomaly | None:
     before, after = pair.before.times, pair.after.times
     if not before or not after or pair.before.type != pair.after.type:
         return None
-    if sum(after.hours) < 24 or before.resolution == "day" and after.resolution == "day":
+    if sum(after.hours) < 24 or (before.resolution == "day" and after.resolution == "day"):
         return None
     unmoved = total_variation(before.hours, after.hours)
     p_value = chi_square_tail(*chi_square(before.hours, after.hours))

@@ -26,12 +26,11 @@ def type_changed(pair: Pair) -> Anomaly | None:
         )
     if after.type == "string" and after.text:
         return _became_text(pair)
-    kind = "type_changed"
     lost = ""
-    if before.type == "string" and after.type in ("int", "float") and before.text:
-        if before.text.numeric > NEARLY_ALL * before.text.seen:
-            lost = ": leading zeros are lost" if _had_leading_zeros(pair) else ": text that was all numbers"
-    return _told(pair, kind, f"The type is {after.type}, {before.type} in the reference{lost}.")
+    was_text = before.text if after.type in ("int", "float") else None
+    if was_text and was_text.numeric > NEARLY_ALL * was_text.seen:
+        lost = ": leading zeros are lost" if _had_leading_zeros(pair) else ": text that was all numbers"
+    return _told(pair, "type_changed", f"The type is {after.type}, {before.type} in the reference{lost}.")
 
 
 def _became_text(pair: Pair) -> Anomaly:
