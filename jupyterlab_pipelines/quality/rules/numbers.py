@@ -433,6 +433,10 @@ def value_spike(pair: Pair) -> Anomaly | None:
         key=lambda spike: spike[1] / pair.after.count - spike[2] / pair.before.count,
     )
     share, share_before = count / pair.after.count, then / pair.before.count
+    usual, usual_count = pair.before.top[0] if pair.before.top else (None, 0)
+    if usual_count / pair.before.count > 0.7 * share and usual not in pair.after.counts:
+        # The reference has so common a value as well; it has moved.
+        return None
     if share < max(0.05, 4 * share_before) or isinstance(value, str) or value is None:
         return None
     p_value = _spike(pair, value, count, then)

@@ -25,12 +25,27 @@ def type_changed(pair: Pair) -> Anomaly | None:
             pair, "mixed_types", f"Values of several types ({told}) where the reference had {before.type}."
         )
     if after.type == "string" and after.text:
+        words = after.text.seen - after.text.numeric
+        if before.type in ("int", "float") and exclusive_tail(words, after.count, before.count) > 0.05:
+            # Where types are found out from the values, as in CSV, a few words make a column text.
+            return None
         return _became_text(pair)
     lost = ""
+    if _happens_to_be_numbers(pair):
+        return None
     was_text = before.text if after.type in ("int", "float") else None
     if was_text and was_text.numeric > NEARLY_ALL * was_text.seen:
         lost = ": leading zeros are lost" if _had_leading_zeros(pair) else ": text that was all numbers"
     return _told(pair, "type_changed", f"The type is {after.type}, {before.type} in the reference{lost}.")
+
+
+def _happens_to_be_numbers(pair: Pair) -> bool:
+    """Whether a column of text, mostly numbers, has no other word this time; CSV then makes numbers of it."""
+    text = pair.before.text
+    if not text or pair.after.type not in ("int", "float"):
+        return False
+    share = text.numeric / text.seen
+    return bool(0 < share < 1 and share**pair.after.count > pair.limit)
 
 
 def _became_text(pair: Pair) -> Anomaly:
