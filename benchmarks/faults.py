@@ -115,7 +115,18 @@ def load_tables() -> dict[str, Frame]:
     }
 
 
-PYDATASET = ["diamonds", "Caschool", "Computers", "Wages", "Housing", "Males", "SLID", "Arrests", "Vocab", "Chile", "Salaries", "movies", "mpg", "msleep", "economics", "Baltagi", "Cigar", "Crime", "Doctor", "DoctorContacts", "Fair", "Fishing", "Garch", "HI", "Hdma", "Hedonic", "Hmda", "Icecream", "Mroz", "OFP", "PSID", "Participation", "Schooling", "Star", "Tobacco", "Treatment", "Workinghours", "birthwt", "Boston", "Cars93", "Pima.tr", "UScrime", "Insurance", "quine", "survey", "airquality", "attenu", "chickwts", "ChickWeight", "infert", "quakes", "esoph", "warpbreaks", "ToothGrowth", "CO2", "faithful", "ships", "aids", "brambles", "cd4", "channing", "coal", "nuclear", "plasma", "Bfox", "Davis", "Ginzberg", "GSSvocab", "Highway1", "Leinhardt", "Migration", "Prestige", "Quartet", "Robey", "Rohwer", "Sahlins", "Soils", "States", "Transact", "UN", "USPop", "WomenLF", "turnout", "voteincome"]
+PYDATASET = (
+    *("diamonds", "Caschool", "Computers", "Wages", "Housing", "Males", "SLID", "Arrests", "Vocab"),
+    *("Chile", "Salaries", "movies", "mpg", "msleep", "economics", "Baltagi", "Cigar", "Crime", "Doctor"),
+    *("DoctorContacts", "Fair", "Fishing", "Garch", "HI", "Hdma", "Hedonic", "Hmda", "Icecream", "Mroz"),
+    *("OFP", "PSID", "Participation", "Schooling", "Star", "Tobacco", "Treatment", "Workinghours"),
+    *("birthwt", "Boston", "Cars93", "Pima.tr", "UScrime", "Insurance", "quine", "survey"),
+    *("airquality", "attenu", "chickwts", "ChickWeight", "infert", "quakes", "esoph", "warpbreaks"),
+    *("ToothGrowth", "CO2", "faithful", "ships", "aids", "brambles", "cd4", "channing", "coal", "nuclear"),
+    *("plasma", "Bfox", "Davis", "Ginzberg", "GSSvocab", "Highway1", "Leinhardt", "Migration"),
+    *("Prestige", "Quartet", "Robey", "Rohwer", "Sahlins", "Soils", "States", "Transact", "UN", "USPop"),
+    *("WomenLF", "turnout", "voteincome"),
+)
 
 
 def orders(rng: Random, rows: int = 6_000) -> Frame:

@@ -270,5 +270,5 @@ def _breaks(sample: Array, digits: int, allowed: float) -> bool:
     """Whether more than `allowed` values need more than so many digits, but for what a float cannot hold."""
     with np.errstate(over="ignore", invalid="ignore"):
         steps = sample * 10.0**digits if digits >= 0 else sample / 10.0**-digits
-        off = np.abs(steps - np.rint(steps)) > np.maximum(1e-9 * steps, 1e-6)
+        off = np.abs(steps - np.rint(steps)) > np.maximum(4e-13 * steps, 1e-6)
     return bool(np.count_nonzero(off) > allowed)

@@ -356,7 +356,7 @@ def _quantile(grid: Sequence[float], share: float) -> float:
 def sentinel_values(pair: Pair) -> Anomaly | None:
     """One value again and again that stands for what is missing."""
     numbers = _numbers(pair)
-    if not numbers or pair.after.distinct == 1 or _are_codes(pair):
+    if not numbers or pair.after.distinct == 1:
         return None
     before, after = numbers
     width = before.max - before.min
@@ -366,7 +366,7 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         outside = value < before.min - 0.05 * width or value > before.max + 0.05 * width
         known = _is_sentinel(value) if pair.before.type != "time" else value in ODD_MOMENTS
         zero = value == 0 and pair.before.type != "time" and not before.zeros and before.count >= 30
-        if not (outside or known or zero):
+        if not outside and (_are_codes(pair) or not (known or zero)):
             continue
         then = pair.before.counts.get(value, 0)
         if not then and not outside and not zero:
