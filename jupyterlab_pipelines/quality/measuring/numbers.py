@@ -57,7 +57,8 @@ def put_in_order(values: Array) -> Ordered:
     if values.dtype.kind in "iu" and len(values) > 256:
         first, last = values.min().item(), values.max().item()
         if last - first < len(values) and first > -(2**62) and last < 2**62:
-            counts = np.bincount(values - values.dtype.type(first) if first else values)
+            # In 64 bits: the distance between two int8 may be no int8.
+            counts = np.bincount(values.astype(np.int64, copy=False) - first if first else values)
             distinct = np.flatnonzero(counts)
             return counted(distinct + first, counts[distinct])
         if values.dtype.itemsize > 4 and first >= -(2**31) and last < 2**31:

@@ -217,7 +217,7 @@ def _candidates(estimate: float | None, pair: Pair) -> list[float]:
     if first and second and first[0][0] and isinstance(second[0][0], int | float):
         mode = second[0][0] / first[0][0]  # type: ignore[operator]
         near += [mode] if mode > 0 and abs(math.log(estimate / mode)) < 0.1 else []
-    return [estimate, *near]
+    return [*near, estimate]
 
 
 def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -> bool:
