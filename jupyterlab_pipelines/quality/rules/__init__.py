@@ -43,7 +43,7 @@ COLUMN_RULES: tuple[Rule, ...] = (
     categories.missing_category,
     text.format_changed,
     numbers.truncated_range,
-    types.fractions_appeared,
     categories.drift,
+    types.fractions_appeared,
 )
 """In the order in which they are asked."""

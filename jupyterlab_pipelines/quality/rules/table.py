@@ -140,9 +140,11 @@ def swapped(before: Statistics, after: Statistics, suspects: Collection[str], li
     """Names of columns that have exchanged their contents, both ways."""
     found: dict[str, str] = {}
     names = [name for name in suspects if name in before.by_name and name in after.by_name]
+    # What still holds its own has been exchanged with nothing.
+    moved = {name for name in names if not _holds(before.by_name[name], after.by_name[name], limit)}
     for index, first in enumerate(names):
         for second in names[index + 1 :]:
-            if first in found or second in found:
+            if first in found or second in found or first not in moved or second not in moved:
                 continue
             if _holds(before.by_name[first], after.by_name[second], limit) and _holds(
                 before.by_name[second], after.by_name[first], limit

@@ -26,7 +26,8 @@ def type_changed(pair: Pair) -> Anomaly | None:
         )
     if after.type == "string" and after.text:
         words = after.text.seen - after.text.numeric
-        if before.type in ("int", "float") and exclusive_tail(words, after.count, before.count) > 0.05:
+        few = exclusive_tail(words, after.count, before.count) > 0.05
+        if before.type in ("int", "float") and words and few:
             # Where types are found out from the values, as in CSV, a few words make a column text.
             return None
         return _became_text(pair)
@@ -93,15 +94,22 @@ def fractions_appeared(pair: Pair) -> Anomaly | None:
     if after.decimals is not None and after.decimals <= 0:
         return None
     if pair.after.is_complete:
-        fractions = sum(count for value, count in pair.after.top if isinstance(value, float) and value % 1)
+        fractions = sum(
+            count for value, count in pair.after.top if isinstance(value, float) and _is_fraction(value)
+        )
     else:
         # Quantiles lie between values, so the outermost values speak for all.
         outermost = after.lowest + after.highest
-        share = sum(bool(value % 1) for value in outermost) / len(outermost)
+        share = sum(_is_fraction(value) for value in outermost) / len(outermost)
         fractions = round(share * after.count) if share >= 0.5 else 0
     if exclusive_tail(fractions, after.count, before.count) >= pair.limit:
         return None
     return _told(pair, "type_changed", "Whole numbers in the reference, fractions now.")
+
+
+def _is_fraction(value: float) -> bool:
+    # Noise in the last digit is none.
+    return abs(value - round(value)) > 1e-6
 
 
 def _told(pair: Pair, kind: str, description: str) -> Anomaly:
