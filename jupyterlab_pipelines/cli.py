@@ -390,6 +390,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="the least recently used, until the rest is no larger than e.g. 500MB or 20GB",
     )
 
+    from jupyterlab_pipelines import cli_export
+
+    cli_export.register(add)
     add(doctor, "tell what is wrong with this installation, and what to do")
     return parser
 

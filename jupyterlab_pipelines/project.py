@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from jupyterlab_pipelines.artifact import KERNEL, is_state
 from jupyterlab_pipelines.environment import find_kernelspec
-from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
+from jupyterlab_pipelines.errors import ExportError, NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import (
@@ -39,6 +39,7 @@ from jupyterlab_pipelines.store.runs import new_run_id
 if TYPE_CHECKING:
     import sqlite3
 
+    from jupyterlab_pipelines.export.build import Source
     from jupyterlab_pipelines.store.locks import FileLock
 
 Document = dict[str, Any]
@@ -446,6 +447,78 @@ class Project:
         """Ask the process that carries out the run to end it; a run that has ended is left alone."""
         self.store.runs.request_cancel(self.store.runs.find(run_id))
         self.store.settle_interrupted()
+
+    # -- exporting ------------------------------------------------------------------------------
+
+    def export(
+        self,
+        notebook: Path,
+        target: str,
+        output: Path,
+        *,
+        name: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        on_event: Callable[[Document], None] | None = None,
+        **request: Unpack[RunRequest],
+    ) -> Document:
+        """Write a production pipeline for an engine, from a run of the notebook that is up to date.
+
+        Parameters
+        ----------
+        target
+            See `jupyterlab_pipelines.export.base.exporters`.
+        output
+            Folder to write; files of an earlier export in it are replaced, others stay.
+        name
+            Of the package; default: the notebook's.
+        request
+            How the notebook is run first; see `RunRequest`.
+
+        Raises
+        ------
+        ExportError
+            Something in the notebook cannot be exported, or its run fails.
+        """
+        from jupyterlab_pipelines.export.write import export
+
+        content = self._content(notebook, request.get("content"))
+        source = self._source(notebook, content, on_event, request)
+        return export(source, target, output, name=name, options=options or {})
+
+    def _source(
+        self,
+        notebook: Path,
+        content: Document,
+        on_event: Callable[[Document], None] | None,
+        request: RunRequest,
+    ) -> Source:
+        """The notebook with a run of it as it is now."""
+        from jupyterlab_pipelines.export.build import Source
+
+        run = self.run(notebook, on_event=on_event, **request)
+        if run["status"] != "succeeded":
+            failed = next((step for step in run["steps"] if step["error"]), None)
+            why = f": step `{failed['name']}`, {failed['error']['message']}" if failed else ""
+            raise ExportError(
+                "run_failed", f"Only a notebook that runs can be exported, and its run {run['status']}{why}", run=run
+            )
+        outline, pipeline = self._pipeline(content)
+        executions = {
+            row["step"]: execution
+            for row in self.store.runs.steps(run["run_id"])
+            if (execution := self.store.executions.get(row["execution_id"])) is not None
+        }
+        codes = {name: code_fingerprint(code) for name, code in step_code(outline).items()}
+        return Source(
+            notebook=Path(os.path.abspath(notebook)),
+            content=content,
+            outline=outline,
+            pipeline=pipeline,
+            executions=executions,
+            learned=self.store.executions.effects(codes),
+            store=self.store,
+            parameters=run["parameters"],
+        )
 
     # -- history --------------------------------------------------------------------------------
 

@@ -286,7 +286,7 @@ class Functions:
                 if given.name.startswith(FILE):
                     files[given.name.removeprefix(FILE)] = given.step
                 elif given.name.startswith((HIDDEN, AMBIENT)):
-                    states.setdefault(_kind(given.name), given.step)
+                    states.setdefault(kind_of_state(given.name), given.step)
                 elif left is None or left.kind != "absent":
                     inputs.setdefault(given.name, given.step)
         return inputs, states, files
@@ -336,7 +336,7 @@ class Functions:
 
     def _states_out(self, part: Part) -> tuple[str, ...]:
         kinds = {
-            _kind(given.name)
+            kind_of_state(given.name)
             for step in self.pipeline.steps
             if step.name not in part.steps
             for given in step.needs.inputs
@@ -655,8 +655,8 @@ def parameter_annotation(parameter: Parameter) -> str:
     return known.get(parameter.type, "Any")
 
 
-def _kind(name: str) -> str:
-    """``hidden state numpy.random`` → ``numpy random``"""
+def kind_of_state(name: str) -> str:
+    """How the package calls a state of the process: ``hidden state numpy.random`` → ``numpy random``"""
     return name.removeprefix(HIDDEN).removeprefix(AMBIENT).replace(".", " ")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -105,8 +104,4 @@ def _value(name: str, text: str) -> Any:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Threads that a step has left, and its half-closed connections, do not hold the process.
-    os._exit(status)
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Executed by the notebook's environment: does every value survive the exported package's files?
+
+Reads a JSON document from stdin, prints one. It loads stored values, so it runs user code: never in the server.
+Values that the package can bring back exactly are kept as recorded files where they are small.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Answer the question on stdin."""
+    asked = json.load(sys.stdin)
+    sys.path[:0] = [asked["source"]]
+    real, sys.stdout = sys.stdout, sys.stderr
+    answer = examine(asked)
+    print(json.dumps(answer), file=real)
+
+
+def examine(asked: dict[str, Any]) -> dict[str, Any]:
+    """Look at each artifact of the exported pipeline.
+
+    Parameters
+    ----------
+    asked
+        ``store``: folder; ``package``: name; ``names``: definitions of the notebook; ``rebound``; ``steps``: by
+        exported step a list of groups ``{"names", "references"}``; ``digests``: only digests are wanted, of the
+        values in the run folder ``run``.
+
+    Returns
+    -------
+    dict
+        By step a list of ``{"names", "problem", "records", "content", "digest"}``.
+    """
+    from jupyterlab_pipelines import materializers
+    from jupyterlab_pipelines.kernel.runtime.inputs import load_references
+
+    main = _become_main(asked["package"])
+    package_io = importlib.import_module(f"{asked['package']}.io")
+    answer: dict[str, Any] = {}
+    with materializers.carried_definitions(asked["names"], asked["rebound"]):
+        for step, groups in asked["steps"].items():
+            answer[step] = []
+            for group in groups:
+                told: dict[str, Any] = {"names": group["names"], "problem": None, "content": None}
+                try:
+                    values = {}
+                    loaded = load_references(Path(asked["store"]), group["references"], into=vars(main).copy())
+                    values = {name: loaded[name] for name in group["names"]}
+                    _examine_group(package_io, materializers, values, told, asked["most_bytes"])
+                except Exception as error:
+                    told["problem"] = f"{type(error).__name__}: {error}"
+                answer[step].append(told)
+    return answer
+
+
+def _become_main(package: str) -> types.ModuleType:
+    """Let stored values find the notebook's definitions where a kernel has them, and the package's be the same."""
+    main = sys.modules["__main__"]
+    try:
+        definitions = importlib.import_module(f"{package}.definitions")
+    except ModuleNotFoundError as error:
+        if error.name != f"{package}.definitions":
+            raise
+        return main
+    for name, thing in vars(definitions).items():
+        if not name.startswith("__"):
+            setattr(main, name, thing)
+    return main
+
+
+def _examine_group(
+    package_io: Any, materializers: Any, values: dict[str, Any], told: dict[str, Any], most_bytes: int
+) -> None:
+    before = _digest(materializers, values)
+    if len(values) == 1:
+        name, value = next(iter(values.items()))
+        form, content = package_io.dump(value)
+        back = {name: package_io.parse(form, content)}
+    else:
+        form, content = "pickle", package_io._pickled(values)
+        back = package_io.parse(form, content)
+    if _digest(materializers, back) != before:
+        told["problem"] = "it does not come back from a file as it was"
+    elif len(content) <= most_bytes:
+        told["content"] = base64.b64encode(content).decode()
+    told["format"] = form
+    told["size_bytes"] = len(content)
+    told["types"] = {name: f"{type(value).__module__}.{type(value).__qualname__}" for name, value in values.items()}
+
+
+def _digest(materializers: Any, values: dict[str, Any]) -> str:
+    if len(values) > 1:
+        return str(materializers.group_digest(values))
+    return str(materializers.digest_of(next(iter(values.values()))))
+
+
+if __name__ == "__main__":
+    main()
