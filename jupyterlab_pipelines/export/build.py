@@ -102,13 +102,14 @@ def build(source: Source, name: str | None = None) -> Export:
     for _ in range(MOST_ROUNDS):
         parts = join(source.pipeline, joints)
         export = _draft(source, name, parts, facts, answer)
-        problems, recorded = _examine(source, export)
+        problems, recorded, pickled = _examine(source, export)
         if not problems:
             break
         joints += problems
     else:
         raise ExportError("not_exportable", "The values of the steps cannot be written to files.")
-    return replace(export, recorded=tuple(recorded))
+    steps = tuple(replace(step, pickled=pickled.get(step.name, ())) for step in export.steps)
+    return replace(export, steps=steps, recorded=tuple(recorded))
 
 
 def _draft(
@@ -231,8 +232,9 @@ def _notes(parts: Iterable[Part], functions: Functions) -> Iterable[str]:
         if len(part.steps) > 1:
             steps = ", ".join(f"`{step}`" for step in part.steps)
             yield f"Steps {steps} are one function, because {'; '.join(part.reasons)}."
-    if functions.left_out:
-        yield f"Left out, as it only shows something or prepares a notebook: {'; '.join(functions.left_out)}."
+    left_out = "; ".join(dict.fromkeys(functions.left_out))
+    if left_out:
+        yield f"Left out, as it only shows something or prepares a notebook: {left_out}."
 
 
 def _missing_modules(answer: Mapping[str, Any], local: Mapping[str, bytes]) -> Iterable[str]:
@@ -294,16 +296,9 @@ def _module_files(folder: Path, module: str) -> Iterable[Path]:
 # -- examination ----------------------------------------------------------------------------------
 
 
-def _examine(source: Source, export: Export) -> tuple[list[Joint], list[Recorded]]:
-    """Which values do not survive being written, as joints; and recorded files for the tests."""
-    asked = {
-        "store": str(source.store.path),
-        "package": export.name,
-        "names": sorted({name for step in source.pipeline.steps for name in step.defines}),
-        "rebound": sorted({name for step in source.pipeline.steps for name in step.rebound}),
-        "most_bytes": MOST_RECORDED_BYTES,
-        "steps": {step.name: _groups(source, step) for step in export.steps},
-    }
+def _examine(source: Source, export: Export) -> tuple[list[Joint], list[Recorded], dict[str, tuple[str, ...]]]:
+    """Which values do not survive being written, as joints; recorded files; and what must be pickled, by step."""
+    asked = question(source, export)
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         for file in package_files(replace(export, recorded=())):
             if file.path.startswith("src/"):
@@ -327,17 +322,32 @@ def _examine(source: Source, export: Export) -> tuple[list[Joint], list[Recorded
     return _judge(source, export, answer)
 
 
+def question(source: Source, export: Export) -> dict[str, Any]:
+    """What `examine` is asked about an export's artifacts."""
+    return {
+        "store": str(source.store.path),
+        "package": export.name,
+        "names": sorted({name for step in source.pipeline.steps for name in step.defines}),
+        "rebound": sorted({name for step in source.pipeline.steps for name in step.rebound}),
+        "most_bytes": MOST_RECORDED_BYTES,
+        "steps": {step.name: _groups(source, step) for step in export.steps},
+    }
+
+
 def _judge(
     source: Source, export: Export, answer: Mapping[str, Any]
-) -> tuple[list[Joint], list[Recorded]]:
+) -> tuple[list[Joint], list[Recorded], dict[str, tuple[str, ...]]]:
     problems: list[Joint] = []
     recorded: list[Recorded] = []
+    pickled: dict[str, tuple[str, ...]] = {}
     for step in export.steps:
         records: dict[str, Any] = {}
         is_whole = True
         files: list[Recorded] = []
         for told in answer[step.name]:
             names = told["names"]
+            if told.get("pickled"):
+                pickled[step.name] = (*pickled.get(step.name, ()), *names)
             if told["problem"]:
                 readers = _readers(source, step, names)
                 why = f"{', '.join(f'`{name}`' for name in names)}: {told['problem']}"
@@ -373,7 +383,7 @@ def _judge(
             }
             text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
             recorded += [*files, *kept_files, Recorded(f"{step.name}/_step.json", text.encode())]
-    return problems, recorded
+    return problems, recorded, pickled
 
 
 def _readers(source: Source, step: ExportedStep, names: Iterable[str]) -> list[str]:

@@ -31,13 +31,14 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
     ----------
     asked
         ``store``: folder; ``package``: name; ``names``: definitions of the notebook; ``rebound``; ``steps``: by
-        exported step a list of groups ``{"names", "references"}``; ``digests``: only digests are wanted, of the
-        values in the run folder ``run``.
+        exported step a list of groups ``{"names", "references"}``; ``run``: folder of an exported run to compare
+        with, in place of looking what survives.
 
     Returns
     -------
     dict
-        By step a list of ``{"names", "problem", "records", "content", "digest"}``.
+        By step a list of ``{"names", "problem", "content", "format", "pickled", …}``; with ``run``, of ``{"names",
+        "problem", "digest", "exported"}``.
     """
     from jupyterlab_pipelines import materializers
     from jupyterlab_pipelines.kernel.runtime.inputs import load_references
@@ -54,7 +55,10 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
                     values = {}
                     loaded = load_references(Path(asked["store"]), group["references"], into=vars(main).copy())
                     values = {name: loaded[name] for name in group["names"]}
-                    _examine_group(package_io, materializers, values, told, asked["most_bytes"])
+                    if "run" in asked:
+                        _compare_group(package_io, materializers, values, told, asked["run"], step)
+                    else:
+                        _examine_group(package_io, materializers, values, told, asked["most_bytes"])
                 except Exception as error:
                     told["problem"] = f"{type(error).__name__}: {error}"
                 answer[step].append(told)
@@ -80,12 +84,17 @@ def _examine_group(
     package_io: Any, materializers: Any, values: dict[str, Any], told: dict[str, Any], most_bytes: int
 ) -> None:
     before = _digest(materializers, values)
+    told["pickled"] = False
     if len(values) == 1:
         name, value = next(iter(values.items()))
         form, content = package_io.dump(value)
         back = {name: package_io.parse(form, content)}
+        if form != "pickle" and _digest(materializers, back) != before:
+            told["pickled"] = True
+            form, content = "pickle", package_io.pickle_of(value)
+            back = {name: package_io.parse(form, content)}
     else:
-        form, content = "pickle", package_io._pickled(values)
+        form, content = "pickle", package_io.pickle_of(values)
         back = package_io.parse(form, content)
     if _digest(materializers, back) != before:
         told["problem"] = "it does not come back from a file as it was"
@@ -94,6 +103,20 @@ def _examine_group(
     told["format"] = form
     told["size_bytes"] = len(content)
     told["types"] = {name: f"{type(value).__module__}.{type(value).__qualname__}" for name, value in values.items()}
+
+
+def _compare_group(
+    package_io: Any, materializers: Any, values: dict[str, Any], told: dict[str, Any], run: str, step: str
+) -> None:
+    folder = package_io.Folder(run)
+    manifest = folder.read_json(f"{step}/_step.json")
+    told["digest"] = _digest(materializers, values)
+    told["exported"] = None
+    if manifest is None or not set(values) <= manifest["outputs"].keys():
+        return
+    read = package_io.loaders(folder)
+    exported = {name: read(manifest["outputs"][name]) for name in values}
+    told["exported"] = _digest(materializers, exported)
 
 
 def _digest(materializers: Any, values: dict[str, Any]) -> str:

@@ -520,19 +520,19 @@ class Functions:
         source, declared = nonlocal_for_global(source, statement.deferred_binds | self.bound)
         body.declared |= declared
         if shows and source == passage.source:
-            source = self._shown(body, source)
+            source = self._shown(body, source, bool(statement.mutates or statement.files))
         text = Passage(statement, passage.before, source, passage.after).text
         body.add(text)
 
-    def _shown(self, body: _Body, source: str) -> str:
-        """The last expression of a cell: the notebook shows its value."""
+    def _shown(self, body: _Body, source: str, does_more: bool) -> str:
+        """The last expression of a cell: the notebook shows its value, unless it is there to do something."""
         tree = parse_python(source).body[0]
         if not isinstance(tree, ast.Expr):
             return source
         value = tree.value
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("print", "display"):
             return source
-        if isinstance(value, ast.Constant) and isinstance(value.value, str) and "\n" in value.value:
+        if isinstance(value, ast.Constant) or does_more:
             return source
         body.reads.add("display")
         if isinstance(value, ast.Tuple) and not source.startswith("("):

@@ -86,6 +86,7 @@ def _step(step: ExportedStep, shared: str) -> str:
         ("parameters", step.parameters, ()),
         ("outputs", step.output_names, ()),
         ("together", step.together, ()),
+        ("pickled", step.pickled, ()),
         ("files_in", dict(step.files_in), {}),
         ("files_out", step.files_out, ()),
         ("after", step.parents, ()),

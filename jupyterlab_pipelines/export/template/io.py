@@ -78,9 +78,9 @@ class Folder:
         self.write(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode())
 
 
-def save(folder: Folder, path: str, value: Any) -> dict[str, Any]:
+def save(folder: Folder, path: str, value: Any, *, pickled: bool = False) -> dict[str, Any]:
     """Write a value to `path` and a suffix; how it can be found and read again."""
-    form, content = dump(value)
+    form, content = ("pickle", pickle_of(value)) if pickled else dump(value)
     file = path + SUFFIXES[form]
     folder.write(file, content)
     return {
@@ -120,7 +120,7 @@ def dump(value: Any) -> tuple[str, bytes]:
         content = _parquet(pandas, value)
         if content is not None:
             return "parquet", content
-    return "pickle", _pickled(value)
+    return "pickle", pickle_of(value)
 
 
 def parse(form: str, content: bytes) -> Any:
@@ -140,7 +140,8 @@ def parse(form: str, content: bytes) -> Any:
     raise ValueError(f"There is no format {form!r}.")
 
 
-def _pickled(value: Any) -> bytes:
+def pickle_of(value: Any) -> bytes:
+    """The bytes of a value that no other format has."""
     try:
         return pickle.dumps(value, protocol=5)
     except Exception:
@@ -244,13 +245,15 @@ def _are_same_indexes(left: Any, right: Any) -> bool:
         return bool((left.start, left.stop, left.step) == (right.start, right.stop, right.step))
     if left.dtype == object and not all(type(each) is str for each in left):
         return False
-    return bool(left.equals(right)) and _same_categories(left.dtype, right.dtype)
+    if not _same_categories(left.dtype, right.dtype) or not _same_zones(left.dtype, right.dtype):
+        return False
+    return bool(left.equals(right))
 
 
 def _are_same_columns(left: Any, right: Any) -> bool:
     if str(left.dtype) != str(right.dtype) or left.dtype != right.dtype:
         return False
-    if not _same_categories(left.dtype, right.dtype):
+    if not _same_categories(left.dtype, right.dtype) or not _same_zones(left.dtype, right.dtype):
         return False
     if type(left.dtype).__module__.startswith("numpy") and left.dtype != object:
         first, second = left.to_numpy(), right.to_numpy()
@@ -268,6 +271,10 @@ def _same_categories(left: Any, right: Any) -> bool:
     )
 
 
+def _same_zones(left: Any, right: Any) -> bool:
+    return type(getattr(left, "tz", None)) is type(getattr(right, "tz", None))
+
+
 def loaders(folder: Folder) -> Callable[[Mapping[str, Any]], Any]:
     """A function that reads records, and each file once: members of one file go on to share objects."""
     files: dict[str, Any] = {}
@@ -283,7 +290,11 @@ def loaders(folder: Folder) -> Callable[[Mapping[str, Any]], Any]:
 
 
 def save_outputs(
-    folder: Folder, place: str, values: Mapping[str, Any], together: tuple[tuple[str, ...], ...]
+    folder: Folder,
+    place: str,
+    values: Mapping[str, Any],
+    together: tuple[tuple[str, ...], ...],
+    pickled: tuple[str, ...] = (),
 ) -> dict[str, dict[str, Any]]:
     """Write what a step leaves; by name, the record of each."""
     records: dict[str, dict[str, Any]] = {}
@@ -292,13 +303,13 @@ def save_outputs(
         records |= {name: record | {"member": name} for name in group}
     for name, value in values.items():
         if name not in records:
-            records[name] = save(folder, f"{place}/{name}", value)
+            records[name] = save(folder, f"{place}/{name}", value, pickled=name in pickled)
     return records
 
 
 def save_together(folder: Folder, path: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Write values that share objects into one file."""
-    content = _pickled(dict(values))
+    content = pickle_of(dict(values))
     folder.write(f"{path}.pkl", content)
     return {
         "file": f"{path}.pkl",

@@ -123,7 +123,7 @@ def run_step(
             result = asyncio.run(result)
         del arguments
         outputs = (result,) if len(step.outputs) == 1 else result or ()
-        records = io.save_outputs(folder, name, dict(zip(step.outputs, outputs, strict=True)), step.together)
+        records = io.save_outputs(folder, name, dict(zip(step.outputs, outputs, strict=True)), step.together, step.pickled)
         files = _keep_files(folder, step)
     document = {
         "step": name,

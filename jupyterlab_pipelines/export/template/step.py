@@ -21,6 +21,8 @@ class Step:
         Names of what it returns, in order.
     together
         Outputs that share objects: they lie in one file, so that they still share them when they are read.
+    pickled
+        Outputs that other formats would not bring back exactly.
     files_in, files_out
         Files below the data folder that other steps write, by path with the writer; that this one writes.
     after
@@ -39,6 +41,7 @@ class Step:
     parameters: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     together: tuple[tuple[str, ...], ...] = ()
+    pickled: tuple[str, ...] = ()
     files_in: Mapping[str, str] = field(default_factory=dict)
     files_out: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
