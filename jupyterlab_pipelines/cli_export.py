@@ -21,11 +21,28 @@ def register(add: Add) -> None:
     exporter.add_argument("--to", metavar="TARGET", help="the engine; see --list")
     exporter.add_argument("--output", type=Path, metavar="DIR", help="folder to write")
     exporter.add_argument("--name", metavar="NAME", help="of the package (default: the notebook's)")
+    exporter.add_argument(
+        "--verify",
+        action="store_true",
+        help="install it in a fresh environment, run it on the engine, and compare every artifact",
+    )
+    exporter.add_argument(
+        "-p",
+        "--parameters",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME VALUE",
+        help="value of a parameter in the run before, and in the proof",
+    )
+    exporter.add_argument(
+        "-f", "--parameters-file", type=Path, action="append", default=[], metavar="FILE", help="YAML file of the same"
+    )
     exporter.add_argument("--jobs", type=int, metavar="N", help="steps at the same time in the run before")
 
 
 def export(arguments: argparse.Namespace) -> int:
-    from jupyterlab_pipelines.cli import _print_document, _stdout_for_document, open_project
+    from jupyterlab_pipelines.cli import _print_document, _stdout_for_document, open_project, read_parameters
     from jupyterlab_pipelines.export.base import exporters
 
     if arguments.list:
@@ -47,12 +64,22 @@ def export(arguments: argparse.Namespace) -> int:
             arguments.output,
             name=arguments.name,
             jobs=arguments.jobs,
+            parameters=read_parameters(arguments),
+            verifies=arguments.verify,
+            tell=lambda line: print(line, file=sys.stderr),
         )
         if not arguments.json:
             _report(document, out)
     if arguments.json:
         _print_document(document)
-    return 0
+    verification = document["verification"]
+    return 1 if verification and verification["status"] != "equal" else 0
+
+
+def _parameter(words: str) -> tuple[str, str]:
+    from jupyterlab_pipelines.cli import _parameter as parameter
+
+    return parameter(words)
 
 
 def _report(document: dict[str, Any], out: Any = sys.stdout) -> None:
@@ -60,3 +87,12 @@ def _report(document: dict[str, Any], out: Any = sys.stdout) -> None:
     print(f"{document['output']}: {document['target']} pipeline {document['name']} with {steps} steps", file=out)
     for line in [*document["gaps"], *document["notes"]]:
         print(f"  {line}", file=out)
+    verification = document["verification"]
+    if verification:
+        for artifact in verification["artifacts"]:
+            message = f"  {artifact['message']}" if artifact["message"] else ""
+            print(f"  {artifact['status']:8} {artifact['artifact']}{message}", file=out)
+        seconds = verification["seconds"]
+        print(
+            f"{verification['status']}: installed in {seconds['install']} s, run in {seconds['run']} s", file=out
+        )

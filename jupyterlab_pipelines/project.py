@@ -458,6 +458,8 @@ class Project:
         *,
         name: str | None = None,
         options: Mapping[str, Any] | None = None,
+        verifies: bool = False,
+        tell: Callable[[str], None] = lambda line: None,
         on_event: Callable[[Document], None] | None = None,
         **request: Unpack[RunRequest],
     ) -> Document:
@@ -471,6 +473,12 @@ class Project:
             Folder to write; files of an earlier export in it are replaced, others stay.
         name
             Of the package; default: the notebook's.
+        options
+            Of the target.
+        verifies
+            Whether to install the export in a fresh environment, run it, and compare what it leaves.
+        tell
+            Called with a line for each part of that.
         request
             How the notebook is run first; see `RunRequest`.
 
@@ -483,7 +491,7 @@ class Project:
 
         content = self._content(notebook, request.get("content"))
         source = self._source(notebook, content, on_event, request)
-        return export(source, target, output, name=name, options=options or {})
+        return export(source, target, output, name=name, options=options or {}, verifies=verifies, tell=tell)
 
     def _source(
         self,

@@ -169,6 +169,8 @@ def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:
             artifact = facts.artifacts.get(given.step, {}).get(given.name)
             if artifact is None or is_state(given.name):
                 continue
+            if any(".resize(" in statement for code in step.code for statement in code):
+                yield Joint(given.step, step.name, f"`{step.name}` resizes an array, which must own its memory")
             if artifact.kind == "uncarriable":
                 yield Joint(given.step, step.name, f"`{given.name}` cannot be stored")
             elif not names.issuperset(artifact.definitions):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,23 @@ from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import ExportedFile, Exporter, find_exporter
 from jupyterlab_pipelines.export.build import Source, build, write_file
 from jupyterlab_pipelines.export.package import EXPORTER, package_files
+from jupyterlab_pipelines.export.proof import verify
 
 FILES = ".export.json"
 """In the output folder: what the export wrote, so that the next one knows what is its own."""
 
 
 def export(
-    source: Source, target: str, output: Path, *, name: str | None, options: Mapping[str, Any]
+    source: Source,
+    target: str,
+    output: Path,
+    *,
+    name: str | None,
+    options: Mapping[str, Any],
+    verifies: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Write the files of a target; what was written, as JSON.
+    """Write the files of a target, and perhaps prove them; what was written, as JSON.
 
     Raises
     ------
@@ -34,7 +42,7 @@ def export(
     taken = {file.path for file in own}
     files = [file for file in package_files(made, gaps) if file.path not in taken] + own
     _write(output, files)
-    return {
+    document: dict[str, Any] = {
         "target": target,
         "output": str(output),
         "name": made.name,
@@ -44,7 +52,11 @@ def export(
         "files": [file.path for file in files],
         "gaps": gaps,
         "notes": [*made.notes, *(f"The data file {path} is not part of the export." for path in made.data_missing)],
+        "verification": None,
     }
+    if verifies:
+        document["verification"] = verify(source, made, chosen, output, tell)
+    return document
 
 
 def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:

@@ -130,7 +130,7 @@ def parse(form: str, content: bytes) -> Any:
     if form == "npy":
         import numpy
 
-        return numpy.load(io.BytesIO(content), allow_pickle=False)
+        return numpy.load(io.BytesIO(content), allow_pickle=False).copy()
     if form == "parquet":
         import pandas
 
