@@ -508,7 +508,9 @@ class Project:
             failed = next((step for step in run["steps"] if step["error"]), None)
             why = f": step `{failed['name']}`, {failed['error']['message']}" if failed else ""
             raise ExportError(
-                "run_failed", f"Only a notebook that runs can be exported, and its run {run['status']}{why}", run=run
+                "run_failed",
+                f"Only a notebook that runs can be exported, and its run {run['status']}{why}",
+                run=run,
             )
         outline, pipeline = self._pipeline(content)
         executions = {

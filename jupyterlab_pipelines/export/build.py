@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import __version__
-from jupyterlab_pipelines.artifact import FILE, Artifact, is_state
+from jupyterlab_pipelines.artifact import Artifact, is_state
 from jupyterlab_pipelines.environment import Kernelspec, find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, Origin, Recorded
@@ -153,9 +153,7 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     if any(artifact.materializer == "pandas" for left in artifacts.values() for artifact in left.values()):
         modules |= {"pandas", "pyarrow"}
     own = {module for module in modules if _is_local(source.folder, module)}
-    answer = ask_environment(
-        source.python, modules - own, stars, source.environment(), str(source.folder)
-    )
+    answer = ask_environment(source.python, modules - own, stars, source.environment(), str(source.folder))
     return Facts(artifacts, source.learned, {m: tuple(n) for m, n in answer["stars"].items()}), answer
 
 
@@ -170,12 +168,16 @@ def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:
             if artifact is None or is_state(given.name):
                 continue
             if any(".resize(" in statement for code in step.code for statement in code):
-                yield Joint(given.step, step.name, f"`{step.name}` resizes an array, which must own its memory")
+                yield Joint(
+                    given.step, step.name, f"`{step.name}` resizes an array, which must own its memory"
+                )
             if artifact.kind == "uncarriable":
                 yield Joint(given.step, step.name, f"`{given.name}` cannot be stored")
             elif not names.issuperset(artifact.definitions):
                 own = sorted(set(artifact.definitions) - names)[0]
-                yield Joint(given.step, step.name, f"`{given.name}` refers to `{own}`, which is made in a step")
+                yield Joint(
+                    given.step, step.name, f"`{given.name}` refers to `{own}`, which is made in a step"
+                )
 
 
 def _package_name(notebook: Path, wanted: str | None) -> str:
@@ -204,7 +206,12 @@ def _origin(source: Source) -> Origin:
 def _commit(folder: Path) -> str:
     try:
         ended = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=20, check=True
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return ""
@@ -298,7 +305,9 @@ def _module_files(folder: Path, module: str) -> Iterable[Path]:
 # -- examination ----------------------------------------------------------------------------------
 
 
-def _examine(source: Source, export: Export) -> tuple[list[Joint], list[Recorded], dict[str, tuple[str, ...]]]:
+def _examine(
+    source: Source, export: Export
+) -> tuple[list[Joint], list[Recorded], dict[str, tuple[str, ...]]]:
     """Which values do not survive being written, as joints; recorded files; and what must be pickled, by step."""
     asked = question(source, export)
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
@@ -422,7 +431,11 @@ def _recorded_files(source: Source, step: ExportedStep) -> tuple[dict[str, Any],
         content = file.read_bytes()
         place = f"{step.name}/files/{path}"
         files.append(Recorded(place, content))
-        kept[path] = {"file": place, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        kept[path] = {
+            "file": place,
+            "size_bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
     return kept, files
 
 

@@ -92,5 +92,10 @@ def _status(source: Source, steps: tuple[str, ...], told: dict[str, Any]) -> tup
         return "equal", digest, other, ""
     doubts = sorted({doubt for step in steps for doubt in source.executions[step].trace.get("doubts") or ()})
     if doubts:
-        return "unsure", digest, other, f"the notebook's step does not give the same each time ({', '.join(doubts)})"
+        return (
+            "unsure",
+            digest,
+            other,
+            f"the notebook's step does not give the same each time ({', '.join(doubts)})",
+        )
     return "differs", digest, other, ""

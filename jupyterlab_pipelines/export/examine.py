@@ -53,7 +53,9 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
                 told: dict[str, Any] = {"names": group["names"], "problem": None, "content": None}
                 try:
                     values = {}
-                    loaded = load_references(Path(asked["store"]), group["references"], into=vars(main).copy())
+                    loaded = load_references(
+                        Path(asked["store"]), group["references"], into=vars(main).copy()
+                    )
                     values = {name: loaded[name] for name in group["names"]}
                     if "run" in asked:
                         _compare_group(package_io, materializers, values, told, asked["run"], step)
@@ -102,7 +104,9 @@ def _examine_group(
         told["content"] = base64.b64encode(content).decode()
     told["format"] = form
     told["size_bytes"] = len(content)
-    told["types"] = {name: f"{type(value).__module__}.{type(value).__qualname__}" for name, value in values.items()}
+    told["types"] = {
+        name: f"{type(value).__module__}.{type(value).__qualname__}" for name, value in values.items()
+    }
 
 
 def _compare_group(

@@ -14,7 +14,13 @@ from jupyterlab_pipelines.export.annotations import Annotations
 from jupyterlab_pipelines.export.base import ExportedStep, Value
 from jupyterlab_pipelines.export.joining import SHOWN_STATES, Part
 from jupyterlab_pipelines.export.magics import Translation, guarded, refused
-from jupyterlab_pipelines.export.scopes import BUILTINS, Placed, all_statements, plain_python, shared_positions
+from jupyterlab_pipelines.export.scopes import (
+    BUILTINS,
+    Placed,
+    all_statements,
+    plain_python,
+    shared_positions,
+)
 from jupyterlab_pipelines.export.source import (
     INDENT,
     Passage,
@@ -23,7 +29,7 @@ from jupyterlab_pipelines.export.source import (
     nonlocal_for_global,
     passages,
 )
-from jupyterlab_pipelines.notebook.flow import GIVEN, HISTORY, Position
+from jupyterlab_pipelines.notebook.flow import HISTORY, Position
 from jupyterlab_pipelines.notebook.ipython import parse_python, words
 from jupyterlab_pipelines.notebook.names import StatementKind, makes_annotations_lazy
 from jupyterlab_pipelines.notebook.parse import Outline, source_of
@@ -122,9 +128,13 @@ class Functions:
         self.steps = {step.name: step for step in pipeline.steps}
         self.part_of = {name: part for part in self.parts for name in part.steps}
         self.bound = {
+            name for each in self.placed.values() for name in each.names | each.statement.deferred_binds
+        }
+        self.definitions = {
             name
             for each in self.placed.values()
-            for name in each.names | each.statement.deferred_binds
+            if each.statement.kind is not StatementKind.OTHER
+            for name in each.names
         }
         self.shared_names = {name for position in self.shared for name in self.placed[position].names}
         self.star_names = {name for names in facts.stars.values() for name in names} - self.bound
@@ -147,13 +157,13 @@ class Functions:
 
     def _taken_names(self) -> dict[str, str]:
         """Names at the top of the modules with the import that binds them; "" for other things."""
-        taken = {name: "" for name in self.names.values()}
+        taken = dict.fromkeys(self.names.values(), "")
         for position in self.shared:
             each = self.placed[position]
             is_import = each.statement.kind is StatementKind.IMPORT
             for name in each.names:
                 taken[name] = each.statement.normalised if is_import else ""
-        return taken | {name: "" for name in self.bound - self.shared_names}
+        return taken | dict.fromkeys(self.bound - self.shared_names, "")
 
     def _classes(self) -> set[str]:
         return {
@@ -165,7 +175,14 @@ class Functions:
 
     def _function_names(self) -> dict[tuple[str, ...], str]:
         """By part, the name of its function: an identifier that nothing else in the module has."""
-        taken = {*self.shared_names, *BUILTINS, *HELPERS, *keyword.kwlist, *keyword.softkwlist, *self.star_names}
+        taken = {
+            *self.shared_names,
+            *BUILTINS,
+            *HELPERS,
+            *keyword.kwlist,
+            *keyword.softkwlist,
+            *self.star_names,
+        }
         names: dict[tuple[str, ...], str] = {}
         for part in self.parts:
             joined = part.steps if len(part.steps) <= 3 else (part.steps[0], "to", part.steps[-1])
@@ -243,9 +260,15 @@ class Functions:
             source=source,
             is_async=body.is_async,
             inputs={each: f"{self.name_of(owner)}/{each}" for each, owner in inputs.items()}
-            | {self._state_name(k): f"{self.name_of(owner)}/{self._state_name(k)}" for k, owner in states.items()},
+            | {
+                self._state_name(k): f"{self.name_of(owner)}/{self._state_name(k)}"
+                for k, owner in states.items()
+            },
             parameters=tuple(parameters),
-            outputs=(*outputs, *(Value(self._state_name(kind), "Any", part.steps[-1]) for kind in states_out)),
+            outputs=(
+                *outputs,
+                *(Value(self._state_name(kind), "Any", part.steps[-1]) for kind in states_out),
+            ),
             together=self._together(part, [value.name for value in outputs]),
             states_out=states_out,
             files_in={path: self.name_of(owner) for path, owner in files.items()},
@@ -293,7 +316,9 @@ class Functions:
 
     def _parameters(self, needs: Iterable[Needs], inputs: Collection[str]) -> list[str]:
         used = {name for each in needs for name in each.parameters}
-        return [each.name for each in self.pipeline.parameters if each.name in used and each.name not in inputs]
+        return [
+            each.name for each in self.pipeline.parameters if each.name in used and each.name not in inputs
+        ]
 
     def _outputs(self, part: Part, steps: list[Step]) -> list[Value]:
         """What steps outside the part read, and what it is for: results that nobody reads."""
@@ -311,6 +336,7 @@ class Functions:
             if step.role in (Role.TRAINER, Role.EVALUATOR) or not read:
                 wanted |= {name for name in step.leaves if self._is_result(name, kept)}
             for name in step.leaves:
+                left.pop(name, None)
                 if name in wanted and name not in self.shared_names:
                     left[name] = step.name
             for name, owner in read.items():
@@ -330,7 +356,7 @@ class Functions:
         artifact = kept.get(name)
         if artifact is None or artifact.kind != "value" or name.startswith("_") or is_state(name):
             return False
-        if name in self.star_names:
+        if name in self.star_names or name in self.definitions:
             return False
         return not artifact.definitions or self.shared_names.issuperset(artifact.definitions)
 
@@ -400,7 +426,11 @@ class Functions:
 
     def _repeats_shared(self, each: Placed) -> bool:
         """Whether a statement says once more what is at the top of the module."""
-        return bool(each.names) and each.names <= self.shared_names and each.statement.kind is not StatementKind.OTHER
+        return (
+            bool(each.names)
+            and each.names <= self.shared_names
+            and each.statement.kind is not StatementKind.OTHER
+        )
 
     def _is_parameter(self, each: Placed) -> bool:
         known = {parameter.name for parameter in self.pipeline.parameters}
@@ -530,7 +560,11 @@ class Functions:
         if not isinstance(tree, ast.Expr):
             return source
         value = tree.value
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("print", "display"):
+        if (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Name)
+            and value.func.id in ("print", "display")
+        ):
             return source
         if isinstance(value, ast.Constant) or does_more:
             return source
@@ -568,14 +602,22 @@ class Functions:
             roots = each.statement.imports
             if OURS in roots:
                 line = each.statement.line
-                if each.names & {n for other in self.placed.values() for n in other.statement.reads | other.statement.deferred}:
+                if each.names & {
+                    n
+                    for other in self.placed.values()
+                    for n in other.statement.reads | other.statement.deferred
+                }:
                     raise refused(each.cell, line, f"`{OURS}` is used")
 
     def _refuse(self, each: Placed) -> None:
         """Raise for what a function cannot do as a notebook does."""
         statement, line = each.statement, each.statement.line
         if statement.opaque or statement.deferred_opaque:
-            raise refused(each.cell, line, "the code may read and bind any name (`exec`, `globals()`, `%run` and the like)")
+            raise refused(
+                each.cell,
+                line,
+                "the code may read and bind any name (`exec`, `globals()`, `%run` and the like)",
+            )
         history = {n for n in statement.reads | statement.deferred if HISTORY.match(n)} - self.bound
         if history:
             raise refused(each.cell, line, f"`{sorted(history)[0]}` is what IPython keeps of other cells")
@@ -612,7 +654,7 @@ class Functions:
     def _prose(self, step: Step) -> tuple[str, str]:
         """Title and text above a step's first cell."""
         lines = self._prose_above(step.cells[0]) if step.cells else []
-        kept = []
+        kept: list[str] = []
         title = ""
         for line in lines:
             heading = re.match(r"\s{0,3}#{1,6}\s+(.*?)\s*#*\s*$", line)
@@ -651,7 +693,14 @@ class Functions:
 
 def parameter_annotation(parameter: Parameter) -> str:
     """Type of a parameter as a signature says it."""
-    known = {"int": "int", "float": "float", "str": "str", "bool": "bool", "list": "list[Any]", "dict": "dict[str, Any]"}
+    known = {
+        "int": "int",
+        "float": "float",
+        "str": "str",
+        "bool": "bool",
+        "list": "list[Any]",
+        "dict": "dict[str, Any]",
+    }
     return known.get(parameter.type, "Any")
 
 
@@ -739,7 +788,7 @@ def _docstring(title: str, text: str) -> str:
     whole = f"{summary}\n\n{lines}\n{INDENT}" if text else summary
     whole = whole.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     if whole.endswith('"'):
-        whole = f"{whole[:-1]}\\\""
+        whole = f'{whole[:-1]}\\"'
     return f'"""{whole}"""'
 
 

@@ -51,8 +51,16 @@ def joints_of(pipeline: Pipeline) -> Iterator[Joint]:
     for step in pipeline.steps:
         for given in step.needs.inputs:
             if given.name == KERNEL:
-                shared = ", ".join(f"`{name.removeprefix(AMBIENT)}`" for name in step.unit.names if name != "_") if step.unit else ""
-                yield Joint(given.step, step.name, f"they share {shared or 'what cells have shown'}, which cannot be stored")
+                shared = (
+                    ", ".join(f"`{name.removeprefix(AMBIENT)}`" for name in step.unit.names if name != "_")
+                    if step.unit
+                    else ""
+                )
+                yield Joint(
+                    given.step,
+                    step.name,
+                    f"they share {shared or 'what cells have shown'}, which cannot be stored",
+                )
             elif given.name.startswith((HIDDEN, AMBIENT)) and given.name not in CARRIED_STATES | SHOWN_STATES:
                 what = given.name.removeprefix(AMBIENT)
                 yield Joint(given.step, step.name, f"`{given.step}` changes the process ({what})")
@@ -118,7 +126,9 @@ def _find_cycle(groups: _Groups, steps: Mapping[str, Step]) -> tuple[list[str], 
         group[0]: tuple(parent[0] for parent in groups.parents(group, steps)) for group in groups.all()
     }
     cycle = find_cycle(parents)
-    return None if cycle is None else (cycle, "the steps between them wait for the first, and the last for them")
+    return (
+        None if cycle is None else (cycle, "the steps between them wait for the first, and the last for them")
+    )
 
 
 def _find_conflict(
@@ -140,7 +150,9 @@ def _find_conflict(
                         for theirs in steps[other].needs.inputs
                     )
                     if clash:
-                        return _between(order, [*group, given.step]), f"`{given.name}` has several values in them"
+                        return _between(
+                            order, [*group, given.step]
+                        ), f"`{given.name}` has several values in them"
                 if given.step in group and name not in group:
                     later = group[group.index(given.step) + 1 :]
                     if any(given.name in steps[other].leaves for other in later):

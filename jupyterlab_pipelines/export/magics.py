@@ -117,10 +117,9 @@ class Translation:
                 edits.append(replacing(node, text or "pass"))
         done = {edit.start for edit in edits}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and (call := _ipython_call(node)):
-                if (node.lineno, node.col_offset) not in done:
-                    text = self._as_expression(*call, line=line + node.lineno - 1)
-                    edits.append(replacing(node, text))
+            call = _ipython_call(node)
+            if isinstance(node, ast.Call) and call and (node.lineno, node.col_offset) not in done:
+                edits.append(replacing(node, self._as_expression(*call, line=line + node.lineno - 1)))
         result = edited(source, edits)
         if "get_ipython" in result and _names_ipython(result):
             raise self.refuse(line, "`get_ipython()` needs IPython")
@@ -129,7 +128,7 @@ class Translation:
     def _as_statement(self, function: str, arguments: list[str], line: int) -> str | None:
         if function != "run_line_magic":
             return self._as_expression(function, arguments, line)
-        name, text = (arguments + ["", ""])[:2]
+        name, text = [*arguments, "", ""][:2]
         if name in _MEASURES:
             code = line_magic_effect(name, text).code.strip()
             return code or None
@@ -241,9 +240,13 @@ def _ipython_call(node: ast.AST) -> tuple[str, list[str]] | None:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
     owner = node.func.value
-    if not (isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "get_ipython"):
+    if not (
+        isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "get_ipython"
+    ):
         return None
-    texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    texts = [
+        each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
     return (node.func.attr, texts) if node.func.attr in _CALLS and len(texts) == len(node.args) else None
 
 
@@ -268,4 +271,3 @@ def _text(text: str) -> str:
         except SyntaxError:
             pass
     return repr(text)
-

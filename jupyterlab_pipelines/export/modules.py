@@ -98,15 +98,23 @@ class _Modules:
         for position in self.defined:
             each = self.placed[position]
             is_constant = each.statement.kind is StatementKind.OTHER
-            text += ("\n" if is_constant and was_constant else "\n\n" if is_constant else "\n\n\n") + self._text(each)
+            text += (
+                "\n" if is_constant and was_constant else "\n\n" if is_constant else "\n\n\n"
+            ) + self._text(each)
             was_constant = is_constant
         return text
 
     def _text(self, each: Placed) -> str:
         cell = each.cell
-        whole = [p.statement for p in self.functions._of_cell(cell) if not p.statement.source.startswith("get_ipython().run_cell")]
+        whole = [
+            p.statement
+            for p in self.functions._of_cell(cell)
+            if not p.statement.source.startswith("get_ipython().run_cell")
+        ]
         texts, _ = passages(plain_python(cell) or "", whole)
-        return next((passage.text for passage in texts if passage.statement is each.statement), each.statement.source)
+        return next(
+            (passage.text for passage in texts if passage.statement is each.statement), each.statement.source
+        )
 
     def steps(self) -> str:
         """One function for each step."""
@@ -117,7 +125,10 @@ class _Modules:
             parts.append(LAZY)
         needs_types = bool(functions.annotations.imports)
         standard = [f"import {name}" for name in ("builtins", "traceback") if name in helpers]
-        typing = [*(["TYPE_CHECKING"] if needs_types else []), *(["Any"] if functions.annotations.needs_any else [])]
+        typing = [
+            *(["TYPE_CHECKING"] if needs_types else []),
+            *(["Any"] if functions.annotations.needs_any else []),
+        ]
         if typing:
             standard.append(f"from typing import {', '.join(typing)}")
         if standard:

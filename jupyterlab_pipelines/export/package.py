@@ -1,4 +1,4 @@
-"""Target `package`: an installable Python package with tests, image and workflow, which every other target builds on."""
+"""Target `package`: an installable Python package with tests, image and workflow, on which all others build."""
 
 from __future__ import annotations
 
@@ -116,12 +116,14 @@ def _spread(value: object) -> str:
 
 
 def _tests(export: Export) -> str:
-    skipped = {
-        step.name: why for step in export.steps if (why := _why_untested(export, step)) is not None
-    }
+    skipped = {step.name: why for step in export.steps if (why := _why_untested(export, step)) is not None}
     table = "".join(f"    {literal(name)}: {literal(why)},\n" for name, why in skipped.items())
     table = f"{{\n{table}}}" if table else "{}"
-    text = resources.files("jupyterlab_pipelines.export").joinpath("template", "test_steps.txt").read_text("utf-8")
+    text = (
+        resources.files("jupyterlab_pipelines.export")
+        .joinpath("template", "test_steps.txt")
+        .read_text("utf-8")
+    )
     return text.replace("PACKAGE", export.name).replace("{SKIPPED}", table)
 
 
@@ -148,12 +150,19 @@ def _pyproject(export: Export) -> str:
         f'"src/{path}" = ["ALL"]\n'
         for path in [
             *(f"{export.name}/{name}" for name in export.modules),
-            *(path if "/" not in path else f"{path.split('/')[0]}/**" for path in sorted(export.local_modules)),
+            *(
+                path if "/" not in path else f"{path.split('/')[0]}/**"
+                for path in sorted(export.local_modules)
+            ),
         ]
     )
-    formatted_not = [f"src/{export.name}/{name}" for name in export.modules] + [f"src/{root}" for root in roots]
+    formatted_not = [f"src/{export.name}/{name}" for name in export.modules] + [
+        f"src/{root}" for root in roots
+    ]
     modules = [f"{export.name}.{name.removesuffix('.py')}" for name in export.modules]
-    modules += [root.removesuffix(".py") for root in roots] + [f"{r}.*" for r in roots if not r.endswith(".py")]
+    modules += [root.removesuffix(".py") for root in roots] + [
+        f"{r}.*" for r in roots if not r.endswith(".py")
+    ]
     return f"""\
 [build-system]
 requires = ["hatchling=={RELEASES["hatchling"]}"]
@@ -184,7 +193,7 @@ testpaths = ["tests"]
 pythonpath = ["src"]
 
 [tool.ruff]
-line-length = 120
+line-length = 110
 src = ["src"]
 
 [tool.ruff.lint]
@@ -211,7 +220,9 @@ ignore_errors = true
 
 def _lock(export: Export) -> str:
     lines = "".join(f"{requirement}\n" for requirement in export.lock)
-    return f"# All that is needed, as it was installed where the notebook ran (Python {export.python}).\n{lines}"
+    return (
+        f"# All that is needed, as it was installed where the notebook ran (Python {export.python}).\n{lines}"
+    )
 
 
 def _dockerfile(export: Export) -> str:
@@ -242,7 +253,16 @@ CMD ["run", "--artifacts", "/work/artifacts"]
 
 
 def _ignored(*, docker: bool) -> str:
-    common = ["__pycache__/", "*.egg-info/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".venv/", "artifacts/", "dist/"]
+    common = [
+        "__pycache__/",
+        "*.egg-info/",
+        ".mypy_cache/",
+        ".pytest_cache/",
+        ".ruff_cache/",
+        ".venv/",
+        "artifacts/",
+        "dist/",
+    ]
     return "\n".join([*common, *([".git/", ".github/", "tests/", "Dockerfile"] if docker else [])]) + "\n"
 
 
@@ -255,10 +275,14 @@ def _workflow(export: Export) -> str:
             inputs += f"        description: {literal(parameter.comment)}\n"
         if parameter.is_literal and parameter.default is not None:
             default = parameter.default
-            said = json.dumps(default if kind != "string" else default if isinstance(default, str) else json.dumps(default))
+            said = json.dumps(
+                default if kind != "string" else default if isinstance(default, str) else json.dumps(default)
+            )
             inputs += f"        default: {said}\n"
     dispatch = f"  workflow_dispatch:\n    inputs:\n{inputs}" if inputs else "  workflow_dispatch:\n"
-    environment = "".join(f"          P_{each.name}: ${{{{ inputs.{each.name} }}}}\n" for each in export.parameters)
+    environment = "".join(
+        f"          P_{each.name}: ${{{{ inputs.{each.name} }}}}\n" for each in export.parameters
+    )
     words = "".join(
         f'          if [ -n "$P_{each.name}" ]; then set -- "$@" --param "{each.name}=$P_{each.name}"; fi\n'
         for each in export.parameters
@@ -364,12 +388,13 @@ python -m venv .venv
 .venv/bin/python -m {export.name} run --artifacts artifacts{" --data data" if export.data else ""}
 ```
 
-`--param NAME=VALUE` replaces a parameter, `--step NAME` runs only what that step needs, `--resume` goes on where a run
-failed, and takes what is still valid. `--artifacts` takes any fsspec URL (`s3://…`) for which the driver is installed. A single step, for containers and schedulers:
-`python -m {export.name} run-step NAME --artifacts URL`. A run that fails ends with exit status 1 and keeps what its
-steps have left.
+`--param NAME=VALUE` replaces a parameter, `--step NAME` runs only what that step needs, `--resume` goes on where a
+run failed, and takes what is still valid. `--artifacts` takes any fsspec URL (`s3://…`) for which the driver is
+installed. A single step, for containers and schedulers: `python -m {export.name} run-step NAME --artifacts URL`.
+A run that fails ends with exit status 1 and keeps what its steps have left.
 
-Files are looked for in the folder that `--data`, or the variable `{export.name.upper()}_DATA`, says; else in the current one.
+Files are looked for in the folder that `--data`, or the variable `{export.name.upper()}_DATA`, says; else in the
+current one.
 
 ## Steps
 

@@ -63,7 +63,11 @@ class Workbench:
         ExportError
             ``export_fails``: it ends with another status than 0, or takes too long.
         """
-        variables = clean_environment() | {f"{self.export.name.upper()}_DATA": str(self.data)} | dict(environment or {})
+        variables = (
+            clean_environment()
+            | {f"{self.export.name.upper()}_DATA": str(self.data)}
+            | dict(environment or {})
+        )
         try:
             ended = subprocess.run(
                 [os.fspath(word) for word in command],
@@ -76,7 +80,9 @@ class Workbench:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise ExportError("export_fails", f"The exported pipeline did not end in {RUN_SECONDS} seconds.") from None
+            raise ExportError(
+                "export_fails", f"The exported pipeline did not end in {RUN_SECONDS} seconds."
+            ) from None
         if ended.returncode:
             tail = f"{ended.stdout}\n{ended.stderr}".strip()[-3000:]
             raise ExportError(
@@ -204,7 +210,9 @@ def _installed(command: list[str], folder: Path) -> None:
 def clean_environment() -> dict[str, str]:
     """Our environment without what would let another Python find this program."""
     variables = {
-        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     }
     variables.setdefault("PYTHONHASHSEED", "0")
     variables.setdefault("MPLBACKEND", "agg")
@@ -229,4 +237,3 @@ def _data(source: Source, export: Export, folder: Path) -> Path:
 def _put(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-

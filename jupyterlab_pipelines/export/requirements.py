@@ -17,7 +17,7 @@ from jupyterlab_pipelines.export.base import Requirement
 ALWAYS = ("fsspec", "cloudpickle")
 """Distributions that the package's own modules use if they are there: for URLs, and for values that `pickle` leaves."""
 
-ASK = '''
+ASK = """
 import importlib, importlib.metadata as metadata, json, re, sys
 
 def plain(name):
@@ -75,7 +75,7 @@ print(json.dumps({
     "stars": stars,
     "python": "%d.%d" % sys.version_info[:2],
 }))
-'''
+"""
 
 
 def ask_environment(
@@ -122,7 +122,10 @@ def ask_environment(
 
 def requirements_of(answer: Mapping[str, Any]) -> tuple[tuple[Requirement, ...], tuple[Requirement, ...]]:
     """What is imported, and that with all that it needs; each in alphabetical order."""
-    direct = [Requirement(name, version, tuple(sorted(modules))) for name, (version, modules) in answer["direct"].items()]
+    direct = [
+        Requirement(name, version, tuple(sorted(modules)))
+        for name, (version, modules) in answer["direct"].items()
+    ]
     lock = [Requirement(name, version) for name, version in answer["lock"].items()]
     return tuple(sorted(direct, key=_by_name)), tuple(sorted(lock, key=_by_name))
 

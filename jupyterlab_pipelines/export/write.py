@@ -47,11 +47,15 @@ def export(
         "output": str(output),
         "name": made.name,
         "steps": [
-            {"name": step.name, "steps": list(step.steps), "why_joined": list(step.why_joined)} for step in made.steps
+            {"name": step.name, "steps": list(step.steps), "why_joined": list(step.why_joined)}
+            for step in made.steps
         ],
         "files": [file.path for file in files],
         "gaps": gaps,
-        "notes": [*made.notes, *(f"The data file {path} is not part of the export." for path in made.data_missing)],
+        "notes": [
+            *made.notes,
+            *(f"The data file {path} is not part of the export." for path in made.data_missing),
+        ],
         "verification": None,
     }
     if verifies:
@@ -71,7 +75,9 @@ def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
         return exporter
     configure = getattr(exporter, "with_options", None)
     if configure is None:
-        raise ExportError("unknown_option", f"The target `{exporter.name}` has no option {', '.join(sorted(options))}.")
+        raise ExportError(
+            "unknown_option", f"The target `{exporter.name}` has no option {', '.join(sorted(options))}."
+        )
     changed: Exporter = configure(**options)
     return changed
 
@@ -103,5 +109,7 @@ def _write(output: Path, files: list[ExportedFile]) -> None:
         known.write_text(json.dumps({"files": now}, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ExportError(
-            "bad_output", f"The output {output} cannot be written: {error.strerror or error}.", output=str(output)
+            "bad_output",
+            f"The output {output} cannot be written: {error.strerror or error}.",
+            output=str(output),
         ) from None

@@ -62,7 +62,16 @@ def _run(source: Source, export: Any, folder: Path, data: Path, parameters: Mapp
     environment["PYTHONPATH"] = str(output / "src")
     ended = subprocess.run(
         [
-            *(sys.executable, "-m", export.name, "run", "--artifacts", str(folder / "artifacts"), "--data", str(data)),
+            *(
+                sys.executable,
+                "-m",
+                export.name,
+                "run",
+                "--artifacts",
+                str(folder / "artifacts"),
+                "--data",
+                str(data),
+            ),
             *("--jobs", "2", "--parameters", json.dumps(dict(parameters))),
         ],
         capture_output=True,

@@ -54,17 +54,26 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {__package__ or NAME}", description=f"Runs the pipeline {NAME}.")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__ or NAME}", description=f"Runs the pipeline {NAME}."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     runner = commands.add_parser("run", help="run the pipeline")
     one = commands.add_parser("run-step", help="run one step; what it needs must be in the artifacts folder")
     one.add_argument("step", metavar="STEP", help=f"one of {', '.join(step.name for step in STEPS)}")
-    runner.add_argument("--step", action="append", default=[], metavar="STEP", help="only this and what it needs")
+    runner.add_argument(
+        "--step", action="append", default=[], metavar="STEP", help="only this and what it needs"
+    )
     runner.add_argument("--jobs", type=int, metavar="N", help="steps at the same time")
-    runner.add_argument("--resume", action="store_true", help="take what an earlier run in the folder has left")
+    runner.add_argument(
+        "--resume", action="store_true", help="take what an earlier run in the folder has left"
+    )
     for either in (runner, one):
         either.add_argument(
-            "--artifacts", default="artifacts", metavar="URL", help="folder or fsspec URL of the run (default: artifacts)"
+            "--artifacts",
+            default="artifacts",
+            metavar="URL",
+            help="folder or fsspec URL of the run (default: artifacts)",
         )
         either.add_argument("--data", metavar="DIR", help="folder in which the steps find their files")
         either.add_argument(

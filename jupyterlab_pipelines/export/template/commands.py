@@ -34,7 +34,13 @@ def shell(command: str, *, program: str | None = None) -> None:
 def shell_lines(command: str) -> list[str]:
     """The lines that a command prints."""
     ended = subprocess.run(
-        command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
+        command,
+        shell=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
     )
     return ended.stdout.splitlines()
 

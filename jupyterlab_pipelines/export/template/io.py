@@ -318,4 +318,3 @@ def save_together(folder: Folder, path: str, values: Mapping[str, Any]) -> dict[
         "size_bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-

@@ -9,5 +9,11 @@ NAME = "example"
 
 STEPS = (
     Step(name="load", function=steps.load, parameters=("n",), outputs=("numbers",)),
-    Step(name="add", function=steps.add, inputs={"numbers": "load/numbers"}, outputs=("total",), after=("load",)),
+    Step(
+        name="add",
+        function=steps.add,
+        inputs={"numbers": "load/numbers"},
+        outputs=("total",),
+        after=("load",),
+    ),
 )

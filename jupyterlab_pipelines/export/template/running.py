@@ -80,7 +80,11 @@ def check_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
             known = ", ".join(TYPES) or "none"
             raise KeyError(f"There is no parameter {name!r}. The parameters are: {known}.")
         wanted = kinds.get(TYPES[name])
-        if wanted and value is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+        if (
+            wanted
+            and value is not None
+            and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted))
+        ):
             raise ValueError(f"The parameter {name!r} must be {TYPES[name]}, not {value!r}.")
     return dict(given)
 
@@ -123,7 +127,9 @@ def run_step(
             result = asyncio.run(result)
         del arguments
         outputs = (result,) if len(step.outputs) == 1 else result or ()
-        records = io.save_outputs(folder, name, dict(zip(step.outputs, outputs, strict=True)), step.together, step.pickled)
+        records = io.save_outputs(
+            folder, name, dict(zip(step.outputs, outputs, strict=True)), step.together, step.pickled
+        )
         files = _keep_files(folder, step)
     document = {
         "step": name,
@@ -212,7 +218,11 @@ def run(
             begun = time.monotonic()
             try:
                 run_step_apart(
-                    step.name, artifacts=artifacts, parameters=given, data=data, timeout_seconds=step.timeout_seconds
+                    step.name,
+                    artifacts=artifacts,
+                    parameters=given,
+                    data=data,
+                    timeout_seconds=step.timeout_seconds,
                 )
             except StepFailedError as error:
                 errors[step.name] = str(error)
@@ -317,7 +327,9 @@ def _is_valid(folder: io.Folder, step: Step, given: Mapping[str, Any]) -> bool:
         return False
     values = defaults() | dict(given) if step.parameters else {}
     parameters = {each: _told(values[each]) for each in step.parameters}
-    return bool(found["version"] == step.version and found["inputs"] == inputs and found["parameters"] == parameters)
+    return bool(
+        found["version"] == step.version and found["inputs"] == inputs and found["parameters"] == parameters
+    )
 
 
 def _put_files(folder: io.Folder, step: Step) -> None:

@@ -41,7 +41,8 @@ def _numpy_random() -> Any:
         return None
     import numpy as np
 
-    algorithm, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    told: Any = np.random.get_state(legacy=True)
+    algorithm, keys, position, has_gauss, gauss = told
     return (algorithm, keys.tobytes(), int(position), int(has_gauss), float(gauss))
 
 
@@ -78,6 +79,14 @@ def _set_variables(state: dict[str, str | None]) -> None:
             os.environ[name] = value
     if "TZ" in state and hasattr(time, "tzset"):
         time.tzset()
+
+
+def _working_directory() -> str:
+    return os.path.relpath(os.getcwd(), _folder)
+
+
+def _set_working_directory(state: str) -> None:
+    os.chdir(os.path.join(_folder, state))
 
 
 def _decimal() -> Any:
@@ -171,7 +180,7 @@ _KINDS: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
     "numpy random": (_numpy_random, _set_numpy_random),
     "torch": (_torch, _set_torch),
     "environment": (_variables, _set_variables),
-    "working directory": (lambda: os.path.relpath(os.getcwd(), _folder), lambda to: os.chdir(os.path.join(_folder, to))),
+    "working directory": (_working_directory, _set_working_directory),
     "decimal context": (_decimal, _set_decimal),
     "numpy options": (_numpy_options, _set_numpy_options),
     "pandas options": (_pandas_options, _set_pandas_options),
