@@ -198,6 +198,8 @@ class Export:
         Files that the steps read and that are not part of the export.
     recorded
         Inputs and outputs of a real run, for tests.
+    run_parameters
+        Those with which that run was made, where they are not the defaults.
     notes
         For people: what was left out, or joined, and why.
     """
@@ -216,6 +218,7 @@ class Export:
     data: Mapping[str, bytes] = field(default_factory=dict)
     data_missing: tuple[str, ...] = ()
     recorded: tuple[Recorded, ...] = ()
+    run_parameters: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     schedule: str | None = None
 

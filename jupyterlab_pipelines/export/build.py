@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import keyword
 import os
 import re
 import subprocess
@@ -95,7 +96,7 @@ def build(source: Source, name: str | None = None) -> Export:
     ExportError
         ``not_exportable`` with cell and line; ``bad_name``; ``environment_broken``.
     """
-    name = _package_name(source.notebook, name)
+    name = _package_name(source, name)
     facts, answer = _facts(source)
     joints = [*joints_of(source.pipeline), *_joints_of_artifacts(source, facts)]
     recorded: list[Recorded] = []
@@ -135,6 +136,7 @@ def _draft(
         local_modules=local,
         data=data,
         data_missing=missing,
+        run_parameters=dict(source.parameters),
         notes=(*_notes(parts, functions), *_missing_modules(answer, local)),
     )
 
@@ -180,11 +182,15 @@ def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:
                 )
 
 
-def _package_name(notebook: Path, wanted: str | None) -> str:
-    name = wanted or re.sub(r"\W+", "_", notebook.stem, flags=re.ASCII).strip("_").lower() or "pipeline"
-    if wanted is None and (not name.isidentifier() or name in sys.stdlib_module_names):
+def _package_name(source: Source, wanted: str | None) -> str:
+    """An identifier that no module has which the notebook imports."""
+    stem = re.sub(r"\W+", "_", source.notebook.stem, flags=re.ASCII).strip("_").lower()
+    name = wanted or stem or "pipeline"
+    taken = {root for each in all_statements(source.outline).values() for root in each.statement.imports}
+    taken |= sys.stdlib_module_names | {"src", "tests", *keyword.kwlist}
+    if wanted is None and (not name.isidentifier() or name in taken):
         name = f"{name}_pipeline" if name[0].isalpha() else f"pipeline_{name}"
-    if not name.isidentifier() or name in sys.stdlib_module_names or not name.isascii():
+    if not name.isidentifier() or name in taken or not name.isascii():
         raise ExportError("bad_name", f"`{wanted}` is no name for a package: use letters, digits and `_`.")
     return name
 
@@ -416,7 +422,7 @@ def _is_repeatable(source: Source, export: Export, step: ExportedStep) -> bool:
         read = {path for path, found in trace.get("files", {}).items() if found is not None}
         if read & set(export.data_missing):
             return False
-    return not source.parameters
+    return True
 
 
 def _recorded_files(source: Source, step: ExportedStep) -> tuple[dict[str, Any], list[Recorded] | None]:

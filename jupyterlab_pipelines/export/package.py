@@ -124,6 +124,7 @@ def _tests(export: Export) -> str:
         .joinpath("template", "test_steps.txt")
         .read_text("utf-8")
     )
+    text = text.replace("{PARAMETERS}", literal(export.run_parameters))
     return text.replace("PACKAGE", export.name).replace("{SKIPPED}", table)
 
 
@@ -198,6 +199,9 @@ src = ["src"]
 
 [tool.ruff.lint]
 select = ["E", "F", "W", "I", "UP", "B", "C4", "SIM"]
+
+[tool.ruff.lint.pycodestyle]
+max-line-length = 120
 
 [tool.ruff.lint.per-file-ignores]
 # The notebook's own code, in its author's style.
