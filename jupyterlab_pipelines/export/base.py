@@ -111,6 +111,8 @@ class ExportedStep:
     states_in, states_out
         State of the process (a random generator) that it gets from a step, and that it leaves: by kind, the
         artifact; kinds. They are arguments and outputs, too.
+    version
+        Hash of its code and of the definitions that it reaches, without comments.
     pickled
         Outputs that other formats than pickle would not bring back exactly.
     files_in, files_out
@@ -141,6 +143,7 @@ class ExportedStep:
     cache_age_seconds: float | None = None
     role: str | None = None
     kernel: str | None = None
+    version: str = ""
     pickled: tuple[str, ...] = ()
     why_joined: tuple[str, ...] = ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import keyword
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -280,8 +281,30 @@ class Functions:
             cache_age_seconds=min((s.cache_age_seconds for s in steps if s.cache_age_seconds), default=None),
             role=roles[0] if roles else None,
             kernel=next((step.kernel for step in steps if step.kernel), None),
+            version=self._version(source, body.reads),
             why_joined=part.reasons,
         )
+
+    def _version(self, source: str, reads: Collection[str]) -> str:
+        """Hash of a function and of what it reaches in the modules: comments and prose do not count."""
+        reached: set[Position] = set()
+        todo = set(reads)
+        done: set[str] = set()
+        while todo:
+            name = todo.pop()
+            done.add(name)
+            for position in self.shared:
+                if name in self.placed[position].names and position not in reached:
+                    reached.add(position)
+                    statement = self.placed[position].statement
+                    todo |= (statement.reads | statement.deferred) - done
+        tree = parse_python(source)
+        function = tree.body[0]
+        assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        del function.body[0]  # the docstring
+        function.body = function.body or [ast.Pass()]
+        texts = [ast.unparse(tree), *(self.placed[each].statement.normalised for each in sorted(reached))]
+        return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def _needs(self, step: Step) -> Needs:
         """Also what stored inputs refer to: their classes and functions."""

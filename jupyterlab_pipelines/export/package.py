@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from importlib import resources
@@ -67,19 +66,19 @@ def package_files(export: Export, gaps: Iterable[str] = ()) -> Iterator[Exported
 
 
 def _pipeline(export: Export) -> str:
-    version_of_shared = export.modules.get("definitions.py", "")
-    steps = "".join(_step(step, version_of_shared) for step in export.steps)
+    steps = "".join(_step(step) for step in export.steps)
     return (
         '"""The pipeline: its steps, in an order in which they can run."""\n\n'
         "from __future__ import annotations\n\n"
         "from . import steps\nfrom .step import Step\n\n"
         f"NAME = {literal(export.name)}\n\n"
+        f"DATA: tuple[str, ...] = {_spread(tuple(export.data), '') if export.data else '()'}\n"
+        '"""Files that the steps read, below the data folder."""\n\n'
         f"STEPS = (\n{steps})\n"
     )
 
 
-def _step(step: ExportedStep, shared: str) -> str:
-    version = hashlib.sha256(f"{step.source}\0{shared}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def _step(step: ExportedStep) -> str:
     fields: list[tuple[str, object]] = [("name", step.name), ("function", None)]
     optional: list[tuple[str, object, object]] = [
         ("inputs", dict(step.inputs), {}),
@@ -96,7 +95,7 @@ def _step(step: ExportedStep, shared: str) -> str:
         ("cache_age_seconds", step.cache_age_seconds, None),
     ]
     fields += [(name, value) for name, value, default in optional if value != default]
-    fields.append(("version", version))
+    fields.append(("version", step.version))
     lines = ""
     for name, value in fields:
         said = f"steps.{step.name}" if name == "function" else literal(value)
@@ -105,13 +104,13 @@ def _step(step: ExportedStep, shared: str) -> str:
     return f"    Step(\n{lines}    ),\n"
 
 
-def _spread(value: object) -> str:
+def _spread(value: object, indent: str = "        ") -> str:
     """A container with one item a line."""
     if isinstance(value, dict):
-        inner = "".join(f"            {literal(key)}: {literal(item)},\n" for key, item in value.items())
-        return "{\n" + inner + "        }"
+        inner = "".join(f"{indent}    {literal(key)}: {literal(item)},\n" for key, item in value.items())
+        return f"{{\n{inner}{indent}}}"
     if isinstance(value, tuple):
-        return "(\n" + "".join(f"            {literal(item)},\n" for item in value) + "        )"
+        return "(\n" + "".join(f"{indent}    {literal(item)},\n" for item in value) + f"{indent})"
     return literal(value)
 
 
@@ -389,7 +388,7 @@ def _readme(export: Export, gaps: Iterable[str]) -> str:
 python -m venv .venv
 .venv/bin/pip install -r requirements.lock
 .venv/bin/pip install --no-deps .
-.venv/bin/python -m {export.name} run --artifacts artifacts{" --data data" if export.data else ""}
+.venv/bin/python -m {export.name} run --artifacts artifacts
 ```
 
 `--param NAME=VALUE` replaces a parameter, `--step NAME` runs only what that step needs, `--resume` goes on where a
@@ -397,8 +396,8 @@ run failed, and takes what is still valid. `--artifacts` takes any fsspec URL (`
 installed. A single step, for containers and schedulers: `python -m {export.name} run-step NAME --artifacts URL`.
 A run that fails ends with exit status 1 and keeps what its steps have left.
 
-Files are looked for in the folder that `--data`, or the variable `{export.name.upper()}_DATA`, says; else in the
-current one.
+The steps find and leave files in the folder that `--data`, or the variable `{export.name.upper()}_DATA`, says; else
+in the current folder, or in `data` below it if the files are only there.
 
 ## Steps
 

@@ -7,6 +7,9 @@ from .step import Step
 
 NAME = "example"
 
+DATA: tuple[str, ...] = ()
+"""Files that the steps read, below the data folder."""
+
 STEPS = (
     Step(name="load", function=steps.load, parameters=("n",), outputs=("numbers",)),
     Step(

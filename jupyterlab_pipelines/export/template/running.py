@@ -25,7 +25,7 @@ from typing import Any
 
 from . import io, state
 from .parameters import TYPES, defaults
-from .pipeline import NAME, STEPS
+from .pipeline import DATA, NAME, STEPS
 from .step import Step
 
 MANIFEST = "_step.json"
@@ -55,8 +55,19 @@ def find_step(name: str) -> Step:
 
 
 def data_folder(given: str | None = None) -> str:
-    """The folder in which the steps find their files: as given, as the environment says, or the current one."""
-    return os.path.abspath(given or os.environ.get(f"{NAME.upper()}_DATA") or os.getcwd())
+    """The folder in which the steps find their files: as given, or as the environment says.
+
+    Else the first that has the files which came with the pipeline: the current folder, ``data`` in it, or ``data``
+    beside the sources; at last the current one.
+    """
+    said = given or os.environ.get(f"{NAME.upper()}_DATA")
+    if said:
+        return os.path.abspath(said)
+    sources = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder in (os.getcwd(), os.path.abspath("data"), os.path.join(os.path.dirname(sources), "data")):
+        if DATA and all(os.path.exists(os.path.join(folder, path)) for path in DATA):
+            return folder
+    return os.getcwd()
 
 
 def check_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
