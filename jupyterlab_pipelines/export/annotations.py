@@ -42,6 +42,8 @@ class Annotations:
         return said
 
     def _of(self, type_name: str) -> str:
+        if type_name == "IPython.utils.text.SList":
+            return "list[str]"
         last = type_name.rpartition(".")[2]
         module = type_name.rpartition(".")[0]
         if module in ("", "builtins"):

@@ -152,6 +152,8 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     modules |= {star.partition(".")[0] for star in stars}
     types = (artifact.type for left in artifacts.values() for artifact in left.values())
     modules |= {each.partition(".")[0] for each in types if "." in each} - {"builtins", "__main__"}
+    if not any("IPython" in each.statement.imports for each in placed):
+        modules.discard("IPython")
     if any(artifact.materializer == "pandas" for left in artifacts.values() for artifact in left.values()):
         modules |= {"pandas", "pyarrow"}
     own = {module for module in modules if _is_local(source.folder, module)}

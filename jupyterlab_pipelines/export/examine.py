@@ -56,7 +56,7 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
                     loaded = load_references(
                         Path(asked["store"]), group["references"], into=vars(main).copy()
                     )
-                    values = {name: loaded[name] for name in group["names"]}
+                    values = {name: _plain(loaded[name]) for name in group["names"]}
                     if "run" in asked:
                         _compare_group(package_io, materializers, values, told, asked["run"], step)
                     else:
@@ -65,6 +65,13 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
                     told["problem"] = f"{type(error).__name__}: {error}"
                 answer[step].append(told)
     return answer
+
+
+def _plain(value: Any) -> Any:
+    """What a command printed is a list of lines; in a notebook it is IPython's own kind of list."""
+    if f"{type(value).__module__}.{type(value).__qualname__}" == "IPython.utils.text.SList":
+        return list(value)
+    return value
 
 
 def _become_main(package: str) -> types.ModuleType:

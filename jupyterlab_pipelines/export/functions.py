@@ -131,6 +131,9 @@ class Functions:
         self.bound = {
             name for each in self.placed.values() for name in each.names | each.statement.deferred_binds
         }
+        self.read = {
+            name for each in self.placed.values() for name in each.statement.reads | each.statement.deferred
+        }
         self.definitions = {
             name
             for each in self.placed.values()
@@ -141,9 +144,11 @@ class Functions:
         self.star_names = {name for names in facts.stars.values() for name in names} - self.bound
         self.names = self._function_names()
         self.used: set[str] = set()
+        self.configure = "configure" if "configure" not in {*self.bound, *self.names.values()} else "set_up"
         self.in_definitions: set[Position] = set()
         self.helpers: dict[str, set[str]] = {}
         self.left_out: list[str] = []
+        self.effects = self._effects()
         self.annotations = Annotations(self._classes(), self._taken_names())
         self.is_lazy = any(makes_annotations_lazy(cell.source) for cell in outline.cells)
         # What postponed annotations would mean to a dataclass inside a function is another thing.
@@ -202,6 +207,25 @@ class Functions:
         """Name of the function that executes a step of the notebook."""
         return self.names[self.part_of[step].steps]
 
+    def _effects(self) -> list[Placed]:
+        """Statements of setup cells that bind nothing: options of packages, a seed."""
+        normal = {statement for step in self.pipeline.steps for statement in step.needs.setup}
+        return [
+            each
+            for each in self.placed.values()
+            if each.cell.step is None
+            and not each.names
+            and each.statement.normalised in normal
+            and self._is_left(each)
+        ]
+
+    def _is_left(self, each: Placed) -> bool:
+        """Whether anything of a statement is left without IPython."""
+        translation = Translation(each.cell, self.bound)
+        left = translation.statement(each.statement.source, each.statement.line) is not None
+        self.left_out += translation.left_out
+        return left
+
     # -- one function ----------------------------------------------------------------------------
 
     def write(self) -> tuple[ExportedStep, ...]:
@@ -229,6 +253,7 @@ class Functions:
             body.helpers.add("state")
             returned.append(f"state.current({kind!r})")
         self._first_lines(body, arguments, [value.name for value in outputs])
+        parameters = [each for each in parameters if each in body.reads]
         name = self.names[part.steps]
         title, text = self._prose(steps[0])
         if len(steps) > 1:
@@ -437,15 +462,34 @@ class Functions:
             and not self._repeats_shared(each)
             and not self._is_parameter(each)
             and (each.statement.normalised in wanted or position in defined)
+            and self._is_left(each)
         ]
         if not chosen:
             return
+        if self._is_configuration(chosen):
+            body.reads.add(self.configure)
+            body.add(f"{self.configure}()")
+            chosen = [each for each in chosen if each.names]
         rebound = sorted(name for name in arguments if any(name in each.names for each in chosen))
         for name in rebound:
             body.add(f"given_{name} = {name}")
         self._statements(body, chosen, displays=False)
         for name in rebound:
             body.add(f"{name} = given_{name}")
+
+    def _is_configuration(self, chosen: list[Placed]) -> bool:
+        """Whether setup statements that bind nothing can be called before the others, as one function."""
+        effects = [each for each in chosen if not each.names]
+        if not effects or effects != chosen[: len(effects)] or effects != self.effects:
+            return False
+        return all(
+            not each.statement.deletes
+            and not each.statement.opaque
+            and not each.statement.mutates - self.shared_names
+            and "get_ipython" not in each.statement.source
+            and not (each.statement.reads | each.statement.deferred) & self.bound - self.shared_names
+            for each in effects
+        )
 
     def _repeats_shared(self, each: Placed) -> bool:
         """Whether a statement says once more what is at the top of the module."""
@@ -502,7 +546,7 @@ class Functions:
                 self._cell(body, self.outline.cells[index])
 
     def _cell(self, body: _Body, cell: Cell) -> None:
-        translation = Translation(cell, self.bound | {p.name for p in self.pipeline.parameters})
+        translation = Translation(cell, self.bound | {p.name for p in self.pipeline.parameters}, self.read)
         python = plain_python(cell)
         if python is None:
             taken = translation.taken()
@@ -575,7 +619,8 @@ class Functions:
         if shows and source == passage.source:
             source = self._shown(body, source, bool(statement.mutates or statement.files))
         text = Passage(statement, passage.before, source, passage.after).text
-        body.add(text)
+        is_apart = passage.is_apart or statement.kind is StatementKind.DEFINITION
+        body.add(f"\n{text}" if is_apart and body.lines else text)
 
     def _shown(self, body: _Body, source: str, does_more: bool) -> str:
         """The last expression of a cell: the notebook shows its value, unless it is there to do something."""
@@ -592,11 +637,10 @@ class Functions:
         if isinstance(value, ast.Constant) or does_more:
             return source
         body.reads.add("display")
-        if isinstance(value, ast.Tuple) and not source.startswith("("):
-            return f"display(({source}))"
-        if isinstance(value, ast.Tuple | ast.NamedExpr | ast.GeneratorExp) or "#" in source:
-            return f"display(\n{source}\n)" if "#" in source else f"display(({source}))"
-        return f"display({source})"
+        for shown in (f"display({source})", f"display(({source}))", f"display(\n{source}\n)"):
+            if _is_call_with(shown, value):
+                return shown
+        return source
 
     def _first_lines(self, body: _Body, arguments: Collection[str], returned: Collection[str]) -> None:
         """What must stand first so that a function's own names mean what the notebook's did."""
@@ -753,6 +797,16 @@ def _without_main_check(source: str) -> str:
     tree = parse_python(source)
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "__name__"]
     return edited(source, [replacing(node, '"__main__"') for node in names])
+
+
+def _is_call_with(source: str, argument: ast.expr) -> bool:
+    """Whether a text is a call with one argument, this one."""
+    try:
+        tree = parse_python(source).body[0]
+    except SyntaxError:
+        return False
+    call = tree.value if isinstance(tree, ast.Expr) else None
+    return isinstance(call, ast.Call) and [ast.dump(each) for each in call.args] == [ast.dump(argument)]
 
 
 def _class_scope_clash(node: ast.ClassDef) -> set[str]:

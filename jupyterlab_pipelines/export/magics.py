@@ -47,6 +47,8 @@ class Translation:
 
     Attributes
     ----------
+    names, read
+        Names that the notebook binds, and that it reads.
     helpers
         Functions of the package's modules that it calls: `shell`, `shell_lines`.
     left_out
@@ -55,6 +57,7 @@ class Translation:
 
     cell: Cell
     names: Collection[str]
+    read: Collection[str] = ()
     helpers: set[str] = field(default_factory=set)
     left_out: list[str] = field(default_factory=list)
 
@@ -69,7 +72,8 @@ class Translation:
         for magic in magics:
             if magic.name not in _ALIKE_CELLS:
                 continue
-            if magic.name == "capture" and any(not word.startswith("-") for word in magic.line.split()):
+            kept = {word for word in magic.line.split() if not word.startswith("-")}
+            if magic.name == "capture" and kept & set(self.read):
                 raise self.refuse(magic.lineno, f"`%%capture {magic.line}` keeps what IPython shows")
         return python
 

@@ -19,7 +19,7 @@ def notebook_modules(functions: Functions, steps: tuple[ExportedStep, ...]) -> d
     """The modules by file name; call after `Functions.write`."""
     writer = _Modules(functions, steps)
     modules = {"steps.py": writer.steps(), "parameters.py": writer.parameters()}
-    if writer.defined:
+    if writer.defined or writer.configures:
         modules["definitions.py"] = writer.definitions()
     return modules
 
@@ -35,7 +35,10 @@ class _Modules:
             for name in self.placed[position].names:
                 self.by_name.setdefault(name, []).append(position)
         self.defined = self._defined()
+        self.configures = functions.configure in functions.used and functions.configure not in functions.bound
         self.read_by_definitions = {name for p in self.defined for name in self._reads(self.placed[p])}
+        if self.configures:
+            self.read_by_definitions |= {name for each in functions.effects for name in self._reads(each)}
 
     def _reads(self, each: Placed) -> frozenset[str]:
         return each.statement.reads | each.statement.deferred
@@ -44,6 +47,8 @@ class _Modules:
         """Positions of what goes into ``definitions.py``: what steps read, with all that it reads."""
         functions = self.functions
         wanted = set(functions.used) | functions.annotations.own
+        if functions.configure in wanted - functions.bound:
+            wanted |= {name for each in functions.effects for name in self._reads(each)}
         for artifacts in functions.facts.artifacts.values():
             for artifact in artifacts.values():
                 wanted.update(artifact.definitions)
@@ -102,6 +107,10 @@ class _Modules:
                 "\n" if is_constant and was_constant else "\n\n" if is_constant else "\n\n\n"
             ) + self._text(each)
             was_constant = is_constant
+        if self.configures:
+            lines = ['"""Set the options that the notebook sets before its first step."""']
+            lines += [self._text(each) for each in self.functions.effects]
+            text += f"\n\n\ndef {self.functions.configure}() -> None:\n" + indented("\n".join(lines))
         return text
 
     def _text(self, each: Placed) -> str:
@@ -157,6 +166,8 @@ class _Modules:
             for name in self.placed[position].names
             if name in read or name in self.functions.annotations.own
         }
+        if self.configures:
+            names.add(self.functions.configure)
         if names:
             by_module["definitions"] = sorted(names)
         elif self.defined:

@@ -22,6 +22,8 @@ class Passage:
     ----------
     before
         Comment lines above it, and blank lines between them, as they stand in the cell.
+    is_apart
+        Whether a blank line stands above it all.
     source
         Its text.
     after
@@ -32,6 +34,7 @@ class Passage:
     before: tuple[str, ...]
     source: str
     after: str = ""
+    is_apart: bool = False
 
     @property
     def text(self) -> str:
@@ -48,17 +51,18 @@ def passages(python: str, statements: Collection[Statement]) -> tuple[list[Passa
         The text of the cell, line by line as the `statements` count it.
     """
     comments = _comments(python)
-    found = []
+    found: list[Passage] = []
     line = 1
     ordered = list(statements)
     for number, statement in enumerate(ordered):
         before = [comments.get(above, "") for above in range(line, statement.line)]
+        is_apart = bool(found) and bool(before) and not before[0]
         while before and not before[0]:
             del before[0]
         follows = ordered[number + 1] if number + 1 < len(ordered) else None
         is_last_of_line = follows is None or follows.line > statement.end_line
         after = comments.get(statement.end_line, "") if is_last_of_line else ""
-        found.append(Passage(statement, tuple(before), statement.source, after))
+        found.append(Passage(statement, tuple(before), statement.source, after, is_apart))
         line = statement.end_line + 1
     below = [comment for at, comment in sorted(comments.items()) if at >= line]
     return found, below

@@ -30,7 +30,7 @@ class ExportDiffersError(AssertionError):
 def check(
     document: Notebook, *, files: Mapping[str, str] = {}, parameters: Mapping[str, Any] | None = None
 ) -> str:
-    """``equal``; the code of the error that refused the notebook; or ``not run`` where its run fails.
+    """``equal``; why the notebook was refused; or ``not run: …`` where its run fails.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def check(
             source = project._source(path, document, None, {"parameters": parameters, "jobs": 2})
             export = build(source)
         except PipelinesError as error:
-            return "not run" if error.code != "not_exportable" else error.message
+            return error.message if error.code == "not_exportable" else f"not run: {error.message}"
         return _run(source, export, folder, there, parameters or {})
 
 
