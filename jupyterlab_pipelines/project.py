@@ -487,8 +487,10 @@ class Project:
         ExportError
             Something in the notebook cannot be exported, or its run fails.
         """
+        from jupyterlab_pipelines.export.base import find_exporter
         from jupyterlab_pipelines.export.write import export
 
+        find_exporter(target)  # before anything is run
         content = self._content(notebook, request.get("content"))
         source = self._source(notebook, content, on_event, request)
         return export(source, target, output, name=name, options=options or {}, verifies=verifies, tell=tell)

@@ -21,7 +21,7 @@ from jupyterlab_pipelines.artifact import Artifact, is_state
 from jupyterlab_pipelines.environment import Kernelspec, find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, Origin, Recorded
-from jupyterlab_pipelines.export.functions import OURS, Facts, Functions, kind_of_state
+from jupyterlab_pipelines.export.functions import OURS, Facts, Functions, is_made_here, kind_of_state
 from jupyterlab_pipelines.export.joining import Joint, Part, join, joints_of
 from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
@@ -97,6 +97,7 @@ def build(source: Source, name: str | None = None) -> Export:
         ``not_exportable`` with cell and line; ``bad_name``; ``environment_broken``.
     """
     name = _package_name(source, name)
+    source = replace(source, pipeline=_with_referred(source))
     facts, answer = _facts(source)
     joints = [*joints_of(source.pipeline), *_joints_of_artifacts(source, facts)]
     recorded: list[Recorded] = []
@@ -111,6 +112,19 @@ def build(source: Source, name: str | None = None) -> Export:
         raise ExportError("not_exportable", "The values of the steps cannot be written to files.")
     steps = tuple(replace(step, pickled=pickled.get(step.name, ())) for step in export.steps)
     return replace(export, steps=steps, recorded=tuple(recorded))
+
+
+def _with_referred(source: Source) -> Pipeline:
+    """The pipeline whose steps also need what their stored inputs refer to: classes, functions."""
+    steps = []
+    for step in source.pipeline.steps:
+        referred: set[str] = set()
+        for given in step.needs.inputs:
+            artifact = source.executions[given.step].outputs.get(given.name)
+            referred.update(artifact.definitions if artifact else ())
+        needs = source.pipeline.needs_with(step.name, frozenset(referred)) if referred else step.needs
+        steps.append(replace(step, needs=needs))
+    return replace(source.pipeline, steps=tuple(steps))
 
 
 def _draft(
@@ -171,6 +185,10 @@ def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:
             artifact = facts.artifacts.get(given.step, {}).get(given.name)
             if artifact is None or is_state(given.name):
                 continue
+            if is_made_here(artifact, names):
+                yield Joint(
+                    given.step, step.name, f"`{given.name}` is a function, or of a class, made in a step"
+                )
             if any(".resize(" in statement for code in step.code for statement in code):
                 yield Joint(
                     given.step, step.name, f"`{step.name}` resizes an array, which must own its memory"

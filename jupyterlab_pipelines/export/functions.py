@@ -235,7 +235,7 @@ class Functions:
 
     def _write(self, part: Part) -> ExportedStep:
         steps = [self.steps[name] for name in part.steps]
-        needs = [self._needs(step) for step in steps]
+        needs = [step.needs for step in steps]
         inputs, states, files = self._inputs(part, needs)
         parameters = self._parameters(needs, inputs)
         outputs = self._outputs(part, steps)
@@ -331,15 +331,6 @@ class Functions:
         texts = [ast.unparse(tree), *(self.placed[each].statement.normalised for each in sorted(reached))]
         return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    def _needs(self, step: Step) -> Needs:
-        """Also what stored inputs refer to: their classes and functions."""
-        referred: set[str] = set()
-        for given in step.needs.inputs:
-            artifact = self.facts.artifacts.get(given.step, {}).get(given.name)
-            if artifact is not None:
-                referred.update(artifact.definitions)
-        return self.pipeline.needs_with(step.name, frozenset(referred)) if referred else step.needs
-
     def _inputs(
         self, part: Part, needs: Iterable[Needs]
     ) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -374,7 +365,7 @@ class Functions:
             given.name: given.step
             for step in self.pipeline.steps
             if step.name not in part.steps
-            for given in self._needs(step).inputs
+            for given in step.needs.inputs
             if given.step in part.steps and not is_state(given.name) and given.name not in self.star_names
         }
         left: dict[str, str] = {}
@@ -404,7 +395,7 @@ class Functions:
         artifact = kept.get(name)
         if artifact is None or artifact.kind != "value" or name.startswith("_") or is_state(name):
             return False
-        if name in self.star_names or name in self.definitions:
+        if name in self.star_names or name in self.definitions or is_made_here(artifact, self.shared_names):
             return False
         return not artifact.definitions or self.shared_names.issuperset(artifact.definitions)
 
@@ -602,10 +593,11 @@ class Functions:
         self, body: _Body, each: Placed, passage: Passage, translation: Translation, *, shows: bool
     ) -> None:
         statement = each.statement
-        self._refuse(each)
         if statement.star_imports:
             return
         source = translation.statement(passage.source, statement.line)
+        if source is not None:
+            self._refuse(each)
         body.reads |= statement.reads | statement.deferred
         if source is None:
             body.add("\n".join(line for line in passage.before if line))
@@ -769,6 +761,16 @@ def parameter_annotation(parameter: Parameter) -> str:
         "dict": "dict[str, Any]",
     }
     return known.get(parameter.type, "Any")
+
+
+def is_made_here(artifact: Artifact, shared: Collection[str]) -> bool:
+    """Whether a value is a function, or an object of a class, that no module of the export can hold."""
+    if artifact.type in ("function", "method", "lambda"):
+        return True
+    is_plain = "." in artifact.type.removeprefix("__main__.") or artifact.type in BUILTINS | {"NoneType"}
+    return (
+        not is_plain and artifact.type.removeprefix("__main__.") not in shared and not artifact.type.islower()
+    )
 
 
 def kind_of_state(name: str) -> str:

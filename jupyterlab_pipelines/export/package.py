@@ -67,12 +67,15 @@ def package_files(export: Export, gaps: Iterable[str] = ()) -> Iterator[Exported
 
 def _pipeline(export: Export) -> str:
     steps = "".join(_step(step) for step in export.steps)
+    data = f"DATA: tuple[str, ...] = {literal(tuple(export.data))}"
+    if len(data) > 110:
+        data = f"DATA: tuple[str, ...] = {_spread(tuple(export.data), '')}"
     return (
         '"""The pipeline: its steps, in an order in which they can run."""\n\n'
         "from __future__ import annotations\n\n"
         "from . import steps\nfrom .step import Step\n\n"
         f"NAME = {literal(export.name)}\n\n"
-        f"DATA: tuple[str, ...] = {_spread(tuple(export.data), '') if export.data else '()'}\n"
+        f"{data}\n"
         '"""Files that the steps read, below the data folder."""\n\n'
         f"STEPS = (\n{steps})\n"
     )
