@@ -298,7 +298,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     def add(command: Command, help: str) -> argparse.ArgumentParser:
         added: argparse.ArgumentParser = commands.add_parser(
-            command.__name__, help=help, description=help, allow_abbrev=False
+            command.__name__.replace("_", "-"), help=help, description=help, allow_abbrev=False
         )
         added.set_defaults(command=command)
         added.add_argument(

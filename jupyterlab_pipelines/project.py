@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from jupyterlab_pipelines.artifact import KERNEL, is_state
+from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import ExportError, NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from jupyterlab_pipelines.export.build import Source
+    from jupyterlab_pipelines.export.importing import StepOfRun
     from jupyterlab_pipelines.store.locks import FileLock
 
 Document = dict[str, Any]
@@ -531,6 +532,86 @@ class Project:
             store=self.store,
             parameters=run["parameters"],
         )
+
+    def import_run(self, folder: Path, notebook: Path | None = None) -> Document:
+        """Take a run of an exported pipeline into the history; its document.
+
+        Parameters
+        ----------
+        folder
+            Folder of the run's artifacts.
+        notebook
+            The notebook that it was exported from, if it does not lie in the project's folder under its name.
+
+        Raises
+        ------
+        ExportError
+            There is no exported run, or its values cannot be read here.
+        """
+        from jupyterlab_pipelines.export.importing import notebook_of, read_run
+
+        named = notebook_of(folder)
+        if notebook is None:
+            if named is None:
+                raise ExportError(
+                    "no_notebook", f"{folder} does not tell from which notebook it comes: name it."
+                )
+            notebook = self.root / named
+        content = self._content(notebook, None)
+        outline, pipeline = self._pipeline(content)
+        self.store.create()
+        exported = read_run(folder, self.store, outline, pipeline, self._folder(notebook))
+        run_id = new_run_id()
+        lock = self.store.run_lock(run_id)
+        while not lock.acquire():
+            time.sleep(0.01)
+        try:
+            self.store.runs.create(
+                run_id,
+                notebook=self._key(notebook),
+                parameters=exported.parameters,
+                options={"steps": [], "force": [], "jobs": 1, "kernel": outline.kernel},
+                snapshot=self.store.artifacts.add_bytes(_snapshot(content)),
+                output=None,
+            )
+            self.store.runs.start(run_id, [(step.name, step.cells) for step in pipeline.steps])
+            for step in exported.steps:
+                self._take_in(run_id, self._key(notebook), pipeline[step.name], step)
+            status = Status.FAILED if exported.has_failed else Status.SUCCEEDED
+            error = next((step.error for step in exported.steps if step.error), None)
+            self.store.runs.finish(run_id, status, exported.duration_seconds, error)
+            self.store.runs.annotate(run_id, tags=None, comment=f"imported from {folder.name}")
+        finally:
+            lock.release()
+        return self.run_document(run_id)
+
+    def _take_in(self, run_id: str, key: str, step: Step, told: StepOfRun) -> None:
+        """Note one step of an exported run. Its key is no cache key: nothing is ever reused from it."""
+        columns: Document = {"started_at": told.started_at, "finished_at": told.finished_at}
+        columns |= {"duration_seconds": told.duration_seconds, "error": told.error, "decision": "run"}
+        if told.status == "succeeded":
+            empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+            cache_key = f"imported {run_id} {step.name}"
+            parts: Document = {"code": [list(cell) for cell in step.code]}
+            parts |= {"definitions": [], "setup": [], "parameters": {}, "inputs": {}, "environment": {}}
+            execution = self.store.executions.add(
+                cache_key=cache_key,
+                notebook=key,
+                step=step.name,
+                run_id=run_id,
+                finished_at=told.finished_at or "",
+                duration_seconds=told.duration_seconds or 0.0,
+                parts=parts,
+                trace={},
+                executed=self.store.artifacts.add_bytes(json.dumps(empty).encode()),
+                log=None,
+                outputs=[Artifact.from_record(record) for record in told.outputs],
+                metrics={},
+                previews={record["digest"]: record["preview"] for record in told.outputs},
+                effects={},
+            )
+            columns |= {"execution_id": execution.id, "cache_key": cache_key, "executed": execution.notebook}
+        self.store.runs.update_step(run_id, step.name, status=Status(told.status), **columns)
 
     # -- history --------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.artifact import Artifact, is_state
-from jupyterlab_pipelines.environment import Kernelspec, find_kernelspec, kernel_environment
+from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, Origin, Recorded
 from jupyterlab_pipelines.export.functions import OURS, Facts, Functions, is_made_here, kind_of_state
@@ -71,21 +71,28 @@ class Source:
         return self.notebook.parent
 
     @property
-    def kernel(self) -> Kernelspec:
-        return find_kernelspec(self.outline.kernel)
-
-    @property
     def python(self) -> str:
         """The interpreter that runs the notebook."""
-        return sys.executable if self.kernel.is_own else self.kernel.argv[0]
+        return python_of(self.outline)
 
     def environment(self) -> dict[str, str]:
         """Variables with which that interpreter finds this package."""
-        environment = kernel_environment(self.kernel, self.store.path)
-        ours = str(Path(__file__).resolve().parents[2])
-        known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = f"{ours}{os.pathsep}{known}" if known else ours
-        return environment
+        return environment_for(self.outline, self.store)
+
+
+def python_of(outline: Outline) -> str:
+    """The interpreter of a notebook's kernel."""
+    kernel = find_kernelspec(outline.kernel)
+    return sys.executable if kernel.is_own else kernel.argv[0]
+
+
+def environment_for(outline: Outline, store: Store) -> dict[str, str]:
+    """Variables with which the interpreter of a notebook's kernel finds this package."""
+    environment = kernel_environment(find_kernelspec(outline.kernel), store.path)
+    ours = str(Path(__file__).resolve().parents[2])
+    known = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = f"{ours}{os.pathsep}{known}" if known else ours
+    return environment
 
 
 def build(source: Source, name: str | None = None) -> Export:

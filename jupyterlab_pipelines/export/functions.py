@@ -397,7 +397,10 @@ class Functions:
             return False
         if name in self.star_names or name in self.definitions or is_made_here(artifact, self.shared_names):
             return False
-        return not artifact.definitions or self.shared_names.issuperset(artifact.definitions)
+        named = {artifact.type.rpartition(".")[2], *artifact.definitions}
+        if any(each in named and left.kind == "uncarriable" for each, left in kept.items()):
+            return False  # of a class that the step has changed
+        return self.shared_names.issuperset(artifact.definitions)
 
     def _states_out(self, part: Part) -> tuple[str, ...]:
         kinds = {

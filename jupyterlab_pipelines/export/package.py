@@ -75,6 +75,7 @@ def _pipeline(export: Export) -> str:
         "from __future__ import annotations\n\n"
         "from . import steps\nfrom .step import Step\n\n"
         f"NAME = {literal(export.name)}\n\n"
+        f'NOTEBOOK = {literal(export.origin.notebook)}\n"""Where it was exported from."""\n\n'
         f"{data}\n"
         '"""Files that the steps read, below the data folder."""\n\n'
         f"STEPS = (\n{steps})\n"
@@ -96,6 +97,7 @@ def _step(step: ExportedStep) -> str:
         ("timeout_seconds", step.timeout_seconds, None),
         ("cache", step.cache, "on"),
         ("cache_age_seconds", step.cache_age_seconds, None),
+        ("covers", step.steps, (step.name,)),
     ]
     fields += [(name, value) for name, value, default in optional if value != default]
     fields.append(("version", step.version))
