@@ -107,18 +107,18 @@ def build(source: Source, name: str | None = None) -> Export:
     source = replace(source, pipeline=_with_referred(source))
     facts, answer = _facts(source)
     joints = [*joints_of(source.pipeline), *_joints_of_artifacts(source, facts)]
-    recorded: list[Recorded] = []
     for _ in range(MOST_ROUNDS):
         parts = join(source.pipeline, joints)
         export = _draft(source, name, parts, facts, answer)
-        problems, recorded, pickled = _examine(source, export)
-        if not problems:
+        found = _examine(source, export)
+        if not found.joints and found.unwritable <= facts.unwritable:
             break
-        joints += problems
+        joints += found.joints
+        facts = replace(facts, unwritable=facts.unwritable | found.unwritable)
     else:
         raise ExportError("not_exportable", "The values of the steps cannot be written to files.")
-    steps = tuple(replace(step, pickled=pickled.get(step.name, ())) for step in export.steps)
-    return replace(export, steps=steps, recorded=tuple(recorded))
+    steps = tuple(replace(step, pickled=found.pickled.get(step.name, ())) for step in export.steps)
+    return replace(export, steps=steps, recorded=tuple(found.recorded))
 
 
 def _with_referred(source: Source) -> Pipeline:
@@ -335,13 +335,33 @@ def _module_files(folder: Path, module: str) -> Iterable[Path]:
         yield from sorted((folder / module).rglob("*.py"))
 
 
+@dataclass
+class Findings:
+    """What was found of the values of an export.
+
+    Attributes
+    ----------
+    joints
+        Of steps between which a value would not survive.
+    recorded
+        Files for the tests.
+    pickled
+        By step, outputs that other formats do not bring back exactly.
+    unwritable
+        Step and name of what no file can hold, and nobody reads.
+    """
+
+    joints: list[Joint] = field(default_factory=list)
+    recorded: list[Recorded] = field(default_factory=list)
+    pickled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unwritable: frozenset[tuple[str, str]] = frozenset()
+
+
 # -- examination ----------------------------------------------------------------------------------
 
 
-def _examine(
-    source: Source, export: Export
-) -> tuple[list[Joint], list[Recorded], dict[str, tuple[str, ...]]]:
-    """Which values do not survive being written, as joints; recorded files; and what must be pickled, by step."""
+def _examine(source: Source, export: Export) -> Findings:
+    """Look at every value in the notebook's environment."""
     asked = question(source, export)
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         for file in package_files(replace(export, recorded=())):
@@ -378,12 +398,8 @@ def question(source: Source, export: Export) -> dict[str, Any]:
     }
 
 
-def _judge(
-    source: Source, export: Export, answer: Mapping[str, Any]
-) -> tuple[list[Joint], list[Recorded], dict[str, tuple[str, ...]]]:
-    problems: list[Joint] = []
-    recorded: list[Recorded] = []
-    pickled: dict[str, tuple[str, ...]] = {}
+def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Findings:
+    findings = Findings()
     for step in export.steps:
         records: dict[str, Any] = {}
         is_whole = True
@@ -391,11 +407,14 @@ def _judge(
         for told in answer[step.name]:
             names = told["names"]
             if told.get("pickled"):
-                pickled[step.name] = (*pickled.get(step.name, ()), *names)
+                findings.pickled[step.name] = (*findings.pickled.get(step.name, ()), *names)
             if told["problem"]:
                 readers = _readers(source, step, names)
                 why = f"{', '.join(f'`{name}`' for name in names)}: {told['problem']}"
-                problems += [Joint(step.steps[-1], reader, why) for reader in readers]
+                findings.joints += [Joint(step.steps[-1], reader, why) for reader in readers]
+                if not readers and told.get("is_unwritable"):
+                    owners = {each.name: each.step for each in step.outputs}
+                    findings.unwritable |= {(owners[name], name) for name in names}
             if told["content"] is None:
                 is_whole = False
                 continue
@@ -426,8 +445,8 @@ def _judge(
                 "finished_at": "2000-01-01T00:00:00+00:00",
             }
             text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-            recorded += [*files, *kept_files, Recorded(f"{step.name}/_step.json", text.encode())]
-    return problems, recorded, pickled
+            findings.recorded += [*files, *kept_files, Recorded(f"{step.name}/_step.json", text.encode())]
+    return findings
 
 
 def _readers(source: Source, step: ExportedStep, names: Iterable[str]) -> list[str]:

@@ -63,6 +63,7 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
                         _examine_group(package_io, materializers, values, told, asked["most_bytes"])
                 except Exception as error:
                     told["problem"] = f"{type(error).__name__}: {error}"
+                    told["is_unwritable"] = True
                 answer[step].append(told)
     return answer
 

@@ -73,11 +73,14 @@ class Facts:
         By step, what it was seen to do.
     stars
         By module, the names that ``from module import *`` binds.
+    unwritable
+        Step and name of values that nobody reads and that no file can hold.
     """
 
     artifacts: Mapping[str, Mapping[str, Artifact]]
     learned: Mapping[str, Effects]
     stars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unwritable: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass
@@ -373,7 +376,8 @@ class Functions:
             kept = self.facts.artifacts.get(step.name, {})
             wanted = set(read)
             if step.role in (Role.TRAINER, Role.EVALUATOR) or not read:
-                wanted |= {name for name in step.leaves if self._is_result(name, kept)}
+                results = {name for name in step.leaves if self._is_result(name, kept)}
+                wanted |= {name for name in results if (step.name, name) not in self.facts.unwritable}
             for name in step.leaves:
                 left.pop(name, None)
                 if name in wanted and name not in self.shared_names:
