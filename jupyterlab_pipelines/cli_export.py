@@ -32,6 +32,9 @@ def register(add: AddCommand, add_parameters: AddParameters, read_parameters: Re
         help="an option of the target; may be given again",
     )
     exporter.add_argument(
+        "--schedule", metavar="CRON", help='when it runs by itself, e.g. "0 5 * * 1" (default: when asked)'
+    )
+    exporter.add_argument(
         "--verify",
         action="store_true",
         help="install it in a fresh environment, run it on the engine, and compare every artifact",
@@ -64,6 +67,7 @@ def export(arguments: argparse.Namespace) -> int:
             arguments.to,
             arguments.output,
             name=arguments.name,
+            schedule=arguments.schedule,
             options=_options(arguments.option),
             verifies=arguments.verify,
             tell=lambda line: print(line, file=sys.stderr),

@@ -458,6 +458,7 @@ class Project:
         output: Path,
         *,
         name: str | None = None,
+        schedule: str | None = None,
         options: Mapping[str, Any] | None = None,
         verifies: bool = False,
         tell: Callable[[str], None] = lambda line: None,
@@ -474,6 +475,8 @@ class Project:
             Folder to write; files of an earlier export in it are replaced, others stay.
         name
             Of the package; default: the notebook's.
+        schedule
+            When the pipeline runs by itself, in cron's notation.
         options
             Of the target.
         verifies
@@ -494,7 +497,16 @@ class Project:
         find_exporter(target)  # before anything is run
         content = self._content(notebook, request.get("content"))
         source = self._source(notebook, content, on_event, request)
-        return export(source, target, output, name=name, options=options or {}, verifies=verifies, tell=tell)
+        return export(
+            source,
+            target,
+            output,
+            name=name,
+            schedule=schedule,
+            options=options or {},
+            verifies=verifies,
+            tell=tell,
+        )
 
     def _source(
         self,

@@ -208,6 +208,8 @@ class Export:
         Those with which that run was made, where they are not the defaults.
     notes
         For people: what was left out, or joined, and why.
+    schedule
+        When it runs by itself, in cron's notation; None: when somebody asks.
     """
 
     name: str

@@ -19,6 +19,9 @@ RELEASES = {"ruff": "0.13.0", "mypy": "1.18.1", "pytest": "8.4.2", "hatchling": 
 """What the package is checked, tested and built with."""
 
 
+EVERY_MONDAY = "0 5 * * 1"
+
+
 class PackageExporter:
     name = "package"
     summary = "an installable Python package with tests, Dockerfile and GitHub workflow; needs no engine"
@@ -296,15 +299,14 @@ def _workflow(export: Export) -> str:
         for each in export.parameters
     )
     run_environment = f"        env:\n{environment}" if environment else ""
+    schedule = f"  schedule:\n    - cron: {literal(export.schedule or EVERY_MONDAY)}\n"
     return f"""\
 name: {export.distribution}
 
 on:
   push:
   pull_request:
-  schedule:
-    - cron: {literal(export.schedule or "0 5 * * 1")}
-{dispatch}
+{schedule}{dispatch}
 permissions:
   contents: read
 
