@@ -112,9 +112,7 @@ def _examine_group(
         told["content"] = base64.b64encode(content).decode()
     told["format"] = form
     told["size_bytes"] = len(content)
-    told["types"] = {
-        name: f"{type(value).__module__}.{type(value).__qualname__}" for name, value in values.items()
-    }
+    told["types"] = _types(values)
 
 
 def _compare_group(
@@ -123,6 +121,7 @@ def _compare_group(
     folder = package_io.Folder(run)
     manifest = folder.read_json(f"{step}/_step.json")
     told["digest"] = _digest(materializers, values)
+    told["types"] = _types(values)
     told["exported"] = None
     if manifest is None or not set(values) <= manifest["outputs"].keys():
         return
@@ -134,6 +133,10 @@ def _compare_group(
         back = package_io.parse("pickle", package_io.pickle_of(values))
         if _digest(materializers, back) == told["exported"]:
             told["digest"] = told["exported"]
+
+
+def _types(values: dict[str, Any]) -> dict[str, str]:
+    return {name: f"{type(value).__module__}.{type(value).__qualname__}" for name, value in values.items()}
 
 
 def _digest(materializers: Any, values: dict[str, Any]) -> str:

@@ -399,6 +399,8 @@ class Functions:
         artifact = kept.get(name)
         if artifact is None or artifact.kind != "value" or name.startswith("_") or is_state(name):
             return False
+        if artifact.type.startswith("matplotlib."):
+            return False  # a drawing, which its step has shown
         if name in self.star_names or name in self.definitions or is_made_here(artifact, self.shared_names):
             return False
         named = {artifact.type.rpartition(".")[2], *artifact.definitions}
