@@ -232,13 +232,13 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
     start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
     def leave_kernel(self) -> None:
-        """Shut the kernel down, or let go of it if a later step goes on in it."""
+        """Shut the kernel down, or let go of it if it is shared with other steps: then the runner ends it."""
         assert self.session is not None
         client: StepKernelClient | None = getattr(self, "kc", None)
         if client is not None:
             client.stop_channels()
             self.kc = None
-        if self.km is not None and self.session.manager is None:
+        if self.km is not None and self.session.manager is None and self.session.kernel is None:
             self.session.end_kernel(self.km)
 
     def execute(self, **options: Any) -> Any:
