@@ -105,9 +105,7 @@ def test_ipython_is_said_in_python(source: str, expected: str) -> None:
     assert translated(source) == expected
 
 
-@pytest.mark.parametrize(
-    "source", ["%run other.py", "x = 1\n%store x", "y = %who_ls", "get_ipython()"]
-)
+@pytest.mark.parametrize("source", ["%run other.py", "x = 1\n%store x", "y = %who_ls", "get_ipython()"])
 def test_what_only_ipython_can_do_is_refused(source: str) -> None:
     with pytest.raises(ExportError, match=r"Cell 1, line \d"):
         translated(source)
