@@ -16,9 +16,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
-from jupyterlab_pipelines.artifact import KERNEL, is_state
+from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
 from jupyterlab_pipelines.environment import environment_with_us, find_kernelspec
-from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
+from jupyterlab_pipelines.errors import ExportError, NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import (
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     from jupyterlab_pipelines.execution.kernels import ForkServer, Wanted
+    from jupyterlab_pipelines.export.build import Source
+    from jupyterlab_pipelines.export.importing import StepOfRun
     from jupyterlab_pipelines.store.locks import FileLock
 
 Document = dict[str, Any]
@@ -496,6 +498,182 @@ class Project:
         """Ask the process that carries out the run to end it; a run that has ended is left alone."""
         self.store.runs.request_cancel(self.store.runs.find(run_id))
         self.store.settle_interrupted()
+
+    # -- exporting ------------------------------------------------------------------------------
+
+    def export(
+        self,
+        notebook: Path,
+        target: str,
+        output: Path,
+        *,
+        name: str | None = None,
+        schedule: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        verifies: bool = False,
+        tell: Callable[[str], None] = lambda line: None,
+        on_event: Callable[[Document], None] | None = None,
+        **request: Unpack[RunRequest],
+    ) -> Document:
+        """Write a production pipeline for an engine, from a run of the notebook that is up to date.
+
+        Parameters
+        ----------
+        target
+            See `jupyterlab_pipelines.export.base.exporters`.
+        output
+            Folder to write; files of an earlier export in it are replaced, others stay.
+        name
+            Of the package; default: the notebook's.
+        schedule
+            When the pipeline runs by itself, in cron's notation.
+        options
+            Of the target.
+        verifies
+            Whether to install the export in a fresh environment, run it, and compare what it leaves.
+        tell
+            Called with a line for each part of that.
+        request
+            How the notebook is run first; see `RunRequest`.
+
+        Raises
+        ------
+        ExportError
+            Something in the notebook cannot be exported, or its run fails.
+        """
+        from jupyterlab_pipelines.export.base import find_exporter
+        from jupyterlab_pipelines.export.write import export
+
+        find_exporter(target)  # before anything is run
+        content = self._content(notebook, request.get("content"))
+        source = self._source(notebook, content, on_event, request)
+        return export(
+            source,
+            target,
+            output,
+            name=name,
+            schedule=schedule,
+            options=options or {},
+            verifies=verifies,
+            tell=tell,
+        )
+
+    def _source(
+        self,
+        notebook: Path,
+        content: Document,
+        on_event: Callable[[Document], None] | None,
+        request: RunRequest,
+    ) -> Source:
+        """The notebook with a run of it as it is now."""
+        from jupyterlab_pipelines.export.build import Source
+
+        run = self.run(notebook, on_event=on_event, **request)
+        if run["status"] != "succeeded":
+            failed = next((step for step in run["steps"] if step["error"]), None)
+            why = f": step `{failed['name']}`, {failed['error']['message']}" if failed else ""
+            raise ExportError(
+                "run_failed",
+                f"Only a notebook that runs can be exported, and its run {run['status']}{why}",
+                run=run,
+            )
+        outline, pipeline = self._pipeline(content)
+        executions = {
+            row["step"]: execution
+            for row in self.store.runs.steps(run["run_id"])
+            if (execution := self.store.executions.get(row["execution_id"])) is not None
+        }
+        codes = {name: code_fingerprint(code) for name, code in step_code(outline).items()}
+        return Source(
+            notebook=Path(os.path.abspath(notebook)),
+            content=content,
+            outline=outline,
+            pipeline=pipeline,
+            executions=executions,
+            learned=self.store.executions.effects(codes),
+            store=self.store,
+            parameters=run["parameters"],
+        )
+
+    def import_run(self, folder: Path, notebook: Path | None = None) -> Document:
+        """Take a run of an exported pipeline into the history; its document.
+
+        Parameters
+        ----------
+        folder
+            Folder of the run's artifacts.
+        notebook
+            The notebook that it was exported from, if it does not lie in the project's folder under its name.
+
+        Raises
+        ------
+        ExportError
+            There is no exported run, or its values cannot be read here.
+        """
+        from jupyterlab_pipelines.export.importing import notebook_of, read_run
+
+        named = notebook_of(folder)
+        if notebook is None:
+            if named is None:
+                raise ExportError(
+                    "no_notebook", f"{folder} does not tell from which notebook it comes: name it."
+                )
+            notebook = self.root / named
+        content = self._content(notebook, None)
+        outline, pipeline = self._pipeline(content)
+        self.store.create()
+        exported = read_run(folder, self.store, outline, pipeline, self._folder(notebook))
+        run_id = new_run_id()
+        lock = self.store.run_lock(run_id)
+        while not lock.acquire():
+            time.sleep(0.01)
+        try:
+            self.store.runs.create(
+                run_id,
+                notebook=self._key(notebook),
+                parameters=exported.parameters,
+                options={"steps": [], "force": [], "jobs": 1, "kernel": outline.kernel},
+                snapshot=self.store.artifacts.add_bytes(_snapshot(content)),
+                output=None,
+            )
+            self.store.runs.start(run_id, [(step.name, step.cells) for step in pipeline.steps])
+            for step in exported.steps:
+                self._take_in(run_id, self._key(notebook), pipeline[step.name], step)
+            status = Status.FAILED if exported.has_failed else Status.SUCCEEDED
+            error = next((step.error for step in exported.steps if step.error), None)
+            self.store.runs.finish(run_id, status, exported.duration_seconds, error)
+            self.store.runs.annotate(run_id, tags=None, comment=f"imported from {folder.name}")
+        finally:
+            lock.release()
+        return self.run_document(run_id)
+
+    def _take_in(self, run_id: str, key: str, step: Step, told: StepOfRun) -> None:
+        """Note one step of an exported run. Its key is no cache key: nothing is ever reused from it."""
+        columns: Document = {"started_at": told.started_at, "finished_at": told.finished_at}
+        columns |= {"duration_seconds": told.duration_seconds, "error": told.error, "decision": "run"}
+        if told.status == "succeeded":
+            empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+            cache_key = f"imported {run_id} {step.name}"
+            parts: Document = {"code": [list(cell) for cell in step.code]}
+            parts |= {"definitions": [], "setup": [], "parameters": {}, "inputs": {}, "environment": {}}
+            execution = self.store.executions.add(
+                cache_key=cache_key,
+                notebook=key,
+                step=step.name,
+                run_id=run_id,
+                finished_at=told.finished_at or "",
+                duration_seconds=told.duration_seconds or 0.0,
+                parts=parts,
+                trace={},
+                executed=self.store.artifacts.add_bytes(json.dumps(empty).encode()),
+                log=None,
+                outputs=[Artifact.from_record(record) for record in told.outputs],
+                metrics={},
+                previews={record["digest"]: record["preview"] for record in told.outputs},
+                effects={},
+            )
+            columns |= {"execution_id": execution.id, "cache_key": cache_key, "executed": execution.notebook}
+        self.store.runs.update_step(run_id, step.name, status=Status(told.status), **columns)
 
     # -- history --------------------------------------------------------------------------------
 
