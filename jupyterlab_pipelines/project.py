@@ -20,6 +20,8 @@ from jupyterlab_pipelines.artifact import KERNEL, is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
+from jupyterlab_pipelines.logged import read_log
+from jupyterlab_pipelines.notebook.assemble import METADATA
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import (
     Outline,
@@ -510,7 +512,7 @@ class Project:
             "inputs": json.loads(row["inputs"]),
             "outputs": self._outputs(execution),
             "verdicts": execution.verdicts() if execution else [],
-            "metrics": execution.metrics if execution else {},
+            "metrics": execution.metrics if execution else self._logged(row).get("last", {}),
             "anomalies": [],
             "error": json.loads(row["error"]) if row["error"] else None,
             "started_at": row["started_at"],
@@ -537,12 +539,22 @@ class Project:
         for run_id in self.store.runs.unfinished():
             row = self.store.runs.row(run_id)
             steps = {
-                step["step"]: {"status": step["status"], "cell": step["cell"], "cells": step["cells"]}
+                step["step"]: {
+                    "status": step["status"],
+                    "cell": step["cell"],
+                    "cells": step["cells"],
+                    "logged_bytes": self._logged_bytes(step),
+                }
                 for step in self.store.runs.steps(run_id)
             }
             notebook = str(self.root / row["notebook"])
             active.append({"run_id": run_id, "notebook": notebook, "status": row["status"], "steps": steps})
         return active
+
+    def _logged_bytes(self, row: sqlite3.Row) -> int:
+        """How much a step that runs has logged so far."""
+        path = self.store.run_folder(row["run_id"]) / f"{row['step']}.logged"
+        return path.stat().st_size if row["status"] == Status.RUNNING and path.exists() else 0
 
     def changes(self) -> int:
         """A number that changes whenever any process has written to the run store. Cheap."""
@@ -624,6 +636,24 @@ class Project:
             except OSError:
                 data = None
         return (data or b"").decode("utf-8", "replace")
+
+    def step_logged(self, run_id: str, step: str) -> Document:
+        """What the step's cells have logged; while it runs, so far.
+
+        ``metrics``: by name, ``[step, value]`` pairs; ``texts``; ``figures``: MIME bundles by name.
+        """
+        logged = self._logged(self.store.runs.step(self.store.runs.find(run_id), step))
+        return {what: logged.get(what, {}) for what in ("metrics", "texts", "figures")}
+
+    def _logged(self, row: sqlite3.Row) -> Document:
+        if row["status"] == Status.RUNNING:
+            path = self.store.run_folder(row["run_id"]) / f"{row['step']}.logged"
+            return read_log(path).to_json() if path.exists() else {}
+        data = self.store.artifacts.read_object(row["executed"]) if row["executed"] else None
+        if data is None:
+            return {}
+        logged: Document = json.loads(data)["metadata"].get(METADATA, {}).get("logged", {})
+        return logged
 
     def preview(self, digest: str) -> Document:
         """What may be shown of an artifact: its type, a summary, the head of a table.

@@ -32,6 +32,7 @@ from jupyterlab_pipelines.execution.kernels import (
     own_sockets,
 )
 from jupyterlab_pipelines.execution.shared import LiveKernel
+from jupyterlab_pipelines.logged import read_log
 from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_step_cell
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -56,6 +57,8 @@ class StepSession:
         File to which the step's text output is appended as it comes.
     report
         File through which the runtime's report comes back.
+    logged
+        File to which the runtime appends what the step logs.
     on_cell
         Called with the number of the step's cells executed so far, and of all.
     server
@@ -76,6 +79,7 @@ class StepSession:
         folder: Path,
         log: Path,
         report: Path,
+        logged: Path,
         on_cell: Callable[[int, int], None],
         server: ForkServer | None = None,
         timeout_seconds: float | None = None,
@@ -89,6 +93,7 @@ class StepSession:
         self.folder = folder
         self.log = log
         self.report_path = report
+        self.logged_path = logged
         self.on_cell = on_cell
         self.server = server
         self.timeout_seconds = timeout_seconds
@@ -242,6 +247,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 if session.stopped is None:
                     with contextlib.suppress(StepError, RuntimeError, OSError, ValueError):
                         session.files = self._ask("__pipelines__.files()")
+                self._keep_logged(read_log(session.logged_path).to_json())
                 return
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
@@ -250,7 +256,9 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 session.on_cell(done, len(own))
         if self.displays:
             self._tell_displays()
-        session.finish(self._ask("__pipelines__.finish()"))
+        report = self._ask("__pipelines__.finish()")
+        self._keep_logged(report.pop("logged", {}))
+        session.finish(report)
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         if self.session is not None:
@@ -285,6 +293,11 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             }
             for display_id, shown in self.displays.items()
         }
+
+    def _keep_logged(self, logged: Mapping[str, Any]) -> None:
+        """Write into the notebook what its cells have logged."""
+        if logged:
+            self.nb.metadata[METADATA]["logged"] = dict(logged)
 
     def _ask(self, expression: str) -> dict[str, Any]:
         """The value of an expression in the kernel, which JSON can say."""

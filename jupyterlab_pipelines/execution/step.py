@@ -97,18 +97,19 @@ def execute_step(job: StepJob) -> StepOutcome:
     job.run_folder.mkdir(parents=True, exist_ok=True)
     paths = {
         part: job.run_folder / f"{job.step.name}.{part}"
-        for part in ("in.ipynb", "ipynb", "log", "report.json")
+        for part in ("in.ipynb", "ipynb", "log", "logged", "report.json")
     }
     for path in paths.values():
         path.unlink(missing_ok=True)
     paths["in.ipynb"].write_text(json.dumps(_notebook(job)), encoding="utf-8")
     paths["log"].touch()
     session = StepSession(
-        _spec(job),
+        _spec(job) | {"logged": str(paths["logged"])},
         store=job.store.path,
         folder=job.folder,
         log=paths["log"],
         report=paths["report.json"],
+        logged=paths["logged"],
         on_cell=job.on_cell,
         server=job.server,
         timeout_seconds=job.step.timeout_seconds,

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines import logged
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
@@ -23,6 +24,7 @@ from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder, tell
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 
 _watch: Watch | None = None
+_log: logged.Log | None = None
 _files: FileRecorder | None = None
 _variables: VariableRecorder | None = None
 _doubts: DoubtRecorder | None = None
@@ -104,15 +106,23 @@ def prepare(references: dict[str, str]) -> None:
 
 def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
-    global _watch
+    global _watch, _log
     _watch = Watch(spec, _namespace(), store_folder(), _files, _local_modules, _variables, _doubts)
     tell_of_definitions(_watch.defined)
+    _log = logged.Log(Path(spec["logged"]) if spec.get("logged") else None)
+    logged.collect(_log)
 
 
 def finish() -> dict[str, Any]:
-    """Store what the step leaves; what was stored and seen, as JSON (see `Watch.finish`)."""
-    assert _watch is not None, "begin() comes first"
-    return _watch.finish()
+    """Store what the step leaves; what was stored and seen, as JSON (see `Watch.finish`).
+
+    ``logged`` is what its cells have logged (see `logged.Log`); metrics among it are the step's metrics.
+    """
+    assert _watch is not None and _log is not None, "begin() comes first"
+    logged.collect(None)
+    report = _watch.finish()
+    report["metrics"] |= _log.last
+    return report | {"logged": _log.to_json()}
 
 
 def answer(path: str, document: dict[str, Any]) -> None:
