@@ -69,6 +69,12 @@ class Resolved:
     missing: tuple[Input, ...] = ()
     uncarriable: tuple[Input, ...] = ()
 
+    @property
+    def late_inputs(self) -> set[str]:
+        """Inputs that can be loaded only when late definitions have been made."""
+        late = {name for definition in self.needs.late_definitions for name in definition.names}
+        return {name for name, artifact in self.inputs.items() if late.intersection(artifact.definitions)}
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

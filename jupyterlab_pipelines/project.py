@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from jupyterlab_pipelines.artifact import KERNEL, is_state
+from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
 from jupyterlab_pipelines.environment import find_kernelspec
 from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
@@ -41,6 +41,7 @@ from jupyterlab_pipelines.store.runs import new_run_id
 if TYPE_CHECKING:
     import sqlite3
 
+    from jupyterlab_pipelines.recall import Recalled
     from jupyterlab_pipelines.store.locks import FileLock
 
 Document = dict[str, Any]
@@ -637,6 +638,93 @@ class Project:
                 data = None
         return (data or b"").decode("utf-8", "replace")
 
+    def artifact(self, run_id: str, step: str, name: str) -> Artifact:
+        """What a step of a run has left under a name.
+
+        Raises
+        ------
+        NotFoundError
+            The step has left no such value.
+        """
+        execution = self._executions_of(self.store.runs.find(run_id), step).get(step)
+        left = {**execution.outputs, **execution.unkept} if execution else {}
+        if name not in left:
+            known = ", ".join(f"`{each}`" for each in sorted(left) if not is_state(each)) or "nothing"
+            raise NotFoundError(
+                "unknown_output",
+                f"Step `{step}` has left no `{name}` in this run; it left {known}.",
+                name=name,
+            )
+        return left[name]
+
+    def recall(self, run_id: str, step: str, name: str | None = None) -> Recalled:
+        """What brings a process to where it was after a step of a run; `name`: for this variable alone.
+
+        Raises
+        ------
+        NotFoundError
+            No such run, or no such step in it.
+        """
+        from jupyterlab_pipelines.recall import recall
+
+        row = self.store.runs.row(self.store.runs.find(run_id))
+        done = self._executions_of(row["id"], step)
+        return recall(
+            self.store,
+            self._stored_notebook(row["snapshot"]),
+            step,
+            done,
+            json.loads(row["parameters"]),
+            name=name,
+        )
+
+    def lineage(self, run_id: str, step: str, name: str) -> Document:
+        """Which run and step have made a value, from which inputs, and those from which, down to the first.
+
+        Returns
+        -------
+        dict
+            ``name``, ``digest``, ``step``, ``run_id`` of the run that executed the step, ``cache_key``,
+            ``parameters``, and ``inputs``: a list of such documents.
+        """
+        artifact = self.artifact(run_id, step, name)
+        executions = self._executions_of(self.store.runs.find(run_id), step)
+
+        def of(step: str, artifact: Artifact) -> Document:
+            execution = executions[step]
+            inputs = execution.parts["inputs"]
+            order = list(executions)
+            makers = [
+                (earlier, executions[earlier].outputs[each])
+                for each in sorted(inputs)
+                if not is_state(each)
+                for earlier in reversed(order[: order.index(step)])
+                if each in executions[earlier].outputs
+                and executions[earlier].outputs[each].digest == inputs[each]
+            ]
+            first = {artifact.name: (step, artifact) for step, artifact in reversed(makers)}
+            return {
+                "name": artifact.name,
+                "digest": artifact.digest,
+                "step": step,
+                "run_id": execution.run_id,
+                "cache_key": execution.cache_key,
+                "parameters": execution.parts["parameters"],
+                "inputs": [of(*first[each]) for each in sorted(first)],
+            }
+
+        return of(step, artifact)
+
+    def _executions_of(self, run_id: str, step: str) -> dict[str, Execution]:
+        """By step of the run, what stood for it, in the run's order; `step` must be one of them."""
+        self.store.runs.step(run_id, step)
+        found = (
+            (row["step"], self.store.executions.get(row["execution_id"]))
+            for row in self.store.runs.steps(run_id)
+            if row["execution_id"] is not None
+        )
+        return {name: execution for name, execution in found if execution is not None}
+
     def step_logged(self, run_id: str, step: str) -> Document:
         """What the step's cells have logged; while it runs, so far.
 
@@ -673,7 +761,7 @@ class Project:
         before, after = self.run_document(first), self.run_document(second)
         return {
             "runs": [before["run_id"], after["run_id"]],
-            "parameters": _changes(self._values(before), self._values(after)),
+            "parameters": _changes(self.parameter_values(before), self.parameter_values(after)),
             "steps": [
                 difference
                 for name in dict.fromkeys(step["name"] for run in (before, after) for step in run["steps"])
@@ -681,7 +769,7 @@ class Project:
             ],
         }
 
-    def _values(self, run: Document) -> Document:
+    def parameter_values(self, run: Document) -> Document:
         """Every parameter's value in a run: replaced, or its default in the notebook as it was run.
 
         Of a run whose notebook was reclaimed, only those that it replaced are known.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, in_loading_order, is_state
 from jupyterlab_pipelines.environment import base_environment, find_kernelspec, kernel_environment
 from jupyterlab_pipelines.execution.lean import import_papermill
 from jupyterlab_pipelines.execution.shared import LiveKernel
@@ -213,6 +213,7 @@ def outcome_of(
             "files": report["files"]["read"],
             "folders": report["files"]["listed"],
         }
+        | ({"same": report["same"]} if report["same"] else {})
         | ({} if _is_own(job) else {"paths": report["paths"]})
         | ({"modules": report["modules"]} if report["modules"] and _is_own(job) else {})
         | ({"doubts": report["doubts"]} if report["doubts"] else {})
@@ -284,7 +285,7 @@ def _notebook(job: StepJob) -> dict[str, Any]:
     }
     references = {
         name: reference(inputs[name].materializer, inputs[name].stored, inputs[name].member)
-        for name in _in_loading_order(inputs)
+        for name in in_loading_order(inputs)
     }
     return step_notebook(
         job.pipeline,
@@ -297,7 +298,7 @@ def _notebook(job: StepJob) -> dict[str, Any]:
         content=job.content,
         kernel=job.kernel_name,
         references=references,
-        late=_late_inputs(job),
+        late=job.resolved.late_inputs,
         without_cells=() if job.kernel is None else job.kernel.cells,
     )
 
@@ -318,30 +319,6 @@ def _new_definitions(job: StepJob, definitions: tuple[Definition, ...]) -> tuple
         for definition in definitions
         if definition.position not in kernel.definitions and definition.position[0] not in kernel.cells
     )
-
-
-def _in_loading_order(inputs: Mapping[str, Artifact]) -> list[str]:
-    """A class that is stored as a value comes before the objects that refer to it by its name."""
-    order: dict[str, None] = {}
-
-    def put(name: str) -> None:
-        if name not in order and name not in waiting:
-            waiting.add(name)
-            for other in inputs[name].definitions:
-                if other in inputs:
-                    put(other)
-            order[name] = None
-
-    waiting: set[str] = set()
-    for name in sorted(inputs):
-        put(name)
-    return list(order)
-
-
-def _late_inputs(job: StepJob) -> set[str]:
-    """Inputs that can be loaded only when late definitions have been made."""
-    late = {name for definition in job.resolved.needs.late_definitions for name in definition.names}
-    return {name for name, artifact in job.resolved.inputs.items() if late.intersection(artifact.definitions)}
 
 
 def _spec(job: StepJob) -> dict[str, Any]:

@@ -156,7 +156,8 @@ class Watch:
         -------
         dict
             ``outputs``: a record for each name (see `Artifact`), with ``preview``; ``effects``: names
-            that were bound or changed in place, groups that share objects; ``files``: see
+            that were bound or changed in place, groups that share objects; ``same``: by name, the input
+            whose very object it stands for; ``files``: see
             `FileRecorder.report`; ``variables``: see `VariableRecorder.report`;
             ``doubts``: see `doubts`; ``packages``;
             ``modules``: see `FileRecorder.places_of_modules`; ``metrics``; ``seconds`` that this took.
@@ -225,8 +226,19 @@ class Watch:
             "modules": places,
             "paths": list(sys.path),
             "metrics": self._metrics(bound),
+            "same": self._same(bound),
             "seconds": time.perf_counter() - started,
         }
+
+    def _same(self, bound: Collection[str]) -> dict[str, str]:
+        """Names that the step has bound to an input's object."""
+        inputs: dict[int, str] = {}
+        for name in self.spec["inputs"]:
+            value = self.loaded[name]() if name in self.loaded else None
+            if value is not None:
+                inputs.setdefault(id(value), name)
+        found = ((name, inputs.get(id(self.namespace[name]))) for name in sorted(bound))
+        return {name: other for name, other in found if other is not None and other != name}
 
     # -- what happened --------------------------------------------------------------------------
 
