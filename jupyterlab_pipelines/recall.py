@@ -152,7 +152,7 @@ def _resolve(
             if len(whole[given.step]) > len(pipeline[given.step].cells) and not is_state(given.name):
                 missing[given.name] = f"step `{given.step}`, which makes it, goes on further down."
                 continue
-            artifact = execution.outputs.get(given.name)
+            artifact = execution.outputs.get(given.name) or _as_it_was_given(given.name, execution, done)
             if artifact is None:
                 if given.name in execution.unkept:
                     missing[given.name] = f"{execution.unkept[given.name].summary}."
@@ -169,6 +169,13 @@ def _resolve(
             return Resolved(pipeline, step, needs, inputs, "", {})
         known |= definitions
         needs = pipeline.needs_with(step.name, known)
+
+
+def _as_it_was_given(name: str, execution: Execution, done: Mapping[str, Execution]) -> Artifact | None:
+    """The input that a step was to pass on to steps below, and left as it was."""
+    digest = execution.parts["inputs"].get(name)
+    left = (each.outputs.get(name) for each in done.values())
+    return next((artifact for artifact in left if artifact is not None and artifact.digest == digest), None)
 
 
 def _aliases(

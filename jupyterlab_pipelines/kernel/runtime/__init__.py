@@ -32,6 +32,11 @@ _local_modules: LocalModules | None = None
 _store: Path | None = None
 
 
+def is_recording() -> bool:
+    """Whether somebody has asked to `record`."""
+    return _files is not None
+
+
 def record() -> None:
     """Note from now on what is read: files, modules, variables; before a step's first cell, setup included."""
     global _files, _local_modules, _store, _variables, _doubts
