@@ -110,7 +110,7 @@ class Project:
         A notebook that is no pipeline is an answer, too: ``state`` is then ``untagged`` or ``error``.
         """
         document: Document = {
-            "path": self._key(notebook),
+            "path": self.key_of(notebook),
             "state": "ok",
             "error": None,
             "setup_cells": [],
@@ -126,7 +126,7 @@ class Project:
         try:
             document["run_id"] = self._active_run_of(notebook)
             pipeline, plan = self._plan(notebook, content, parameters or {}, (), (), None)
-            last = self.store.runs.last_of_steps(self._key(notebook))
+            last = self.store.runs.last_of_steps(self.key_of(notebook))
         except NotebookError as error:
             state = "untagged" if error.code == "no_steps" else "error"
             return document | {"state": state, "error": error.to_document()["error"]}
@@ -157,6 +157,18 @@ class Project:
             "expected_duration_seconds": plan.expected_seconds(_jobs(None)),
         }
 
+    def suggest(self, notebook: Path, *, content: Document | None = None) -> Document:
+        """A cut of a notebook without steps into steps, see `jupyterlab_pipelines.notebook.suggest`.
+
+        Raises
+        ------
+        NotebookError
+            It has steps already, or nothing that could be one.
+        """
+        from jupyterlab_pipelines.notebook.suggest import suggest_steps
+
+        return {"path": self.key_of(notebook), **suggest_steps(self._content(notebook, content))}
+
     def plan(
         self,
         notebook: Path,
@@ -176,7 +188,7 @@ class Project:
         """
         pipeline, plan = self._plan(notebook, content, parameters or {}, steps, force, kernel)
         return {
-            "notebook": self._key(notebook),
+            "notebook": self.key_of(notebook),
             "parameters": plan.parameters,
             "steps": [
                 _step_document(planned) | {"verdicts": self._verdicts(notebook, planned)}
@@ -192,7 +204,7 @@ class Project:
         execution = None
         if planned.execution_id is not None:
             execution = executions.get(planned.execution_id)
-        execution = execution or executions.last_of(self._key(notebook), planned.step.name)
+        execution = execution or executions.last_of(self.key_of(notebook), planned.step.name)
         return execution.verdicts() if execution else []
 
     def verify(
@@ -240,7 +252,7 @@ class Project:
         verdicts = verifier.verify(steps)
         is_equal = all(verdict.status in ("equal", "not_verified") for verdict in verdicts)
         return {
-            "notebook": self._key(notebook),
+            "notebook": self.key_of(notebook),
             "parameters": dict(planner.parameters),
             "status": "equal" if is_equal else "different",
             "steps": [verdict.to_json() for verdict in verdicts],
@@ -250,7 +262,7 @@ class Project:
         self, notebook: Path, outline: Outline, parameters: Mapping[str, Any], kernel: str | None
     ) -> Planner:
         return Planner(
-            self.store, self._key(notebook), parameters, kernel or outline.kernel, self._folder(notebook)
+            self.store, self.key_of(notebook), parameters, kernel or outline.kernel, self._folder(notebook)
         )
 
     def _folder_root(self, notebook: Path) -> Path:
@@ -273,7 +285,7 @@ class Project:
         return pipeline, make_plan(planner, pipeline, targets=steps, force=force)
 
     def _folder(self, notebook: Path) -> Path:
-        return (self.root / self._key(notebook)).parent
+        return (self.root / self.key_of(notebook)).parent
 
     def _content(self, notebook: Path, content: Document | None) -> Document:
         return read_notebook(notebook) if content is None else as_version_4(content, notebook.name)
@@ -429,7 +441,7 @@ class Project:
         try:
             self.store.runs.create(
                 run_id,
-                notebook=self._key(notebook),
+                notebook=self.key_of(notebook),
                 parameters=parameters,
                 options={
                     "steps": list(steps),
@@ -437,7 +449,7 @@ class Project:
                     "jobs": _jobs(jobs),
                     "kernel": kernel,
                 },
-                snapshot=self.store.artifacts.add_bytes(_snapshot(content)),
+                snapshot=self.store.artifacts.add_bytes(snapshot_of(content)),
                 output=None if output is None else os.path.abspath(output),
             )
         except BaseException:
@@ -455,7 +467,7 @@ class Project:
     def runs(self, notebook: Path | None = None, *, limit: int = 50) -> list[Document]:
         """Runs of one notebook or of all, newest first."""
         self.store.settle_interrupted()
-        return self.store.runs.summaries(None if notebook is None else self._key(notebook), limit)
+        return self.store.runs.summaries(None if notebook is None else self.key_of(notebook), limit)
 
     def run_document(self, run_id: str) -> Document:
         """One run and its steps.
@@ -812,7 +824,7 @@ class Project:
 
     # -- small things ---------------------------------------------------------------------------
 
-    def _key(self, notebook: Path) -> str:
+    def key_of(self, notebook: Path) -> str:
         """How the store knows a notebook: its path below the root, with slashes.
 
         In a store that lies elsewhere, and may serve several projects, it is the whole path.
@@ -823,7 +835,7 @@ class Project:
         return path.as_posix()
 
     def _active_run_of(self, notebook: Path) -> str | None:
-        key = self._key(notebook)
+        key = self.key_of(notebook)
         self.store.settle_interrupted()
         active = [run for run in self.store.runs.unfinished() if self.store.runs.row(run)["notebook"] == key]
         return active[-1] if active else None
@@ -881,7 +893,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Document:
     return {name: change for name in names if (change := _change(before.get(name), after.get(name)))}
 
 
-def _snapshot(content: Mapping[str, Any]) -> bytes:
+def snapshot_of(content: Mapping[str, Any]) -> bytes:
     """The notebook as it is run; its old outputs are no part of that."""
     cells = [
         {**cell, "outputs": [], "execution_count": None} if cell.get("cell_type") == "code" else cell

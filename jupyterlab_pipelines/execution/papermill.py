@@ -34,9 +34,9 @@ from jupyterlab_pipelines.execution.kernels import (
 from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.logged import read_log
 from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_step_cell
+from jupyterlab_pipelines.notebook.outputs import valid_data
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
 SECONDS_FOR_OUTPUT = 30
@@ -269,7 +269,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 case "error":
                     self.session.write_log("\n".join(content["traceback"]) + "\n")
                 case "display_data" | "execute_result" | "update_display_data":
-                    content["data"] = _valid_data(content["data"])
+                    content["data"] = valid_data(content["data"])
             self._note_display(msg["msg_type"], content)
         return super().process_message(msg, cell, cell_index)
 
@@ -334,19 +334,6 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             raise DeadKernelError("Kernel died")
         content: dict[str, Any] = reply["content"]
         return content
-
-
-def _valid_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A display under types that nbformat knows to hold JSON.
-
-    Altair says ``application/vnd.vegalite.v6.json`` where the notebook format wants ``…v6+json``.
-    """
-    return {
-        f"{kind.removesuffix('.json')}+json"
-        if isinstance(value, dict) and not JSON_TYPE.match(kind)
-        else kind: value
-        for kind, value in data.items()
-    }
 
 
 def _bootstrap() -> str:

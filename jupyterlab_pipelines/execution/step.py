@@ -39,7 +39,8 @@ ERROR_MARKER = "papermill-error-cell-tag"
 class StepJob:
     """Everything that is needed to execute one step once.
 
-    `kernel` is the one in which it goes on, where the step before it in its unit ended.
+    `kernel` is the one in which it goes on, where the step before it in its unit ended. `started_with` are the
+    environment variables of the process that starts kernels, if not this one's as they are now.
     """
 
     pipeline: Pipeline
@@ -55,6 +56,7 @@ class StepJob:
     on_session: Callable[[StepSession], None]
     server: ForkServer | None = None
     kernel: LiveKernel | None = None
+    started_with: Mapping[str, str] | None = None
 
     @property
     def step(self) -> Step:
@@ -101,10 +103,10 @@ def execute_step(job: StepJob) -> StepOutcome:
     }
     for path in paths.values():
         path.unlink(missing_ok=True)
-    paths["in.ipynb"].write_text(json.dumps(_notebook(job)), encoding="utf-8")
+    paths["in.ipynb"].write_text(json.dumps(notebook_of(job)), encoding="utf-8")
     paths["log"].touch()
     session = StepSession(
-        _spec(job) | {"logged": str(paths["logged"])},
+        spec_of(job) | {"logged": str(paths["logged"])},
         store=job.store.path,
         folder=job.folder,
         log=paths["log"],
@@ -252,7 +254,7 @@ def _variables(job: StepJob, seen: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not seen:
         return {}
-    given = kernel_environment(find_kernelspec(job.kernel_name), job.store.path)
+    given = kernel_environment(find_kernelspec(job.kernel_name), job.store.path, job.started_with)
     changed = {name for name, _ in changed_variables(seen, given, job.store.secret)}
     return {name: digest for name, digest in seen.items() if name not in changed}
 
@@ -276,7 +278,7 @@ def used_parameters(job: StepJob) -> dict[str, Any]:
     return {name: value for name, value in job.parameters.items() if name in used}
 
 
-def _notebook(job: StepJob) -> dict[str, Any]:
+def notebook_of(job: StepJob) -> dict[str, Any]:
     needs = job.resolved.needs
     inputs = {
         name: artifact
@@ -321,7 +323,7 @@ def _new_definitions(job: StepJob, definitions: tuple[Definition, ...]) -> tuple
     )
 
 
-def _spec(job: StepJob) -> dict[str, Any]:
+def spec_of(job: StepJob) -> dict[str, Any]:
     """What the runtime in the kernel is told, see `kernel.runtime.watch.Watch`."""
     needs, step = job.resolved.needs, job.step
     defined = _definitions(job)

@@ -28,7 +28,8 @@ def load(shell: InteractiveShell) -> None:
     if id(shell) in _sessions:
         return
     if _is_of_step():
-        shell.register_magic_function(_silent, "line", "pipeline")
+        register: Any = shell.register_magic_function
+        register(_silent, "line", "pipeline")
         return
     from jupyterlab_pipelines.kernel.magics.session import Session
 

@@ -18,7 +18,21 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.kernel.magics.session import Session
 
 COMMANDS = (
-    *("run", "plan", "why", "runs", "show", "diff", "metrics", "stats", "load", "suggest", "cancel", "use"),
+    *(
+        "run",
+        "plan",
+        "why",
+        "runs",
+        "show",
+        "diff",
+        "metrics",
+        "stats",
+        "load",
+        "suggest",
+        "cancel",
+        "use",
+        "status",
+    ),
     *("verify", "export", "schema", "tag", "comment", "check", "gc", "doctor"),
 )
 OF_NOTEBOOK = ("verify", "export")
@@ -185,6 +199,13 @@ def _suggest(session: Session, arguments: argparse.Namespace) -> Any:
     return suggest(session, apply=arguments.apply)
 
 
+def _status(session: Session, arguments: argparse.Namespace) -> None:
+    """Which notebook this is, and what became of the steps that were executed by hand."""
+    print(session.notebook or "The cells of this session are the pipeline: no notebook is known.")
+    for name, what in session.live.status.items():
+        print(f"  {name}: {what}")
+
+
 def _cancel(session: Session, arguments: argparse.Namespace) -> None:
     project = session.project
     run = _find_run(session, arguments.run)
@@ -219,7 +240,10 @@ def _command_line(session: Session, command: str, rest: Sequence[str]) -> None:
     print(done.stderr, end="", file=sys.stderr)
 
 
-_NO_NOTEBOOK = "It is not known which notebook this kernel belongs to. Say `%pipeline use NOTEBOOK`, with the path of its file."
+_NO_NOTEBOOK = (
+    "It is not known which notebook this kernel belongs to. "
+    "Say `%pipeline use NOTEBOOK`, with the path of its file."
+)
 
 
 # -- words ----------------------------------------------------------------------------------------
@@ -243,6 +267,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         "load": "bring stored values into this kernel",
         "suggest": "propose a cut of the notebook into steps",
         "cancel": "end a run",
+        "status": "tell what became of the steps that were executed by hand",
         "use": "say which notebook this kernel belongs to",
     }
     parser = _Parser(prog=f"%pipeline {command}", description=helps[command], allow_abbrev=False)

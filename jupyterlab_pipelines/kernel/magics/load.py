@@ -82,13 +82,13 @@ def _load(
         try:
             load_references(run._project.store_path, said, into=namespace)
         except PipelinesError as error:
-            name = error.details.get("name")
+            name = str(error.details.get("name"))
             if name not in wanted:
                 raise
             missing[name] = error.message
             del wanted[name]
             continue
-        take_snapshots(namespace, said)
+        take_snapshots(namespace, said, {name: artifact.digest for name, artifact in wanted.items()})
         break
     return sorted(wanted)
 
@@ -104,11 +104,14 @@ def _define(session: Session, sources: Iterable[str], missing: dict[str, str]) -
 def _execute(session: Session, source: str) -> None:
     """Execute code in the live kernel as a cell, without a trace of it."""
     with _quiet():
-        result = session.shell.run_cell(source, store_history=False, silent=True)
+        shell: Any = session.shell
+        result = shell.run_cell(source, store_history=False, silent=True)
+    if result.success:
+        session.live.note(source)
+        return
     error = result.error_before_exec or result.error_in_exec
-    if error is not None:
-        first = source.strip().split("\n")[0]
-        raise UsageError("setup_failed", f"`{first} …` failed: {type(error).__name__}: {error}")
+    first = source.strip().split("\n")[0]
+    raise UsageError("setup_failed", f"`{first} …` failed: {type(error).__name__}: {error}")
 
 
 @contextmanager

@@ -278,8 +278,8 @@ def _bar(step: Document, planned: Document) -> str:
 def _share(step: Document, planned: Document) -> float:
     """How far a step is that runs: by its cells, or by the time that it is likely to take."""
     progress = step["progress"] or {"cell": 0, "cells": 1}
-    by_cells = progress["cell"] / max(progress["cells"], 1)
-    expected = planned.get("expected_duration_seconds")
+    by_cells: float = progress["cell"] / max(progress["cells"], 1)
+    expected: float | None = planned.get("expected_duration_seconds")
     if not expected or not step["started_at"]:
         return max(by_cells, 0.05)
     from datetime import UTC, datetime

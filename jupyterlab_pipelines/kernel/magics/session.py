@@ -29,9 +29,10 @@ class Session:
 
     def begin(self) -> None:
         """Register the magics, and watch what is executed from now on."""
-        self.shell.register_magic_function(self.pipeline, "line", "pipeline")
-        self.shell.register_magic_function(self.step, "cell", "step")
-        self.shell.set_hook("complete_command", self.complete, str_key="%pipeline")
+        shell: Any = self.shell
+        shell.register_magic_function(self.pipeline, "line", "pipeline")
+        shell.register_magic_function(self.step, "cell", "step")
+        shell.set_hook("complete_command", self.complete, str_key="%pipeline")
         self.live.begin()
 
     def end(self) -> None:
@@ -96,6 +97,7 @@ class Session:
             %pipeline cancel [RUN]      end a run
             %pipeline verify, export, schema, …
                                         as `jupyter pipelines` has them, for this notebook
+            %pipeline status            what became of the steps that were executed by hand
             %pipeline use NOTEBOOK      which notebook this kernel belongs to, if it cannot know
 
         ``%pipeline COMMAND --help`` says more. A run may be named by the beginning or the end of its id.

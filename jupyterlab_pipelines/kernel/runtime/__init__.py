@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,83 @@ def record() -> None:
         NativeReaders(_read_unseen)
     _variables = VariableRecorder({}, _watch_folder)
     _variables.started_with = tell_of_variables(lambda: _variables)
+
+
+@dataclass
+class Seen:
+    """What was read so far: files, folders, variables, and what nobody can compare; whether files were written."""
+
+    files: dict[str, Any] = field(default_factory=dict)
+    folders: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    all_variables: dict[str, bool] = field(default_factory=dict)
+    network: str | None = None
+    asks_clock: bool = False
+    writes: bool = False
+
+    def since(self, before: Seen) -> Seen:
+        """What was not seen before."""
+
+        def new(now: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+            return {name: each for name, each in now.items() if name not in then}
+
+        return Seen(
+            new(self.files, before.files),
+            new(self.folders, before.folders),
+            new(self.variables, before.variables),
+            new(self.all_variables, before.all_variables),
+            self.network if before.network is None else None,
+            self.asks_clock and not before.asks_clock,
+            self.writes,
+        )
+
+
+def seen() -> Seen:
+    """What was read since `record`; it comes first."""
+    assert _files is not None and _variables is not None and _doubts is not None
+    files, folders, writes = _files.so_far()
+    return Seen(
+        files,
+        folders,
+        dict(_variables.seen),
+        dict(_variables.seen_all),
+        _doubts.seen,
+        _doubts.asks_clock,
+        bool(writes),
+    )
+
+
+def carry(earlier: Seen) -> None:
+    """The step that is recorded now starts from what was read then."""
+    assert _files is not None and _variables is not None and _doubts is not None
+    both: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+        (_files.reads, earlier.files),
+        (_files.lists, earlier.folders),
+        (_variables.seen, earlier.variables),
+        (_variables.seen_all, earlier.all_variables),
+    )
+    for now, then in both:
+        for name, each in then.items():
+            now.setdefault(name, each)
+    _doubts.seen = _doubts.seen or earlier.network
+    _doubts.asks_clock |= earlier.asks_clock
+
+
+def started_with() -> dict[str, str]:
+    """Environment variables as they were when `record` was called first."""
+    assert _variables is not None
+    return _variables.started_with
+
+
+def watch() -> Watch:
+    """What watches the step that was begun last."""
+    assert _watch is not None, "begin() comes first"
+    return _watch
+
+
+def local_modules() -> LocalModules | None:
+    """The modules beside the notebook that this process has imported."""
+    return _local_modules
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
