@@ -65,6 +65,7 @@ class Evidence:
     modules: dict[str, Any] = field(default_factory=dict)
     _definitions: dict[str, _Made] = field(default_factory=dict)
     _values: dict[str, _Value] = field(default_factory=dict)
+    _statements: set[str] = field(default_factory=set)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -94,6 +95,7 @@ class Evidence:
     def note_names(self, source: str, normal: tuple[str, ...] | None = None) -> None:
         """Look at what a cell has defined; `normal`: it is no step, and may have made values of setup."""
         for statement in analyse(source).statements:
+            self._statements.add(statement.normalised)
             if statement.kind is not StatementKind.OTHER:
                 for name in statement.binds:
                     value = self.namespace.get(name)
@@ -159,8 +161,8 @@ class Evidence:
             yield "setup cells were executed in another order"
 
     def _definition_differs(self, definition: Definition) -> Iterator[str]:
-        if not definition.names and not definition.source.startswith("from __future__"):
-            yield f"`{definition.source}` binds names that nobody knows"
+        if not definition.names and definition.normalised not in self._statements:
+            yield f"`{definition.source}` was not executed here"
         for name in definition.names:
             made = self._definitions.get(name)
             value = self.namespace.get(name)

@@ -73,7 +73,6 @@ class _Prepared:
     pipeline: Pipeline
     planner: Planner
     resolved: Resolved
-    done: Mapping[str, Execution]
     job: StepJob
     spec: dict[str, Any]
     learned: Mapping[str, Effects]
@@ -159,8 +158,8 @@ class Live:
                 self._prepared = self._prepare(self._source)
         except (NotProvedError, PipelinesError) as why:
             self._tell(str(why))
-        except Exception:
-            log.exception("A cell is executed without the cache")
+        except Exception as bug:
+            self._note_bug(bug)
         self._recording = Recording(self._shell)
         self._recording.start()
         if self._prepared is not None:
@@ -183,8 +182,8 @@ class Live:
                 self._give_back(prepared)
         except (NotProvedError, PipelinesError, OSError) as why:
             self._tell(str(why), source)
-        except Exception:
-            log.exception("What a cell has left is not kept")
+        except Exception as bug:
+            self._note_bug(bug, source)
         finally:
             if prepared is not None:
                 logged.collect(None)
@@ -216,6 +215,11 @@ class Live:
         if is_new and (self._cell_id is not None or getattr(self._shell, "kernel", None) is None):
             print(f"(step {step} {message})", file=sys.stderr)
 
+    def _note_bug(self, bug: Exception, source: str | None = None) -> None:
+        """A mistake of ours is no reason to spoil the outputs of somebody's cell."""
+        log.debug("A step is executed without the cache", exc_info=True)
+        self._tell(f"internal error ({type(bug).__name__}: {bug})", source)
+
     # -- before ---------------------------------------------------------------------------------
 
     def _prepare(self, source: str) -> _Prepared:
@@ -232,7 +236,7 @@ class Live:
         step = pipeline[name]
         self._require_simple(pipeline, step, source)
         planner = self._planner(project, outline, pipeline)
-        done, resolved = self._resolve(pipeline, planner, step)
+        resolved = self._resolve(pipeline, planner, step)
         job = StepJob(
             pipeline=pipeline,
             resolved=resolved,
@@ -250,7 +254,7 @@ class Live:
         for why in self._evidence.differences(pipeline, step, resolved):
             raise NotProvedError(why)
         prepared = _Prepared(
-            *(name, source, project, content, outline, pipeline, planner, resolved, done, job),
+            *(name, source, project, content, outline, pipeline, planner, resolved, job),
             {},
             learned,
         )
@@ -367,9 +371,7 @@ class Live:
             started_with=runtime.started_with(),
         )
 
-    def _resolve(
-        self, pipeline: Pipeline, planner: Planner, step: Step
-    ) -> tuple[dict[str, Execution], Resolved]:
+    def _resolve(self, pipeline: Pipeline, planner: Planner, step: Step) -> Resolved:
         """The step with its inputs, given what is stored of the steps that it needs."""
         from jupyterlab_pipelines.planner import Waiting
 
@@ -384,7 +386,7 @@ class Live:
                     raise NotProvedError(f"`{given.name}` of step `{given.step}` is not stored")
                 if planner.overwritten(resolved):
                     raise NotProvedError("a file is not as a step above left it")
-                return done, resolved
+                return resolved
             own = self._executions.get(each.name)
             if own is not None and own.cache_key == resolved.cache_key:
                 done[each.name] = own
@@ -427,13 +429,13 @@ class Live:
         """Inputs must share objects here just where they do in a run."""
         values = {n: a for n, a in resolved.inputs.items() if a.kind == "value" and not is_state(n)}
         here = {n: self._shell.user_ns[n] for n in values if n in self._shell.user_ns}
-        shared = {group & values.keys() for group in materializers.shared_groups(here)}
+        shared = {frozenset(group & values.keys()) for group in materializers.shared_groups(here)}
         files: dict[str, set[str]] = {}
         for name, artifact in values.items():
             if artifact.member is not None:
                 files.setdefault(artifact.stored, set()).add(name)
         stored = {frozenset(names) for names in files.values() if len(names) > 1}
-        if {frozenset(group) for group in shared if len(group) > 1} != stored:
+        if {group for group in shared if len(group) > 1} != stored:
             raise NotProvedError("its inputs share objects otherwise than in a run")
 
     def _begin(self, prepared: _Prepared, restored: dict[str, str]) -> None:
@@ -599,7 +601,6 @@ class Live:
         from jupyterlab_pipelines.files import saw, with_digests
         from jupyterlab_pipelines.fingerprint import code_fingerprint
         from jupyterlab_pipelines.notebook.flow import read_pipeline
-        from jupyterlab_pipelines.planner import Waiting
 
         before = prepared.learned.get(prepared.name)
         effects = outcome.effects
@@ -612,9 +613,7 @@ class Live:
             ):
                 raise NotProvedError(f"it leaves `{output.name}`, which cannot be stored: {output.summary}")
         pipeline = read_pipeline(prepared.outline, {**prepared.learned, prepared.name: effects})
-        resolved = prepared.planner.resolve(pipeline, pipeline[prepared.name], prepared.done)
-        if isinstance(resolved, Waiting):
-            raise NotProvedError(f"it turned out to need step `{resolved.steps[0]}`; execute it once more")
+        resolved = self._resolve(pipeline, prepared.planner, pipeline[prepared.name])
         states = runtime.watch().hidden_before
         trace = with_digests(outcome.trace, prepared.planner.folder, prepared.project.store.files)
         for name, artifact in resolved.inputs.items():
