@@ -7,7 +7,7 @@ definitions and imports as source, setup, parameters, and the state of the rando
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,8 @@ class Recalled:
         Sources to be executed, and stored values to be loaded, as in a step's notebook.
     aliases
         By name, the other name for the same object.
+    inside
+        Where a value holds the object of another: name, path, other name.
     absent
         Names that stood for nothing.
     missing
@@ -66,6 +68,7 @@ class Recalled:
     late_definitions: tuple[Definition, ...]
     late_inputs: Mapping[str, Artifact]
     aliases: Mapping[str, str]
+    inside: tuple[tuple[str, list[list[Any]], str], ...]
     absent: tuple[str, ...]
     missing: tuple[NotRecalled, ...]
 
@@ -105,7 +108,8 @@ def recall(
     values = {each: artifact for each, artifact in resolved.inputs.items() if not is_state(each)}
     loaded = {each: artifact for each, artifact in values.items() if artifact.kind == "value"}
     aliases = _aliases(resolved, done, loaded)
-    missing |= _parted(learned, resolved, loaded, aliases)
+    inside = tuple(_inside(resolved, done, loaded))
+    missing |= _parted(learned, resolved, loaded, aliases, {(name, other) for name, _, other in inside})
     in_order = in_loading_order({each: loaded[each] for each in loaded if each not in aliases})
     late = resolved.late_inputs
     used = set(resolved.needs.parameters)
@@ -123,6 +127,7 @@ def recall(
         late_definitions=resolved.needs.late_definitions,
         late_inputs={each: loaded[each] for each in in_order if each in late},
         aliases=aliases,
+        inside=inside,
         absent=tuple(sorted(each for each, artifact in values.items() if artifact.kind == "absent")),
         missing=tuple(NotRecalled(each, why) for each, why in sorted(missing.items())),
     )
@@ -198,11 +203,25 @@ def _aliases(
     return found
 
 
+def _inside(
+    resolved: Resolved, done: Mapping[str, Execution], loaded: Mapping[str, Artifact]
+) -> Iterator[tuple[str, list[list[Any]], str]]:
+    """Values that hold the object of an input of their step, which still is what it was."""
+    writers = {given.name: given.step for given in resolved.needs.inputs}
+    for name in loaded:
+        execution = done[writers[name]]
+        for holder, path, other in execution.trace.get("inside", ()):
+            is_left = other in loaded and execution.parts["inputs"].get(other) == loaded[other].digest
+            if holder == name and is_left:
+                yield name, path, other
+
+
 def _parted(
     learned: Mapping[str, Effects],
     resolved: Resolved,
     loaded: Mapping[str, Artifact],
     aliases: Mapping[str, str],
+    inside: Collection[tuple[str, str]],
 ) -> dict[str, str]:
     """Names that shared parts of their values, and lie in the store apart from each other."""
     writers = {given.name: given.step for given in resolved.needs.inputs}
@@ -219,6 +238,6 @@ def _parted(
             read = sorted(n for n in others if n in loaded and writers[n] != step)
             for name in own:
                 for other in read:
-                    if home(name) != home(other):
+                    if home(name) != home(other) and (name, other) not in inside:
                         parted[name] = f"it shared objects with `{other}`; here it is a copy of its own."
     return parted

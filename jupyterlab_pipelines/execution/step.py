@@ -215,7 +215,7 @@ def outcome_of(
             "files": report["files"]["read"],
             "folders": report["files"]["listed"],
         }
-        | ({"same": report["same"]} if report["same"] else {})
+        | {what: report[what] for what in ("same", "inside") if report[what]}
         | ({} if _is_own(job) else {"paths": report["paths"]})
         | ({"modules": report["modules"]} if report["modules"] and _is_own(job) else {})
         | ({"doubts": report["doubts"]} if report["doubts"] else {})

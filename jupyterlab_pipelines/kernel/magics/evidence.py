@@ -47,12 +47,13 @@ class _Value:
 
 @dataclass
 class PlainCell:
-    """The last execution of a cell that is no step."""
+    """The last execution of a cell that is no step; `left`: what it made of the process state that it changed."""
 
     position: int
     shown: list[dict[str, Any]]
     seen: Seen
     changed: frozenset[str] = frozenset()
+    left: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         self.states = read_states()
-        self.expected = dict(self.states)
+        self._began_with = dict(self.states)
         self.process = ProcessState(local_modules())
 
     # -- remembering ----------------------------------------------------------------------------
@@ -86,10 +87,10 @@ class Evidence:
         """A cell that is no step was executed to its end."""
         normal = normal_of(source)
         changed = self.settle()
-        self.expected |= {name: self.states[name] for name in changed if name in self.states}
+        left = {name: self.states[name] for name in changed if name in self.states}
         self._count += 1
         if normal is not None:
-            self.cells[normal] = PlainCell(self._count, shown, seen, changed)
+            self.cells[normal] = PlainCell(self._count, shown, seen, changed, left)
             self.note_names(source, normal)
 
     def note_names(self, source: str, normal: tuple[str, ...] | None = None) -> None:
@@ -203,17 +204,21 @@ class Evidence:
     def _state(self, normals: Collection[tuple[str, ...]], resolved: Resolved) -> Iterator[str]:
         """Process state: what setup made of it, or what steps above have left."""
         for normal, cell in self.cells.items():
-            if normal not in normals and (
-                told := sorted(n for n in cell.changed if not n.startswith(HIDDEN))
-            ):
+            if normal not in normals and (told := sorted(cell.changed - self.states.keys())):
                 yield f"a cell that is no part of setup has changed the {told[0].partition('state ')[2]}"
         for name, value in self.states.items():
             artifact = resolved.inputs.get(name)
             if artifact is None:
-                if not name.startswith(HIDDEN) and value != self.expected[name]:
-                    yield f"the {name.partition('state ')[2]} is not as in a run"
+                if not name.startswith(HIDDEN) and value != self.after_setup(name, normals):
+                    yield f"the {name.partition('state ')[2]} are not as in a run"
             elif (value is not None or artifact.stored) and state_digest(value) != artifact.digest:
-                yield f"the {name.partition('state ')[2]} is not as the steps above leave it"
+                yield f"the {name.partition('state ')[2]} are not as the steps above leave them"
+
+    def after_setup(self, name: str, normals: Collection[tuple[str, ...]]) -> Any:
+        """What process state is when the cells of setup have been executed."""
+        known = (self.cells[normal] for normal in normals if normal in self.cells)
+        last = max((c for c in known if name in c.left), key=lambda c: c.position, default=None)
+        return self._began_with[name] if last is None else last.left[name]
 
     def differing_inputs(
         self, resolved: Resolved, definitions: Collection[str], rebound: Collection[str]

@@ -631,13 +631,12 @@ class Live:
             if not is_proved:
                 raise NotProvedError(f"it turned out to read `{name}`; execute it once more")
         if prepared.spec["is_seeded"]:
+            normals = [normal_of(cell.source) or () for cell in pipeline.preamble_of(resolved.step)]
             for state in hidden.generators():
-                drew = states[state.name] != state.read()
-                if (
-                    drew
-                    and state.name not in resolved.inputs
-                    and states[state.name] != self._evidence.expected[state.name]
-                ):
+                before = states[state.name]
+                if before == state.read() or state.name in resolved.inputs:
+                    continue
+                if before != self._evidence.after_setup(state.name, normals):
                     raise NotProvedError("it draws random numbers, and others were drawn before")
         return resolved
 

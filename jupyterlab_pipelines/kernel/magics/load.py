@@ -58,6 +58,9 @@ def load_state(session: Session, run: Run, step: str) -> None:
             if other in loaded:
                 namespace[name] = namespace[other]
                 loaded.append(name)
+        for name, path, other in recalled.inside:
+            if name in loaded and other in loaded:
+                _put(namespace[name], path, namespace[other])
         for name in recalled.absent:
             namespace.pop(name, None)
         set_state(store, state)
@@ -91,6 +94,14 @@ def _load(
         take_snapshots(namespace, said, {name: artifact.digest for name, artifact in wanted.items()})
         break
     return sorted(wanted)
+
+
+def _put(holder: Any, path: list[list[Any]], value: Any) -> None:
+    """Let the place that `path` leads to hold `value`."""
+    for kind, key in path[:-1]:
+        holder = holder[key] if kind == "item" else vars(holder)[key]
+    kind, key = path[-1]
+    (holder if kind == "item" else vars(holder))[key] = value
 
 
 def _define(session: Session, sources: Iterable[str], missing: dict[str, str]) -> None:
