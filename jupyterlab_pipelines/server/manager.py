@@ -17,7 +17,7 @@ from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.errors import NotFoundError, UsageError
 from jupyterlab_pipelines.server import events
 from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
-from jupyterlab_pipelines.server.wire import PipelineRequest, RunChange, RunRequest
+from jupyterlab_pipelines.server.wire import PipelineRequest, RunChange, RunRequest, SuggestionRequest
 
 if TYPE_CHECKING:
     import logging
@@ -78,6 +78,12 @@ class PipelineManager:
         document = await asyncio.to_thread(
             project.inspect, notebook, content=request.content, parameters=request.parameters
         )
+        return document | {"path": request.path}
+
+    async def suggest(self, request: SuggestionRequest) -> dict[str, Any]:
+        """A cut of a notebook without steps into steps."""
+        notebook, project = await self._find(request.path)
+        document = await asyncio.to_thread(project.suggest, notebook, content=request.content)
         return document | {"path": request.path}
 
     async def runs(self, path: str | None, limit: int) -> dict[str, Any]:
