@@ -93,6 +93,14 @@ class Recording:
             with _untold(self.outputs):
                 return write(data, metadata)
 
+        prompt = shell.displayhook.write_output_prompt
+
+        def write_prompt() -> None:
+            with _untold(self.outputs):
+                prompt()
+
+        shell.displayhook.write_output_prompt = write_prompt
+        self._undo.append(lambda: setattr(shell.displayhook, "write_output_prompt", prompt))
         shell.display_pub.publish = tell
         shell.displayhook.write_format_data = tell_result
         self._undo.append(lambda: setattr(shell.display_pub, "publish", publish))
