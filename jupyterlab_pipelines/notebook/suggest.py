@@ -148,6 +148,24 @@ def suggest_steps(content: Mapping[str, Any], seconds: Mapping[int, float] | Non
     }
 
 
+def as_one_step(content: Mapping[str, Any], name: str = "notebook") -> dict[str, Any] | None:
+    """The notebook with all its code as one step; None if it has steps of its own.
+
+    Cells that are tagged `parameters` or `skip` stay what they are.
+    """
+    cells = [dict(cell) for cell in content["cells"]]
+    for index, cell in enumerate(cells):
+        if cell["cell_type"] != "code":
+            continue
+        metadata = dict(cell.get("metadata") or {})
+        tags = read_tags(metadata.get("tags") or (), index)
+        if tags.step is not None or read_step_magic(source_of(cell), index) is not None or tags.shared:
+            return None
+        if not (tags.parameters or tags.skip):
+            cell["metadata"] = {**metadata, "tags": [*(metadata.get("tags") or []), f"step:{name}"]}
+    return {**content, "cells": cells}
+
+
 def _read(
     content: Mapping[str, Any], seconds: Mapping[int, float]
 ) -> tuple[list[_Block], list[int], set[int]]:

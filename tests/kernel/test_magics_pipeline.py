@@ -165,3 +165,15 @@ def test_a_notebook_that_asks_for_its_own_run_does_not_run_itself_forever(tmp_pa
     run = Project.open(path).run(path)
 
     assert [step["status"] for step in run["steps"]] == ["succeeded"]
+
+
+def test_a_notebook_without_steps_is_one_step(tmp_path: Path) -> None:
+    document = notebook(cell("x = 2"), parameters("n = 3"), cell("print(x * n)"))
+    path = write(document, tmp_path / "notebook.ipynb")
+
+    with live_kernel(tmp_path, path) as kernel:
+        first = kernel.all(LOAD, "%pipeline run -p n 5")[1]
+        second = kernel.run("%pipeline run -p n 5").stdout
+
+    assert "1 step: 1 executed" in first.stdout
+    assert "1 step: 1 reused" in second

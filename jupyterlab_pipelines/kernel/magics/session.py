@@ -65,8 +65,16 @@ class Session:
 
     @property
     def content(self) -> dict[str, Any] | None:
-        """The cells of this session as a notebook, where there is none; None where there is one."""
-        return None if self.notebook else self.live.as_notebook()
+        """What is to be run, if not the notebook as its file has it.
+
+        The cells of this session where there is no notebook; of a notebook without steps, all as one step.
+        """
+        from jupyterlab_pipelines.notebook.parse import read_notebook
+        from jupyterlab_pipelines.notebook.suggest import as_one_step
+
+        if self.notebook is None:
+            return self.live.as_notebook()
+        return as_one_step(read_notebook(self.notebook))
 
     @property
     def project(self) -> Project:
