@@ -138,6 +138,16 @@ def environment_of(kernel: Kernelspec) -> dict[str, str]:
     return {"python": f"{implementation} {version}", "platform": f"{system} {machine}", "kernel": kernel.name}
 
 
+def environment_with_us() -> dict[str, str]:
+    """Environment variables for a Python that imports this very package."""
+    environment = dict(os.environ)
+    ours = str(Path(__file__).resolve().parent.parent)
+    known = environment.get("PYTHONPATH")
+    if ours not in sys.path[1:] or known is not None:
+        environment["PYTHONPATH"] = ours if not known else os.pathsep.join([known, ours])
+    return environment
+
+
 def base_environment(store: Path, started_with: Mapping[str, str] | None = None) -> dict[str, str]:
     """Environment variables of every step kernel, before those that its kernelspec sets.
 

@@ -14,10 +14,10 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
-from jupyterlab_pipelines.environment import find_kernelspec
+from jupyterlab_pipelines.environment import environment_with_us, find_kernelspec
 from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.logged import read_log
@@ -41,11 +41,18 @@ from jupyterlab_pipelines.store.runs import new_run_id
 if TYPE_CHECKING:
     import sqlite3
 
+    from jupyterlab_pipelines.execution.kernels import ForkServer, Wanted
     from jupyterlab_pipelines.recall import Recalled
     from jupyterlab_pipelines.store.locks import FileLock
 
 Document = dict[str, Any]
 EXECUTORS = ("local",)
+
+
+class RunnerHost(Protocol):
+    """A warm process that runners are forked from; see `runner_host`."""
+
+    def run(self, *, root: Path, store: Path, run_id: str, lock: int, log: int, wanted: Wanted) -> bool: ...
 
 
 class RunRequest(TypedDict, total=False):
@@ -331,8 +338,13 @@ class Project:
             lock.release()
         return self.run_document(run_id)
 
-    def start(self, notebook: Path, **request: Unpack[RunRequest]) -> str:
+    def start(self, notebook: Path, *, host: RunnerHost | None = None, **request: Unpack[RunRequest]) -> str:
         """Start a run in a process of its own, which outlives this one; the run's id.
+
+        Parameters
+        ----------
+        host
+            A warm process which that one may be forked from.
 
         Raises
         ------
@@ -342,6 +354,27 @@ class Project:
         run_id, lock = self._prepare(notebook, None, None, **request)
         folder = self.store.run_folder(run_id)
         folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with (folder / "runner.log").open("wb") as log:
+                if host is None or not self._is_begun_by(host, run_id, lock, log.fileno()):
+                    self._begin_runner(run_id, lock, log.fileno())
+        finally:
+            lock.close()
+        return run_id
+
+    def _is_begun_by(self, host: RunnerHost, run_id: str, lock: FileLock, log: int) -> bool:
+        """Whether a warm process has taken over the run, and its lock with it."""
+        row = self.store.runs.row(run_id)
+        notebook = self.root / row["notebook"]
+        kernel = json.loads(row["options"])["kernel"]
+        wanted = self.wanted(notebook, content=self._stored_notebook(row["snapshot"]), kernel=kernel)
+        if lock.handle is None or wanted is None:
+            return False
+        return host.run(
+            root=self.root, store=self.store_path, run_id=run_id, lock=lock.handle, log=log, wanted=wanted
+        )
+
+    def _begin_runner(self, run_id: str, lock: FileLock, log: int) -> None:
         command = [sys.executable, "-m", "jupyterlab_pipelines.runner_process"]
         command += ["--root", str(self.root), "--store", str(self.store_path), "--run", run_id]
         inherited: dict[str, Any] = {}
@@ -351,23 +384,39 @@ class Project:
             inherited = {"pass_fds": [lock.handle], "start_new_session": True}
         else:  # pragma: no cover - Windows
             lock.release()
-        try:
-            with (folder / "runner.log").open("wb") as log:
-                subprocess.Popen(
-                    command,
-                    cwd=self.root,
-                    env=_environment_with_us(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    **inherited,
-                )
-        finally:
-            lock.close()
-        return run_id
+        subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=environment_with_us(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            **inherited,
+        )
 
-    def carry_out(self, run_id: str, *, on_event: Callable[[Document], None] | None = None) -> Status:
-        """Carry out a prepared run in this process, which must hold the run's lock."""
+    def wanted(
+        self, notebook: Path, *, content: Document | None = None, kernel: str | None = None
+    ) -> Wanted | None:
+        """What the kernels of a run of the notebook will be forked from; None if it is no pipeline."""
+        from jupyterlab_pipelines.execution.kernels import wanted_for
+
+        try:
+            outline, pipeline = self._pipeline(self._content(notebook, content))
+        except UsageError:
+            return None
+        return wanted_for(pipeline, kernel or outline.kernel, self._folder(notebook), self.store_path)
+
+    def carry_out(
+        self,
+        run_id: str,
+        *,
+        on_event: Callable[[Document], None] | None = None,
+        warm: ForkServer | None = None,
+    ) -> Status:
+        """Carry out a prepared run in this process, which must hold the run's lock.
+
+        `warm` is what kernels may be forked from, if it is what the run needs.
+        """
         from jupyterlab_pipelines.execution.runner import Runner
 
         row = self.store.runs.row(run_id)
@@ -391,6 +440,7 @@ class Project:
             targets=options["steps"],
             force=options["force"],
             jobs=options["jobs"],
+            warm=warm,
             listener=on_event or (lambda event: None),
         )
         status = runner.run()
@@ -934,16 +984,6 @@ def _require_writable(output: Path, notebook: Path) -> None:
     if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         why = "is a folder" if output.is_dir() else f"cannot be written: {folder} is no writable folder"
         raise UsageError("bad_output", f"The output {output} {why}.", output=str(output))
-
-
-def _environment_with_us() -> dict[str, str]:
-    """The environment for a Python that imports this very package."""
-    environment = dict(os.environ)
-    ours = str(Path(__file__).resolve().parent.parent)
-    known = environment.get("PYTHONPATH")
-    if ours not in sys.path[1:] or known is not None:
-        environment["PYTHONPATH"] = ours if not known else os.pathsep.join([known, ours])
-    return environment
 
 
 __all__ = ["Project", "TypedText"]

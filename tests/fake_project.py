@@ -129,7 +129,10 @@ class FakeProject:
         tell({"kind": "run", "run_id": run_id, "status": document["status"]})
         return document
 
-    def start(self, notebook: Path, **options: Any) -> str:
+    def wanted(self, notebook: Path, *, content: Any = None) -> None:
+        return None
+
+    def start(self, notebook: Path, *, host: Any, **options: Any) -> str:
         self.asked.append(("start", {"notebook": notebook, **options}))
         return self.begin(notebook, **options)
 

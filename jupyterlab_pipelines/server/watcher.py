@@ -15,7 +15,7 @@ from jupyterlab_pipelines.errors import NotFoundError
 if TYPE_CHECKING:
     from jupyterlab_pipelines.project import Project
 
-BUSY_SECONDS = 0.2
+BUSY_SECONDS = 0.05
 """Between two looks while a run is active, or somebody has asked lately."""
 IDLE_SECONDS = 1.0
 """Between two looks otherwise."""
