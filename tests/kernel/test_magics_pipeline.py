@@ -160,6 +160,7 @@ def test_a_suggestion_is_shown_and_written(tmp_path: Path) -> None:
 
 def test_a_notebook_that_asks_for_its_own_run_does_not_run_itself_forever(tmp_path: Path) -> None:
     document = notebook(cell(LOAD), cell("x = 1", step="a"), cell("%pipeline run\nprint(x)"))
+    (tmp_path / "pyproject.toml").touch()
     path = write(document, tmp_path / "notebook.ipynb")
 
     run = Project.open(path).run(path)
