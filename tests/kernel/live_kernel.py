@@ -39,8 +39,16 @@ class LiveKernel:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def run(self, source: str) -> Answer:
+    def run(self, source: str, cell_id: str | None = None) -> Answer:
+        """Execute a cell; `cell_id`: the front end says which of the notebook's it is."""
         answer = Answer()
+        make = self._client.session.msg
+
+        def message(*arguments: Any, **options: Any) -> dict[str, Any]:
+            made: dict[str, Any] = make(*arguments, **options)
+            if cell_id is not None and made["msg_type"] == "execute_request":
+                made["metadata"]["cellId"] = cell_id
+            return made
 
         def take(message: dict[str, Any]) -> None:
             content = message["content"]
@@ -54,7 +62,11 @@ class LiveKernel:
                     answer.error = f"{content['ename']}: {content['evalue']}"
                     answer.traceback = ANSI.sub("", "\n".join(content["traceback"]))
 
-        self._client.execute_interactive(source, timeout=120, output_hook=take)
+        self._client.session.msg = message
+        try:
+            self._client.execute_interactive(source, timeout=120, output_hook=take)
+        finally:
+            self._client.session.msg = make
         return answer
 
     def all(self, *sources: str) -> list[Answer]:

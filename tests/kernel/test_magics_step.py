@@ -181,3 +181,39 @@ def test_a_line_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
 
     assert answer.traceback.startswith("error: Cell 1, `%%step a --nope`: `--nope` is no option")
     assert "jupyterlab_pipelines/" not in answer.traceback
+
+
+def test_tagged_cells_that_are_executed_by_hand_are_recorded_if_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    document = notebook(
+        cell(LOAD, id="ext"),
+        cell("n = 2", id="setup"),
+        cell("xs = list(range(n))", step="a", id="one"),
+        cell("print(sum(xs))", step="b", id="two"),
+    )
+    path = write(document, tmp_path / "notebook.ipynb")
+
+    with live_kernel(tmp_path, path) as kernel:
+        kernel.run(LOAD, "ext")
+        kernel.run("%pipeline shadow on")
+        for each in document["cells"][1:]:
+            kernel.run(each["source"], each["id"])
+        again = kernel.run("print(sum(xs))", "two")
+        status = kernel.status()
+    run = Project.open(path).run(path)
+
+    assert again.stdout == "1\n"
+    assert status == {"a": "stored", "b": "stored already"}
+    assert [step["status"] for step in run["steps"]] == ["reused", "reused"]
+
+
+def test_a_front_end_that_says_which_cell_it_executes_is_told_once_why_nothing_is_stored(
+    tmp_path: Path,
+) -> None:
+    with live_kernel(tmp_path) as kernel:
+        kernel.all(LOAD, "y = 1", "%%step a\nx = 1", "y = 2")
+        first = kernel.run("%%step b\nz = y", "cell-b")
+        second = kernel.run("%%step b\nz = y", "cell-b")
+
+    assert first.stderr == "(step b not stored: `y` is not as setup makes it)\n"
+    assert second.stderr == ""

@@ -17,23 +17,11 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.api import Run
     from jupyterlab_pipelines.kernel.magics.session import Session
 
+OF_COMMAND_LINE = ("verify", "export", "schema", "tag", "comment", "check", "gc", "doctor")
 COMMANDS = (
-    *(
-        "run",
-        "plan",
-        "why",
-        "runs",
-        "show",
-        "diff",
-        "metrics",
-        "stats",
-        "load",
-        "suggest",
-        "cancel",
-        "use",
-        "status",
-    ),
-    *("verify", "export", "schema", "tag", "comment", "check", "gc", "doctor"),
+    *("run", "plan", "why", "runs", "show", "diff", "metrics", "stats", "load"),
+    *("suggest", "status", "shadow", "cancel", "use"),
+    *OF_COMMAND_LINE,
 )
 OF_NOTEBOOK = ("verify", "export")
 """Commands of the command line that want a notebook as their first word; ``schema`` wants one as its second."""
@@ -59,7 +47,7 @@ def run_command(session: Session, line: str) -> Any:
         close = [name for name in COMMANDS if name.startswith(command[:2])]
         hint = f" Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
         raise UsageError("usage", f"%pipeline has no command `{command}`.{hint} `%pipeline?` lists them.")
-    if command in ("verify", "export", "schema", "tag", "comment", "check", "gc", "doctor"):
+    if command in OF_COMMAND_LINE:
         return _command_line(session, command, rest)
     try:
         arguments = _parser(command).parse_args(_joined(rest))
@@ -206,6 +194,13 @@ def _status(session: Session, arguments: argparse.Namespace) -> None:
         print(f"  {name}: {what}")
 
 
+def _shadow(session: Session, arguments: argparse.Namespace) -> None:
+    """Whether cells that are steps by their tags are recorded when they are executed by hand."""
+    if arguments.switch is not None:
+        session.live.shadows = arguments.switch == "on"
+    print(f"Tagged cells that are executed by hand are {'' if session.live.shadows else 'not '}recorded.")
+
+
 def _cancel(session: Session, arguments: argparse.Namespace) -> None:
     project = session.project
     run = _find_run(session, arguments.run)
@@ -268,6 +263,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         "suggest": "propose a cut of the notebook into steps",
         "cancel": "end a run",
         "status": "tell what became of the steps that were executed by hand",
+        "shadow": "record tagged cells that are executed by hand, for pipeline runs to reuse",
         "use": "say which notebook this kernel belongs to",
     }
     parser = _Parser(prog=f"%pipeline {command}", description=helps[command], allow_abbrev=False)
@@ -317,6 +313,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
             parser.add_argument(
                 "--apply", action="store_true", help="write the tags into the notebook's file"
             )
+        case "shadow":
+            parser.add_argument("switch", nargs="?", choices=["on", "off"])
         case "cancel":
             parser.add_argument("run", nargs="?", metavar="RUN", help="default: the newest")
         case "use":

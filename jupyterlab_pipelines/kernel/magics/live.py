@@ -102,6 +102,8 @@ class Live:
         self._is_off = False
         self._run: tuple[str, str] | None = None
         self._instead: Any = _Instead(self)
+        self._step: str | None = None
+        self.shadows = False
         self.status: dict[str, str] = {}
 
     # -- the shell ------------------------------------------------------------------------------
@@ -152,10 +154,11 @@ class Live:
         if self._is_off or not isinstance(info.raw_cell, str):
             return
         self._source, self._cell_id = info.raw_cell, getattr(info, "cell_id", None)
-        self._prepared = None
+        self._prepared = self._step = None
         try:
-            if is_step(self._source):
-                self._prepared = self._prepare(self._source)
+            self._step = self._name_of_step(self._source)
+            if self._step is not None:
+                self._prepared = self._prepare(self._source, self._step)
         except (NotProvedError, PipelinesError) as why:
             self._tell(str(why))
         except Exception as bug:
@@ -196,8 +199,8 @@ class Live:
         if not ok or normal_of(code) is None:
             self._evidence.settle()
             return
-        self._note_entry(source)
-        if is_step(source):
+        self._entries = self._with_entry(source, self._step)
+        if self._step is not None:
             self._evidence.note_names(code)
             self._evidence.settle()
         else:
@@ -206,13 +209,16 @@ class Live:
     def _tell(self, why: str, source: str | None = None) -> None:
         """Say once, to somebody who looks, that a step is not kept, and why."""
         source = source or self._source or ""
-        name = source.lstrip().split("\n")[0].split()[1:2]
-        step = name[0] if name else "?"
+        step = self._step or "?"
         message = f"not stored: {why}"
         is_new = self.status.get(step) != message
         self.status[step] = message
         # A front end says which cell it is; whoever executes a notebook as a whole wants its outputs alone.
-        if is_new and (self._cell_id is not None or getattr(self._shell, "kernel", None) is None):
+        if (
+            is_new
+            and is_step(source)
+            and (self._cell_id is not None or getattr(self._shell, "kernel", None) is None)
+        ):
             print(f"(step {step} {message})", file=sys.stderr)
 
     def _note_bug(self, bug: Exception, source: str | None = None) -> None:
@@ -222,14 +228,31 @@ class Live:
 
     # -- before ---------------------------------------------------------------------------------
 
-    def _prepare(self, source: str) -> _Prepared:
-        """What a pipeline run would start this step with, and that it is all here."""
-        from jupyterlab_pipelines.execution.step import StepJob, spec_of
-        from jupyterlab_pipelines.notebook.tags import is_forced, read_step_magic
+    def _name_of_step(self, source: str) -> str | None:
+        """The step that the cell's first line names; where steps are recorded in the shadow, that of its tags."""
+        from jupyterlab_pipelines.notebook.tags import read_step_magic, read_tags
 
         magic = read_step_magic(source, 0)
-        assert magic is not None and magic[0].step is not None
-        name = magic[0].step
+        if magic is not None:
+            return magic[0].step
+        path = self._session.notebook
+        if not self.shadows or self._cell_id is None or path is None:
+            return None
+        from jupyterlab_pipelines.notebook.parse import read_notebook
+
+        for position, cell in enumerate(read_notebook(path)["cells"]):
+            if cell.get("id") == self._cell_id and cell["cell_type"] == "code":
+                return read_tags((cell.get("metadata") or {}).get("tags") or (), position).step
+        return None
+
+    def _prepare(self, source: str, name: str) -> _Prepared | None:
+        """What a pipeline run would start this step with, and that it is all here.
+
+        None for a step that is executed in the shadow, and whose result is stored already.
+        """
+        from jupyterlab_pipelines.execution.step import StepJob, spec_of
+        from jupyterlab_pipelines.notebook.tags import is_forced
+
         project = self._session.project
         content = self._content(source, name)
         outline, pipeline, learned = self._read(project, content)
@@ -262,6 +285,10 @@ class Live:
         prepared.spec = spec_of(job)
         restored = self._inputs_to_restore(prepared)
         decided = planner.decide(resolved, wanted=step.outputs, forced=is_forced(source))
+        if decided.execution is not None and not is_step(source):
+            self._executions[name] = decided.execution
+            self.status[name] = f"stored already, in run {decided.execution.run_id}"
+            return None
         if decided.execution is not None and self._can_take(prepared, decided.execution):
             prepared.reused = decided.execution
             return prepared
@@ -305,16 +332,6 @@ class Live:
         if name is None and self._session.notebook is None and any(entry.step for entry in entries):
             return entries  # a look at something between two steps
         return [*entries, new]
-
-    def _note_entry(self, source: str) -> None:
-        name = None
-        if is_step(source):
-            from jupyterlab_pipelines.notebook.tags import read_step_magic
-
-            with suppress(PipelinesError):
-                magic = read_step_magic(source, 0)
-                name = magic[0].step if magic else None
-        self._entries = self._with_entry(source, name)
 
     def _read(
         self, project: Project, content: Mapping[str, Any]
@@ -560,7 +577,7 @@ class Live:
         self._seen = runtime.seen()
         self._evidence.modules |= {p: read for p, read in self._seen.files.items() if p.endswith(".py")}
         self._evidence.note_names(_code(prepared.source))
-        self._note_entry(prepared.source)
+        self._entries = self._with_entry(prepared.source, prepared.name)
         self._evidence.settle()
         executed = self._executed(prepared, shown, displays, report.pop("logged"))
         store = prepared.project.store

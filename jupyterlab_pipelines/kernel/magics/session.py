@@ -106,6 +106,7 @@ class Session:
             %pipeline verify, export, schema, …
                                         as `jupyter pipelines` has them, for this notebook
             %pipeline status            what became of the steps that were executed by hand
+            %pipeline shadow on|off     record tagged cells that are executed by hand
             %pipeline use NOTEBOOK      which notebook this kernel belongs to, if it cannot know
 
         ``%pipeline COMMAND --help`` says more. A run may be named by the beginning or the end of its id.
