@@ -8,6 +8,9 @@ from typing import Any
 
 JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 
+SHOWING = frozenset({"stream", "display_data", "execute_result", "update_display_data", "clear_output"})
+"""Kinds of messages that change what a cell shows."""
+
 
 def valid_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """A display under types that nbformat knows to hold JSON.
@@ -48,7 +51,7 @@ class Outputs:
             if not self._clears_next:
                 self._clear()
             return
-        if kind not in ("stream", "display_data", "execute_result", "update_display_data"):
+        if kind not in SHOWING:
             return
         if kind != "update_display_data" and self._clears_next:
             self._clear()

@@ -179,7 +179,7 @@ def test_a_line_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     with live_kernel(tmp_path) as kernel:
         answer = kernel.all(LOAD, "%%step a --nope\nx = 1")[1]
 
-    assert answer.traceback.startswith("error: Cell 1, `%%step a --nope`: `--nope` is no option")
+    assert answer.traceback.startswith("error: `%%step a --nope`: `--nope` is no option")
     assert "jupyterlab_pipelines/" not in answer.traceback
 
 

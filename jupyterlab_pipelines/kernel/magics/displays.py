@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.notebook.outputs import Outputs
+from jupyterlab_pipelines.notebook.outputs import SHOWING, Outputs
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -43,7 +43,7 @@ class Recording:
         send = session.send
 
         def tell(stream: Any, msg_or_type: Any, *arguments: Any, **options: Any) -> Any:
-            if isinstance(msg_or_type, Mapping):
+            if isinstance(msg_or_type, Mapping) and msg_or_type["msg_type"] in SHOWING:
                 self.outputs.add(msg_or_type["msg_type"], copy.deepcopy(msg_or_type["content"]))
             return send(stream, msg_or_type, *arguments, **options)
 

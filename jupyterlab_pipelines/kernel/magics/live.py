@@ -210,7 +210,7 @@ class Live:
         """Say once, to somebody who looks, that a step is not kept, and why."""
         source = source or self._source or ""
         step = self._step or "?"
-        message = f"not stored: {why}"
+        message = f"not stored: {why.removeprefix('Cell 1, ')}"
         is_new = self.status.get(step) != message
         self.status[step] = message
         # A front end says which cell it is; whoever executes a notebook as a whole wants its outputs alone.

@@ -137,9 +137,10 @@ class Session:
 
         # Only a line that cannot be read comes here: all others were read before, see `lines`.
         try:
-            read_step_magic(f"%%step {line}\n{cell}", 0)
+            read_step_magic(f"%%step {line}".rstrip() + f"\n{cell}", 0)
         except PipelinesError as error:
-            raise shown_briefly(error) from None
+            told = UsageError(error.code, error.message.removeprefix("Cell 1, "))
+            raise shown_briefly(told) from None
 
     def complete(self, shell: Any, event: Any) -> list[str]:
         """What may come next after ``%pipeline …``."""
