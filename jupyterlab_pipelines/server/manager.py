@@ -18,7 +18,7 @@ from jupyterlab_pipelines.errors import NotFoundError, UsageError
 from jupyterlab_pipelines.runner_host import RunnerHost
 from jupyterlab_pipelines.server import events
 from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
-from jupyterlab_pipelines.server.wire import PipelineRequest, RunChange, RunRequest
+from jupyterlab_pipelines.server.wire import PipelineRequest, RunChange, RunRequest, SuggestionRequest
 
 if TYPE_CHECKING:
     import logging
@@ -89,6 +89,12 @@ class PipelineManager:
         if self._warming is not None:
             self._warming.cancel()
         self._warming = asyncio.create_task(self._warm(project, notebook, request.content))
+        return document | {"path": request.path}
+
+    async def suggest(self, request: SuggestionRequest) -> dict[str, Any]:
+        """A cut of a notebook without steps into steps."""
+        notebook, project = await self._find(request.path)
+        document = await asyncio.to_thread(project.suggest, notebook, content=request.content)
         return document | {"path": request.path}
 
     async def _warm(self, project: Project, notebook: Path, content: dict[str, Any] | None) -> None:
