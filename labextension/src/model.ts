@@ -147,6 +147,11 @@ export class PipelineModel implements IDisposable {
     }
   }
 
+  /** The document as it is now, without outputs. */
+  content(): NotebookContent {
+    return withoutOutputs(this._document.model);
+  }
+
   /** The step that a name stands for, in what is drawn. */
   step(name: string | null): Step | null {
     return this.drawn?.steps.find(step => step.name === name) ?? null;

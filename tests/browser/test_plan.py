@@ -30,7 +30,7 @@ def test_the_graph_of_the_unsaved_document_is_there_without_a_click(desk: Desk) 
         "total": "undecided",
     }
     expect(desk.step("load")).to_contain_text("to run")
-    expect(desk.panel.locator(".react-flow__edge")).to_have_count(4)
+    expect(desk.panel.locator(".jp-Pipelines-edge")).to_have_count(4)
     assert not desk.is_dirty()
 
 
