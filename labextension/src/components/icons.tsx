@@ -181,3 +181,12 @@ export function FoldIcon(): React.ReactElement {
     </Drawing>
   );
 }
+
+/** Beside a run that is kept. */
+export function PinIcon({ title }: { title: string }): React.ReactElement {
+  return (
+    <Drawing className="jp-Pipelines-pinIcon" title={title}>
+      <path d="M5.5 2h5M6.3 2v4.2L4.5 8.5h7L9.7 6.2V2M8 8.5V14" />
+    </Drawing>
+  );
+}

@@ -67,15 +67,16 @@ export function linePath(source: Place, target: Place, bends: readonly Point[]):
   return path;
 }
 
-/** Where the names of a line are written. */
+/** Where the names of a line are written: between two lines of boxes, before the last of them. */
 export function labelPoint(source: Place, target: Place, bends: readonly Point[]): Point {
-  const bend = bends[Math.floor(bends.length / 2)];
-  return (
-    bend ?? {
-      x: (source.x + source.width / 2 + target.x + target.width / 2) / 2,
-      y: (source.y + source.height + target.y) / 2
-    }
-  );
+  const start = bends.at(-1) ?? {
+    x: source.x + source.width / 2,
+    y: source.y + source.height
+  };
+  const end = { x: target.x + target.width / 2, y: target.y };
+  // A bend is at the height of a box's middle, whose lower half the names shall not cover.
+  const top = bends.length > 0 ? start.y + target.height / 2 : start.y;
+  return { x: (start.x + end.x) / 2, y: (top + end.y) / 2 };
 }
 
 function round(value: number): number {

@@ -148,6 +148,18 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
   };
   const hasRoom = !layout.isCompact && lines.length <= MANY_LINES;
 
+  // Where one value goes from a step to many it is named once.
+  const labels = new Set<string>();
+  const labelled = lines
+    .filter(line => isNear(line) || (focus === null && hasRoom))
+    .map(line => ({ line, label: lineLabel(line, isNear(line) ? sizeOf : () => '') }))
+    .filter(({ line, label }) => {
+      const key = `${line.source} ${label}`;
+      const isNew = label !== '' && (!labels.has(key) || line.key === pointed);
+      labels.add(key);
+      return isNew;
+    });
+
   return (
     <>
       <div
@@ -243,23 +255,20 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
               />
             ) : null;
           })}
-          {lines
-            .filter(line => isNear(line) || (focus === null && hasRoom))
-            .map(line => {
-              const [source, target] = [places.get(line.source)!, places.get(line.target)!];
-              const { x, y } = labelPoint(source, target, layout.routes.get(line.key) ?? []);
-              const label = lineLabel(line, isNear(line) ? sizeOf : () => '');
-              return label ? (
-                <span
-                  key={line.key}
-                  className="jp-Pipelines-lineLabel"
-                  role="presentation"
-                  style={{ left: x, top: y }}
-                >
-                  {label}
-                </span>
-              ) : null;
-            })}
+          {labelled.map(({ line, label }) => {
+            const [source, target] = [places.get(line.source)!, places.get(line.target)!];
+            const { x, y } = labelPoint(source, target, layout.routes.get(line.key) ?? []);
+            return (
+              <span
+                key={line.key}
+                className="jp-Pipelines-lineLabel"
+                role="presentation"
+                style={{ left: x, top: y }}
+              >
+                {label}
+              </span>
+            );
+          })}
         </div>
         <Minimap
           ref={map}
