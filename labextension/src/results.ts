@@ -79,7 +79,8 @@ export function fillOutputs(model: INotebookModel, content: NotebookContent): Fi
   const byId = new Map(content.cells.map(cell => [cell.id, cell]));
   const bySource = new Map(content.cells.map(cell => [sourceOf(cell), cell]));
   const result = { filled: 0, changed: 0 };
-  const changes: (() => void)[] = [];
+  const clearing: (() => void)[] = [];
+  const filling: (() => void)[] = [];
   for (const cell of model.sharedModel.cells) {
     if (!isCode(cell)) {
       continue;
@@ -90,7 +91,8 @@ export function fillOutputs(model: INotebookModel, content: NotebookContent): Fi
     if (past?.cell_type === 'code') {
       result.filled += 1;
       const outputs = (past.outputs as IOutput[] | undefined) ?? [];
-      changes.push(() => {
+      clearing.push(() => cell.setOutputs([]));
+      filling.push(() => {
         cell.setOutputs(outputs.map(withWholeText));
         cell.execution_count = (past.execution_count as number | null) ?? null;
       });
@@ -98,7 +100,8 @@ export function fillOutputs(model: INotebookModel, content: NotebookContent): Fi
       result.changed += 1;
     }
   }
-  asOneChange(model, () => changes.forEach(change => change()));
+  // First without any: JupyterLab's model of a cell doubles a stream that takes the place of a stream.
+  asOneChange(model, ...[clearing, filling].map(changes => () => changes.forEach(run => run())));
   return result;
 }
 
@@ -119,11 +122,11 @@ export function restoreVersion(model: INotebookModel, content: NotebookContent):
 }
 
 /** Under the notebook's own origin, which its history follows, and apart from what was typed before. */
-function asOneChange(model: INotebookModel, change: () => void): void {
+function asOneChange(model: INotebookModel, ...changes: (() => void)[]): void {
   const { sharedModel } = model;
   const history = (sharedModel as { undoManager?: { stopCapturing(): void } }).undoManager;
   history?.stopCapturing();
-  sharedModel.transact(change, true);
+  changes.forEach(change => sharedModel.transact(change, true));
   history?.stopCapturing();
 }
 

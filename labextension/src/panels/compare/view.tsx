@@ -8,7 +8,13 @@ import { DiffView } from '../../components/diff';
 import { useFetched } from '../../components/fetched';
 import { RenderedMime } from '../../components/rendered';
 import { State } from '../../components/state';
-import type { ComparedRun, JSONValue, Output, Preview } from '../../tokens';
+import {
+  isActive,
+  type ComparedRun,
+  type JSONValue,
+  type Output,
+  type Preview
+} from '../../tokens';
 import { formatDuration, formatNumber, formatSize } from '../../units';
 import { metricOverTime, parallelCoordinates, readTheme, type Theme } from './charts';
 import { describeTables } from './data';
@@ -16,6 +22,8 @@ import { columnsOf, sortRuns, stepNames, type Column, type Order } from './table
 
 const VEGA = 'application/vnd.vegalite.v5+json';
 const MOST_CHARTS = 6;
+/** Runs that are under way are looked at this often. */
+const POLL_MS = 3000;
 
 interface CompareProps {
   client: PipelinesClient;
@@ -28,7 +36,21 @@ interface CompareProps {
 export default function CompareView(props: CompareProps): React.ReactElement {
   const { client, path, runIds } = props;
   const trans = useTrans();
-  const { value: runs, error } = useFetched(runIds.join(' '), () => client.compare(path, runIds));
+  const [round, setRound] = React.useState(0);
+  const [runs, setRuns] = React.useState<ComparedRun[] | null>(null);
+  const { value, error } = useFetched(`${round} ${runIds.join(' ')}`, () =>
+    client.compare(path, runIds)
+  );
+  React.useEffect(() => {
+    if (!value) {
+      return;
+    }
+    setRuns(value);
+    if (value.some(run => isActive(run.status))) {
+      const timer = setTimeout(() => setRound(round + 1), POLL_MS);
+      return () => clearTimeout(timer);
+    }
+  }, [value]);
   if (error) {
     return <p className="jp-Pipelines-wrong">{error}</p>;
   }
@@ -44,10 +66,11 @@ function Comparison(props: CompareProps & { runs: ComparedRun[] }): React.ReactE
   const [order, setOrder] = React.useState<Order | null>(null);
   const [areAllShown, showAll] = React.useState(false);
   const inTime = [...runs].sort((one, other) => (one.created_at < other.created_at ? -1 : 1));
-  const [pair, setPair] = React.useState<[string, string]>([
-    inTime[0].run_id,
-    inTime[inTime.length - 1].run_id
-  ]);
+  // Those that are compared at first have ended, as far as there are two.
+  const ended = inTime.filter(run => !isActive(run.status));
+  const usual = ended.length > 1 ? ended : inTime;
+  const [chosen, setPair] = React.useState<[string, string] | null>(null);
+  const pair = chosen ?? [usual[0].run_id, usual[usual.length - 1].run_id];
   const columns = React.useMemo(() => columnsOf(runs), [runs]);
   const differing = columns.filter(column => column.differs).length;
   const shown = areAllShown || differing === 0 ? columns : columns.slice(0, differing);
@@ -260,7 +283,7 @@ function Durations(props: {
             <th scope="col">{trans.__('Step')}</th>
             {runs.map(run => (
               <th key={run.run_id} scope="col" title={run.run_id}>
-                {new Date(run.created_at).toLocaleTimeString()}
+                {new Date(run.created_at).toLocaleString()}
               </th>
             ))}
           </tr>
