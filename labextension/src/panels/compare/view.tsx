@@ -42,14 +42,12 @@ export default function CompareView(props: CompareProps): React.ReactElement {
     client.compare(path, runIds)
   );
   React.useEffect(() => {
-    if (!value) {
-      return;
+    if (value) {
+      setRuns(value);
     }
-    setRuns(value);
-    if (value.some(run => isActive(run.status))) {
-      const timer = setTimeout(() => setRound(round + 1), POLL_MS);
-      return () => clearTimeout(timer);
-    }
+    const isUnderWay = value?.some(run => isActive(run.status)) ?? false;
+    const timer = isUnderWay ? setTimeout(() => setRound(round + 1), POLL_MS) : undefined;
+    return () => clearTimeout(timer);
   }, [value]);
   if (error) {
     return <p className="jp-Pipelines-wrong">{error}</p>;
