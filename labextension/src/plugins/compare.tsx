@@ -111,10 +111,7 @@ class Comparison extends ReactWidget {
     this.addClass('jp-Pipelines');
     this.addClass('jp-Pipelines-compare');
     this.node.tabIndex = -1;
-    const { themes, trans } = _surroundings;
-    this.node.setAttribute('role', 'region');
-    this.node.setAttribute('aria-label', trans.__('Comparison of runs'));
-    themes?.themeChanged.connect(this._onTheme, this);
+    _surroundings.themes?.themeChanged.connect(this._onTheme, this);
   }
 
   protected render(): React.ReactElement {

@@ -33,7 +33,7 @@ export function parallelCoordinates(
   columns: readonly Column[],
   theme: Theme
 ): Spec | null {
-  const axes = columns.filter(column => column.differs).slice(0, MOST_AXES);
+  const axes = uniqueLabels(columns.filter(column => column.differs)).slice(0, MOST_AXES);
   if (axes.length < 2 || runs.length < 2) {
     return null;
   }
@@ -43,11 +43,11 @@ export function parallelCoordinates(
       const value = column.values.get(run.run_id);
       return value === undefined
         ? []
-        : [{ run: nameOf(run), axis: column.name, at: scale(value), value: written(value) }];
+        : [{ run: nameOf(run), axis: column.label, at: scale(value), value: written(value) }];
     });
   });
   const ends = axes.flatMap(column => endsOf(column));
-  const x = { field: 'axis', type: 'nominal', sort: axes.map(column => column.name), title: null };
+  const x = { field: 'axis', type: 'nominal', sort: axes.map(column => column.label), title: null };
   const y = { field: 'at', type: 'quantitative', axis: null, scale: { domain: [-0.08, 1.08] } };
   return {
     ...basis(theme),
@@ -55,7 +55,7 @@ export function parallelCoordinates(
     height: 220,
     layer: [
       {
-        data: { values: axes.map(column => ({ axis: column.name })) },
+        data: { values: axes.map(column => ({ axis: column.label })) },
         mark: { type: 'rule', color: theme.grid },
         encoding: { x }
       },
@@ -94,10 +94,20 @@ export function metricOverTime(runs: readonly ComparedRun[], column: Column, the
     mark: { type: 'line', color: theme.line, point: { color: theme.line } },
     encoding: {
       x: { field: 'at', type: 'ordinal', title: null, axis: { labelAngle: 0 } },
-      y: { field: 'value', type: 'quantitative', title: column.name, scale: { zero: false } },
+      y: { field: 'value', type: 'quantitative', title: column.label, scale: { zero: false } },
       tooltip: [{ field: 'run' }, { field: 'value' }]
     }
   };
+}
+
+/** A parameter and a metric of one name are two axes. */
+function uniqueLabels(columns: readonly Column[]): Column[] {
+  const labels = columns.map(column => column.label);
+  return columns.map(column =>
+    labels.filter(label => label === column.label).length > 1
+      ? { ...column, label: `${column.kind} ${column.name}` }
+      : column
+  );
 }
 
 function basis(theme: Theme): Spec {
@@ -141,7 +151,7 @@ function endsOf(column: Column): { axis: string; at: number; value: string }[] {
   const marks = new Map(
     told.map(value => [
       written(value),
-      { axis: column.name, at: scale(value), value: written(value) }
+      { axis: column.label, at: scale(value), value: written(value) }
     ])
   );
   return [...marks.values()];

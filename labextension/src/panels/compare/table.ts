@@ -1,11 +1,14 @@
 /** The table of a comparison: what is compared, what differs, and its order. */
 import type { ComparedRun, JSONValue } from '../../tokens';
+import { shortMetrics } from '../runs/grouping';
 
 export interface Column {
   /** Unique: the kind and the name. */
   key: string;
   kind: 'parameter' | 'metric';
   name: string;
+  /** The name as it is shown: without the step, where that is clear. */
+  label: string;
   /** By run; undefined where the run has none. */
   values: Map<string, JSONValue | undefined>;
   /** Whether not all runs have the same. */
@@ -25,6 +28,7 @@ export function columnsOf(runs: readonly ComparedRun[]): Column[] {
     of: (run: ComparedRun) => { [name: string]: JSONValue }
   ): Column[] => {
     const names = new Set(runs.flatMap(run => Object.keys(of(run))));
+    const labels = kind === 'metric' ? shortMetrics([...names]) : new Map<string, string>();
     return [...names].map(name => {
       const values = new Map(runs.map(run => [run.run_id, of(run)[name]]));
       const known = [...values.values()].filter(value => value !== undefined);
@@ -32,6 +36,7 @@ export function columnsOf(runs: readonly ComparedRun[]): Column[] {
         key: `${kind} ${name}`,
         kind,
         name,
+        label: labels.get(name) ?? name,
         values,
         differs: new Set([...values.values()].map(value => JSON.stringify(value))).size > 1,
         isNumeric: known.length > 0 && known.every(value => typeof value === 'number')

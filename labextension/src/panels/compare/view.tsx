@@ -79,7 +79,12 @@ function Comparison(props: CompareProps & { runs: ComparedRun[] }): React.ReactE
   const names = stepNames(runs);
 
   return (
-    <div ref={element} className="jp-Pipelines-comparison">
+    <div
+      ref={element}
+      className="jp-Pipelines-comparison"
+      role="region"
+      aria-label={trans.__('Comparison of runs')}
+    >
       <header>
         <h1>{trans.__('%1 runs of %2', runs.length, path)}</h1>
         <p className="jp-Pipelines-note">
@@ -168,7 +173,7 @@ function RunTable({ runs, columns, order, onOrder }: RunTableProps): React.React
                   onClick={() => turn(column.key)}
                   title={trans.__('Sort by %1', column.name)}
                 >
-                  {column.name}
+                  {column.label}
                   {order?.key === column.key ? (
                     order.descending ? (
                       <caretDownIcon.react tag="span" />
