@@ -139,7 +139,7 @@ class Project:
         try:
             document["run_id"] = self._active_run_of(notebook)
             pipeline, plan = self._plan(notebook, content, parameters or {}, (), (), None)
-            last = self.store.runs.last_of_steps(self._key(notebook))
+            last = self._last_of_steps(notebook, plan)
         except NotebookError as error:
             state = "untagged" if error.code == "no_steps" else "error"
             return document | {"state": state, "error": error.to_document()["error"]}
@@ -169,6 +169,21 @@ class Project:
             "warnings": [warning.to_json() for warning in pipeline.warnings],
             "expected_duration_seconds": plan.expected_seconds(_jobs(None)),
         }
+
+    def _last_of_steps(self, notebook: Path, plan: Plan) -> dict[str, sqlite3.Row]:
+        """By step, the run whose result stands; of a step that is to run, its newest run.
+
+        The newest run of all may have had other parameters.
+        """
+        key = self._key(notebook)
+        last = self.store.runs.last_of_steps(key)
+        reused = {
+            planned.step.name: planned.execution_id
+            for planned in plan.steps
+            if planned.execution_id is not None
+        }
+        found = self.store.runs.last_with(key, reused.values())
+        return last | {name: found[each] for name, each in reused.items() if each in found}
 
     def plan(
         self,

@@ -139,3 +139,14 @@ def test_ten_thousand_runs_are_no_trouble(store: Store) -> None:
     assert listed(store, words="n=4321") == ["r04321"]
     assert listed(store, limit=1, before="r00001") == ["r00000"]
     assert time.process_time() - start < 2.0
+
+
+def test_a_step_shows_the_run_whose_result_stands_not_the_newest(store: Store, add: Add) -> None:
+    first = add(1)
+    execution = store.runs.steps(first)[0]["execution_id"]
+    add(2)
+
+    found = store.runs.last_with(NOTEBOOK, [execution])
+    assert {number: row["run_id"] for number, row in found.items()} == {execution: first}
+    assert store.runs.last_with(NOTEBOOK, []) == {}
+    assert store.runs.last_with("other.ipynb", [execution]) == {}

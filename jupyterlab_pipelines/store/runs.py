@@ -227,6 +227,18 @@ class RunStore:
             newest.setdefault(row["step"], row)
         return newest
 
+    def last_with(self, notebook: str, executions: Iterable[int]) -> dict[int, sqlite3.Row]:
+        """By execution, the newest step run of `notebook` that made it or reused it."""
+        ids = list(executions)
+        rows = self._database.rows(
+            "SELECT s.execution_id, s.run_id, s.status, s.duration_seconds, s.finished_at"
+            " FROM step_runs s JOIN runs r ON r.id = s.run_id"
+            f" WHERE s.execution_id IN ({', '.join('?' * len(ids))}) AND r.notebook = ?"
+            " AND s.status IN (?, ?) ORDER BY r.created_at, r.rowid",
+            (*ids, notebook, Status.SUCCEEDED, Status.REUSED),
+        )
+        return {row["execution_id"]: row for row in rows}
+
     def last_status(self, notebook: str, step: str) -> str | None:
         """How the step ended in the newest run of `notebook` in which it came to its turn."""
         row = self._database.row(

@@ -37,6 +37,8 @@ export interface SweepRequest {
   parameter_sets: Parameters[];
   /** How many runs may be under way at the same time. */
   parallel: number;
+  /** How many steps of a run may run at the same time. */
+  jobs?: number;
 }
 
 export class PipelinesClient {

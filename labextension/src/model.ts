@@ -255,68 +255,32 @@ export class PipelineModel implements IDisposable {
     await this._start({ parameters: run.parameters, steps: wasWhole ? [] : known });
   }
 
-  /** Start a run for each set of parameters; true if they are under way. */
-  async sweep(sets: Parameters[], parallel: number): Promise<boolean> {
+  /** Start a run for each set of parameters. */
+  async sweep(sets: Parameters[], parallel: number): Promise<void> {
     this._notice = null;
-    try {
+    await this._attempt(async () => {
       await this._client.startSweep({
         path: this.path,
         content: this._document.model.toJSON() as unknown as NotebookContent,
         parameter_sets: sets,
-        parallel
+        parallel,
+        ...(this._jobs === null ? {} : { jobs: this._jobs })
       });
-      return true;
-    } catch (error) {
-      this._setNotice(asDetails(error));
-      return false;
-    }
+    });
   }
 
   async cancelSweep(sweepId: string): Promise<void> {
     await this._attempt(() => this._client.cancelSweep(this.path, sweepId));
   }
 
-  private async _start(wanted: Partial<RunRequest>): Promise<void> {
-    if (this.isRunning) {
-      return;
-    }
-    this._starting = true;
-    this._notice = null;
-    this._selectedRun = null;
-    this._changed.emit();
-    await this._attempt(async () => {
-      const runId = await this._client.start({
-        path: this.path,
-        content: this._document.model.toJSON() as unknown as NotebookContent,
-        ...wanted,
-        ...(this._jobs === null ? {} : { jobs: this._jobs }),
-        ...(this._kernel === null ? {} : { kernel: this._kernel })
-      });
-      this._follow(runId);
-    });
-    this._starting = false;
-    this._changed.emit();
-  }
-
-  /** Do what the user asked for; what goes wrong is told. */
-  private async _attempt(action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
-    } catch (error) {
-      this._setNotice(asDetails(error));
-    }
-  }
-
   /** End the run that is under way; finished steps are kept. */
   async cancel(): Promise<void> {
-    if (this._activeId === null) {
-      return;
-    }
-    try {
-      await this._client.cancel(this.path, this._activeId);
-      this._fetchRunSoon();
-    } catch (error) {
-      this._setNotice(asDetails(error));
+    const runId = this._activeId;
+    if (runId !== null) {
+      await this._attempt(async () => {
+        await this._client.cancel(this.path, runId);
+        this._fetchRunSoon();
+      });
     }
   }
 
@@ -419,6 +383,37 @@ export class PipelineModel implements IDisposable {
     clearTimeout(this._pollTimer);
     this.history.dispose();
     Signal.clearData(this);
+  }
+
+  private async _start(wanted: Partial<RunRequest>): Promise<void> {
+    if (this.isRunning) {
+      return;
+    }
+    this._starting = true;
+    this._notice = null;
+    this._selectedRun = null;
+    this._changed.emit();
+    await this._attempt(async () => {
+      const runId = await this._client.start({
+        path: this.path,
+        content: this._document.model.toJSON() as unknown as NotebookContent,
+        ...wanted,
+        ...(this._jobs === null ? {} : { jobs: this._jobs }),
+        ...(this._kernel === null ? {} : { kernel: this._kernel })
+      });
+      this._follow(runId);
+    });
+    this._starting = false;
+    this._changed.emit();
+  }
+
+  /** Do what the user asked for; what goes wrong is told. */
+  private async _attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this._setNotice(asDetails(error));
+    }
   }
 
   private _onEdit(): void {

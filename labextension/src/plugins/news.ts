@@ -33,7 +33,12 @@ export const news: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
     let longSeconds = LONG_SECONDS;
-    void settings?.load(PANEL_PLUGIN_ID).then(loaded => {
+    // When the application has loaded its own settings, among which it puts our shortcuts.
+    void app.restored.then(async () => {
+      const loaded = await settings?.load(PANEL_PLUGIN_ID);
+      if (!loaded) {
+        return;
+      }
       const read = (): void => {
         longSeconds = Number(loaded.get('notifyAfterSeconds').composite ?? LONG_SECONDS);
       };

@@ -9,9 +9,10 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import { Menu, SplitPanel, type Widget } from '@lumino/widgets';
+import { Menu } from '@lumino/widgets';
 
 import type { MenuItem } from '../components/context';
+import { giveRoom } from '../shell';
 import { Sidebar } from '../sidebar';
 import {
   CommandIDs,
@@ -76,7 +77,9 @@ export const panel: JupyterFrontEndPlugin<void> = {
     restorer?.add(sidebar, PANEL_ID);
 
     if (settings && state) {
-      void Promise.all([settings.load(panel.id), app.restored]).then(async ([loaded]) => {
+      // Not before: the application's own shortcuts are loaded then, among which it puts ours.
+      void app.restored.then(async () => {
+        const loaded = await settings.load(PANEL_PLUGIN_ID);
         if (loaded.get('showPanelOnce').composite !== false && !(await state.fetch(SHOWN_KEY))) {
           showWithFirstPipeline(app, sidebar, tracker, state);
         }
@@ -112,27 +115,11 @@ function showWithFirstPipeline(
       tracker.changed.disconnect(show);
       if (!sidebar.isVisible) {
         app.shell.activateById(PANEL_ID);
-        giveRoom(sidebar);
+        giveRoom(sidebar, FIRST_WIDTH);
       }
       void state.save(SHOWN_KEY, true);
     }
   };
   tracker.changed.connect(show);
   show();
-}
-
-/** Makes the area that a widget stands in wide enough for a graph. */
-function giveRoom(widget: Widget): void {
-  let area = widget;
-  while (area.parent && !(area.parent instanceof SplitPanel)) {
-    area = area.parent;
-  }
-  const panel = area.parent;
-  if (panel instanceof SplitPanel && area.node.clientWidth < FIRST_WIDTH) {
-    const sizes = panel.relativeSizes();
-    const index = panel.widgets.indexOf(area);
-    const share = FIRST_WIDTH / panel.node.clientWidth;
-    const rest = (1 - share) / (1 - sizes[index]);
-    panel.setRelativeSizes(sizes.map((size, at) => (at === index ? share : size * rest)));
-  }
 }

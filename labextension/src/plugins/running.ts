@@ -13,16 +13,16 @@ export const running: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:running`,
   description: 'Lists runs of pipelines among the running sessions.',
   autoStart: true,
-  requires: [IPipelineTracker, IRunningSessionManagers],
-  optional: [ITranslator],
+  requires: [IPipelineTracker],
+  optional: [IRunningSessionManagers, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     { activeRuns }: PipelineTracker,
-    managers: IRunningSessionManagers,
+    managers: IRunningSessionManagers | null,
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
-    managers.add({
+    managers?.add({
       name: trans.__('Pipeline runs'),
       running: () =>
         activeRuns.all.map(located => {

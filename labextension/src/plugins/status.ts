@@ -14,14 +14,17 @@ export const status: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:status`,
   description: 'Shows runs of pipelines in the status bar.',
   autoStart: true,
-  requires: [IPipelineTracker, IStatusBar],
-  optional: [ITranslator],
+  requires: [IPipelineTracker],
+  optional: [IStatusBar, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     { activeRuns }: PipelineTracker,
-    statusBar: IStatusBar,
+    statusBar: IStatusBar | null,
     translator: ITranslator | null
   ) => {
+    if (!statusBar) {
+      return;
+    }
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
     const button = document.createElement('button');
     button.className = 'jp-Pipelines-status';

@@ -6,6 +6,7 @@ import type { Layout, Size, View } from './layout';
 
 const MAX_WIDTH = 110;
 const MAX_HEIGHT = 90;
+const MOST_OF_FRAME = 0.22;
 
 interface MinimapProps {
   layout: Layout;
@@ -45,9 +46,12 @@ export class Minimap extends React.Component<MinimapProps> {
   }
 
   override render(): React.ReactElement {
-    const { layout, states } = this.props;
+    const { layout, frame, states } = this.props;
     const { width, height } = layout;
-    const scale = Math.min(MAX_WIDTH / width, MAX_HEIGHT / height);
+    const scale = Math.min(
+      Math.min(MAX_WIDTH, frame.width * MOST_OF_FRAME) / width,
+      MAX_HEIGHT / height
+    );
     return (
       <svg
         ref={this._svg}
