@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
 import threading
@@ -29,13 +28,15 @@ from jupyterlab_pipelines.execution.kernels import (
     ForkServer,
     StepKernelClient,
     StepKernelManager,
-    own_sockets,
+    step_kernel,
 )
+from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import LiveKernel
+from jupyterlab_pipelines.logged import read_log
 from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_step_cell
+from jupyterlab_pipelines.notebook.outputs import valid_data
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
 SECONDS_FOR_OUTPUT = 30
@@ -56,16 +57,25 @@ class StepSession:
         File to which the step's text output is appended as it comes.
     report
         File through which the runtime's report comes back.
+    logged
+        File to which the runtime appends what the step logs.
     on_cell
         Called with the number of the step's cells executed so far, and of all.
     server
         What the kernel is forked from, if it can be.
+    pool
+        What starts and ends kernels in the background.
     timeout_seconds
         After which the step is ended.
     kernel
         The one in which the step goes on, where the step before it in its unit ended.
     keeps_kernel
         Whether the report says that the kernel must go on living.
+
+    Attributes
+    ----------
+    executed
+        The step notebook as far as it has been executed.
     """
 
     def __init__(
@@ -76,8 +86,10 @@ class StepSession:
         folder: Path,
         log: Path,
         report: Path,
+        logged: Path,
         on_cell: Callable[[int, int], None],
         server: ForkServer | None = None,
+        pool: KernelPool | None = None,
         timeout_seconds: float | None = None,
         kernel: LiveKernel | None = None,
         keeps_kernel: Callable[[Mapping[str, Any]], bool] = lambda report: False,
@@ -89,15 +101,35 @@ class StepSession:
         self.folder = folder
         self.log = log
         self.report_path = report
+        self.logged_path = logged
         self.on_cell = on_cell
         self.server = server
+        self.pool = pool
         self.timeout_seconds = timeout_seconds
+        self.executed: Mapping[str, Any] | None = None
         self.report: dict[str, Any] | None = None
         self.files: dict[str, Any] | None = None
         self.stopped: str | None = None
         self._manager: Any = None
         self._lock = threading.Lock()
         self._timers: list[threading.Timer] = []
+
+    def new_kernel(self, kernel_name: str) -> StepKernelManager:
+        """What is to run the step's kernel: one that has started ahead of need, if there is one."""
+        spare = None if self.pool is None else self.pool.take(kernel_name, self.log)
+        return spare or step_kernel(kernel_name, self.server, self.log, self.require_wanted)
+
+    def end_kernel(self, manager: StepKernelManager) -> None:
+        """Shut the kernel down.
+
+        In the background, unless that may write to files which the step has left open: later steps
+        must find them as they will be.
+        """
+        files = None if self.report is None else self.report["files"]
+        if self.pool is None or files is None or files["written"] or files["databases"]:
+            manager.close()
+        else:
+            self.pool.later(manager.close)
 
     def attach(self, manager: Any) -> None:
         """What is to start the kernel: from now on it can be stopped."""
@@ -164,17 +196,9 @@ class StepSession:
 
     def _signal(self, number: int) -> None:
         with self._lock:
-            provisioner = getattr(self._manager, "provisioner", None)
-        process = getattr(provisioner, "process", None)
-        if process is None or process.poll() is not None:
-            return
-        try:
-            if os.name == "posix":
-                os.killpg(os.getpgid(process.pid), number)
-            else:  # pragma: no cover - Windows
-                process.kill()
-        except OSError:
-            pass  # it has ended by itself
+            manager = self._manager
+        if manager is not None:
+            manager.signal(number)
 
 
 class StepClient(PapermillNotebookClient):  # type: ignore[misc]
@@ -193,27 +217,45 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             self.km = self.session.kernel.manager
             self.session.attach(self.km)
             return self.km
-        self.km = StepKernelManager(
-            kernel_name=self.kernel_name,
-            **own_sockets(),
-            server=self.session.server,
-            log_path=str(self.session.log),
-            require_wanted=self.session.require_wanted,
-            config=self.config,
-        )
+        self.km = self.session.new_kernel(self.kernel_name)
         self.session.attach(self.km)
         return self.km
 
+    async def async_start_new_kernel(self, **options: Any) -> None:
+        if self.session is None:
+            await super().async_start_new_kernel(**options)
+        else:
+            await self.km.begin(options["env"], self.session.folder)
+
+    start_new_kernel = run_sync(async_start_new_kernel)
+
+    async def async_start_new_kernel_client(self) -> Any:
+        if self.session is not None:
+            await self.km.wait_for_sockets()
+        return await super().async_start_new_kernel_client()
+
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
+
     def leave_kernel(self) -> None:
-        """Shut the kernel down, or let go of it if a later step goes on in it."""
+        """Shut the kernel down, or let go of it if it is shared with other steps: then the runner ends it."""
         assert self.session is not None
         client: StepKernelClient | None = getattr(self, "kc", None)
-        if self.session.manager is None:
-            if self.km is not None:
-                self._cleanup_kernel()
-        elif client is not None:
+        if client is not None:
             client.stop_channels()
             self.kc = None
+        if self.km is not None and self.session.manager is None and self.session.kernel is None:
+            self.session.end_kernel(self.km)
+
+    def execute(self, **options: Any) -> Any:
+        if self.session is None:
+            return super().execute(**options)
+        self.reset_execution_trackers()
+        with self.setup_kernel(**options):
+            self.papermill_execute_cells()
+            assert isinstance(self.kc, StepKernelClient)
+            self.nb.metadata["language_info"] = self.kc.language_info
+            self.set_widgets_metadata()
+        return self.nb
 
     def papermill_execute_cells(self) -> None:
         session = self.session
@@ -242,6 +284,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 if session.stopped is None:
                     with contextlib.suppress(StepError, RuntimeError, OSError, ValueError):
                         session.files = self._ask("__pipelines__.files()")
+                self._keep_logged(read_log(session.logged_path).to_json())
                 return
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
@@ -250,7 +293,9 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 session.on_cell(done, len(own))
         if self.displays:
             self._tell_displays()
-        session.finish(self._ask("__pipelines__.finish()"))
+        report = self._ask("__pipelines__.finish()")
+        self._keep_logged(report.pop("logged", {}))
+        session.finish(report)
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         if self.session is not None:
@@ -261,7 +306,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 case "error":
                     self.session.write_log("\n".join(content["traceback"]) + "\n")
                 case "display_data" | "execute_result" | "update_display_data":
-                    content["data"] = _valid_data(content["data"])
+                    content["data"] = valid_data(content["data"])
             self._note_display(msg["msg_type"], content)
         return super().process_message(msg, cell, cell_index)
 
@@ -285,6 +330,11 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             }
             for display_id, shown in self.displays.items()
         }
+
+    def _keep_logged(self, logged: Mapping[str, Any]) -> None:
+        """Write into the notebook what its cells have logged."""
+        if logged:
+            self.nb.metadata[METADATA]["logged"] = dict(logged)
 
     def _ask(self, expression: str) -> dict[str, Any]:
         """The value of an expression in the kernel, which JSON can say."""
@@ -321,19 +371,6 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             raise DeadKernelError("Kernel died")
         content: dict[str, Any] = reply["content"]
         return content
-
-
-def _valid_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A display under types that nbformat knows to hold JSON.
-
-    Altair says ``application/vnd.vegalite.v6.json`` where the notebook format wants ``…v6+json``.
-    """
-    return {
-        f"{kind.removesuffix('.json')}+json"
-        if isinstance(value, dict) and not JSON_TYPE.match(kind)
-        else kind: value
-        for kind, value in data.items()
-    }
 
 
 def _bootstrap() -> str:
@@ -400,8 +437,9 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
         if session is None:
             client.execute()
             return
+        session.executed = nb_man.nb
         try:
-            client.execute(env=environment, cwd=str(session.folder), cleanup_kc=False)
+            client.execute(env=environment, cleanup_kc=False)
         finally:
             client.leave_kernel()
             session.close()

@@ -15,6 +15,7 @@ import queue
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -22,9 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import FILE, is_state
-from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
+from jupyterlab_pipelines.environment import base_environment
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.completion import Completion
+from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
 from jupyterlab_pipelines.files import file_digest, with_digests
@@ -40,7 +42,7 @@ from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.store.runs import now
 
 if TYPE_CHECKING:
-    from jupyterlab_pipelines.execution.kernels import ForkServer
+    from jupyterlab_pipelines.execution.kernels import ForkServer, StepKernelManager
     from jupyterlab_pipelines.execution.papermill import StepSession
 
 TICK_SECONDS = 0.2
@@ -69,6 +71,7 @@ class _Running:
     shared: SharedKernel | None = None
     session: StepSession | None = None
     is_stale: bool = False
+    logged_bytes: int = 0
 
 
 @dataclass
@@ -98,6 +101,8 @@ class Runner:
         Executions that stand for steps, whatever the store says: the steps are not looked at.
     servers
         What kernels are forked from, by kernelspec, if that outlives the run; its owner closes it.
+    warm
+        Something to fork kernels from that was started ahead; used if it is what the run needs.
     """
 
     store: Store
@@ -111,6 +116,7 @@ class Runner:
     jobs: int = 1
     pinned: Mapping[str, Execution] = field(default_factory=dict)
     servers: dict[str, ForkServer | None] | None = None
+    warm: ForkServer | None = None
     listener: Listener = field(default=lambda event: None)
 
     def __post_init__(self) -> None:
@@ -149,7 +155,8 @@ class Runner:
             self.store.runs.start(self.run_id, [(step.name, step.cells) for step in self.steps])
             self._tell({"kind": "run", "status": Status.RUNNING})
             self._pool = pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
-            self.kernels = SharedKernels(pool.submit)
+            self._kernel_pool = KernelPool(self._start_kernel, self.store.run_folder(self.run_id))
+            self.kernels = SharedKernels(self._kernel_pool.later)
             self._completion = Completion(self.store, self.folder)
             try:
                 self._go_on()
@@ -163,6 +170,7 @@ class Runner:
             finally:
                 self.kernels.close_unwanted(())
                 pool.shutdown(wait=True)
+                self._kernel_pool.close()
                 if self.servers is None:
                     close_servers(self._servers)
                 self._settle_steps(status)
@@ -206,6 +214,7 @@ class Runner:
                 ready = self._reconsider()
                 self.kernels.close_unwanted(self.steps)
                 self._start(ready)
+                self._keep_spares()
             if not self.running:
                 return
             self._take_in(self._next_ended())
@@ -215,6 +224,7 @@ class Runner:
             try:
                 ended = self._ended.get(timeout=TICK_SECONDS)
             except queue.Empty:
+                self._tell_of_logged()
                 if not self.cancelled and self.store.runs.cancel_requested(self.run_id):
                     self.cancel()
                 continue
@@ -518,9 +528,11 @@ class Runner:
             ended = _Ended(name, resolved, None, None, error)
         finally:
             self.store.database.close_thread()
-        if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
-            running.shared.kernel.close()
-        self._ended.put(ended)
+        try:
+            if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
+                running.shared.kernel.close()
+        finally:
+            self._ended.put(ended)
 
     def _cut_files(self, step: str) -> None:
         """What a step has appended to files in this run is cut off before it is executed again."""
@@ -602,26 +614,42 @@ class Runner:
             on_cell=on_cell,
             on_session=on_session,
             server=self._server(step.kernel or self.planner.kernel),
+            pool=self._kernel_pool,
             kernel=running.shared.kernel if running.shared else None,
         )
+
+    def _keep_spares(self) -> None:
+        """Let kernels start for the steps that may come next, while others run."""
+        if not self.running:
+            return
+        waiting = Counter(
+            step.kernel or self.planner.kernel
+            for step in self.steps
+            if step.name not in self.results and step.name not in self.running and not step.before_in_unit
+        )
+        self._kernel_pool.keep({kernel: min(self.jobs, count) for kernel, count in waiting.items()})
+
+    def _start_kernel(self, kernel: str, log: Path) -> StepKernelManager:
+        from jupyter_core.utils import run_sync
+
+        from jupyterlab_pipelines.execution.kernels import step_kernel
+
+        manager = step_kernel(kernel, self._server(kernel), log)
+        run_sync(manager.begin)(base_environment(self.store.path), self.folder)
+        return manager
 
     def _server(self, kernel: str) -> ForkServer | None:
         """What kernels of this name are forked from; started when the first is wanted."""
         with self._starting:
             if kernel not in self._servers:
-                from jupyterlab_pipelines.execution.kernels import (
-                    ForkServer,
-                    can_fork,
-                    modules_to_preload,
-                    python_of,
-                )
+                from jupyterlab_pipelines.execution.kernels import ForkServer, wanted_for
 
-                spec = find_kernelspec(kernel)
+                spec = wanted_for(self.pipeline, kernel, self.folder, self.store.path).spec()
                 server = None
-                if can_fork(spec):
-                    modules = modules_to_preload(self.pipeline, self.folder)
-                    environment = kernel_environment(spec, self.store.path)
-                    server = ForkServer(python_of(spec), modules, environment, self.folder)
+                if self.warm is not None and self.warm.spec == spec:
+                    server = self.warm
+                elif spec is not None:
+                    server = ForkServer(spec)
                 self._servers[kernel] = server
             return self._servers[kernel]
 
@@ -770,6 +798,15 @@ class Runner:
 
     def _progress(self, step: str, progress: dict[str, int]) -> None:
         self._tell({"kind": "step", "step": step, "status": Status.RUNNING, "progress": progress})
+
+    def _tell_of_logged(self) -> None:
+        """Steps have logged metrics: those who watch the store look again."""
+        for name, running in self.running.items():
+            path = self.store.run_folder(self.run_id) / f"{name}.logged"
+            size = path.stat().st_size if path.exists() else 0
+            if size != running.logged_bytes:
+                running.logged_bytes = size
+                self.store.runs.update_step(self.run_id, name, status=Status.RUNNING)
 
     def _tell(self, event: Event) -> None:
         self.listener({"run_id": self.run_id, **event})

@@ -14,6 +14,7 @@ from jupyterlab_pipelines.server.routes.runs import (
     StepNotebookHandler,
 )
 from jupyterlab_pipelines.server.routes.status import StatusHandler
+from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
 
 __all__ = ["ROUTES", "URL_PREFIX"]
 
@@ -22,6 +23,7 @@ _STEP = rf"{_RUN}/steps/(?P<step>[^/]+)"
 
 ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"pipelines", PipelinesHandler),
+    (r"suggestions", SuggestionsHandler),
     (r"runs", RunsHandler),
     (_RUN, RunHandler),
     (rf"{_RUN}/cancel", RunCancelHandler),
