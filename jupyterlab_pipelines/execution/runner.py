@@ -71,6 +71,7 @@ class _Running:
     shared: SharedKernel | None = None
     session: StepSession | None = None
     is_stale: bool = False
+    logged_bytes: int = 0
 
 
 @dataclass
@@ -223,6 +224,7 @@ class Runner:
             try:
                 ended = self._ended.get(timeout=TICK_SECONDS)
             except queue.Empty:
+                self._tell_of_logged()
                 if not self.cancelled and self.store.runs.cancel_requested(self.run_id):
                     self.cancel()
                 continue
@@ -796,6 +798,15 @@ class Runner:
 
     def _progress(self, step: str, progress: dict[str, int]) -> None:
         self._tell({"kind": "step", "step": step, "status": Status.RUNNING, "progress": progress})
+
+    def _tell_of_logged(self) -> None:
+        """Steps have logged metrics: those who watch the store look again."""
+        for name, running in self.running.items():
+            path = self.store.run_folder(self.run_id) / f"{name}.logged"
+            size = path.stat().st_size if path.exists() else 0
+            if size != running.logged_bytes:
+                running.logged_bytes = size
+                self.store.runs.update_step(self.run_id, name, status=Status.RUNNING)
 
     def _tell(self, event: Event) -> None:
         self.listener({"run_id": self.run_id, **event})

@@ -25,7 +25,7 @@ from jupyterlab_pipelines.export.functions import OURS, Facts, Functions, is_mad
 from jupyterlab_pipelines.export.joining import Joint, Part, join, joints_of
 from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
-from jupyterlab_pipelines.export.requirements import ask_environment, requirements_of
+from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
@@ -178,7 +178,10 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     if any(artifact.materializer == "pandas" for left in artifacts.values() for artifact in left.values()):
         modules |= {"pandas", "pyarrow"}
     own = {module for module in modules if _is_local(source.folder, module)}
-    answer = ask_environment(source.python, modules - own, stars, source.environment(), str(source.folder))
+    also = named_in(each.statement.source for each in placed)
+    answer = ask_environment(
+        source.python, modules - own, stars, also, source.environment(), str(source.folder)
+    )
     return Facts(artifacts, source.learned, {m: tuple(n) for m, n in answer["stars"].items()}), answer
 
 

@@ -53,7 +53,7 @@ News = RunNews | StepNews
 class _SeenRun:
     notebook: Path
     status: str
-    steps: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    steps: dict[str, tuple[str, tuple[int | None, int] | None]] = field(default_factory=dict)
     """By name: status, and how far it is while it runs."""
 
 
@@ -96,7 +96,10 @@ class StoreWatch:
 
     def _seen_active(self, run: dict[str, Any]) -> _SeenRun:
         steps = {
-            name: (step["status"], step["cell"] if step["status"] == "running" else None)
+            name: (
+                step["status"],
+                (step["cell"], step.get("logged_bytes", 0)) if step["status"] == "running" else None,
+            )
             for name, step in run["steps"].items()
         }
         return _SeenRun(self._project.root / run["notebook"], run["status"], steps)

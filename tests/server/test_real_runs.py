@@ -277,12 +277,19 @@ async def test_a_notebook_that_is_not_there(ask, save) -> None:
     assert "none.ipynb" in document["message"]
 
 
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 async def children_of(pid: int, count: int) -> list[int]:
-    """The child processes of a process, once there are `count`."""
+    """The living child processes of a process, once there are `count`."""
     async with asyncio.timeout(30):
         while True:
             tasks = Path(f"/proc/{pid}/task").glob("*/children")
-            found = [int(child) for task in tasks for child in task.read_text().split()]
+            found = [int(child) for task in tasks for child in task.read_text().split() if lives(int(child))]
             if len(found) == count:
                 return found
             await asyncio.sleep(0.05)
@@ -337,8 +344,5 @@ async def test_the_warm_process_ends_with_the_server(ask, save, ended, jp_server
 
     assert process.poll() is not None
     async with asyncio.timeout(10):
-        while any(
-            Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes()
-            for pid in waiting
-        ):
+        while any(lives(pid) for pid in waiting):
             await asyncio.sleep(0.05)
