@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines import logged, materializers
+from jupyterlab_pipelines import materializers
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.kernel import runtime
@@ -189,7 +189,7 @@ class Live:
             self._note_bug(bug, source)
         finally:
             if prepared is not None:
-                logged.collect(None)
+                runtime.release()
 
     def _note_plain(self, source: str, shown: list[dict[str, Any]], *, ok: bool) -> None:
         now = runtime.seen()
