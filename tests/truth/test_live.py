@@ -26,6 +26,8 @@ CHOSEN = (
     "the order of sets",
     "a closure changes a global",
     "a database in memory",
+    "a weak reference",
+    "sharing by way of a name that is rebound",
 )
 
 

@@ -35,12 +35,13 @@ from jupyterlab_pipelines.kernel.magics.lines import is_step
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references, reference, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.watch import set_state
+from jupyterlab_pipelines.pipeline import Effects
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.step import StepJob, StepOutcome
     from jupyterlab_pipelines.kernel.magics.session import Session
     from jupyterlab_pipelines.notebook.parse import Outline
-    from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
+    from jupyterlab_pipelines.pipeline import Pipeline, Step
     from jupyterlab_pipelines.planner import Planner, Resolved
     from jupyterlab_pipelines.project import Project
     from jupyterlab_pipelines.run import Execution
@@ -506,16 +507,17 @@ class Live:
             made |= statement.binds | statement.may_bind
             if any(name not in outputs for name in statement.binds - statement.deletes):
                 return False
-        effects = prepared.learned.get(prepared.name)
-        if effects is None:
-            return True
+        effects = prepared.learned.get(prepared.name, Effects())
         same = execution.trace.get("same", {})
         for group in effects.shared:
             names = {name.removeprefix("as read ") for name in group}
-            apart = {name for name in names if name in prepared.resolved.inputs and name not in outputs}
+            # Inputs and values of setup which stay as they are, and of which the step has kept a part.
+            apart = names - outputs.keys()
             if apart and any(same.get(name) not in apart for name in names - apart):
                 return False
         changed = {name for name in effects.mutates if not is_state(name)}
+        # Handed on as they were: other names for them would not stand for the loaded objects.
+        changed |= (accounted(prepared.step, prepared.resolved) & outputs.keys()) - made
         return not changed or not self._is_known_elsewhere(changed, set(outputs))
 
     def _is_known_elsewhere(self, changed: set[str], outputs: set[str]) -> bool:
