@@ -27,6 +27,7 @@ CHOSEN = (
     "a closure changes a global",
     "a database in memory",
     "a weak reference",
+    "a module beside the notebook has a state",
     "sharing by way of a name that is rebound",
 )
 

@@ -501,8 +501,8 @@ class Live:
         made: set[str] = set()
         for statement in analyse(_code(prepared.source)).statements:
             if statement.kind is not StatementKind.OTHER:
-                if statement.reads & made:
-                    return False  # a definition that needs a value of the step
+                if statement.reads & made or statement.binds & outputs.keys():
+                    return False  # it needs a value of the step, or is one: no copy would be what is imported
                 continue
             made |= statement.binds | statement.may_bind
             if any(name not in outputs for name in statement.binds - statement.deletes):
