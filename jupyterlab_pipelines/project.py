@@ -12,9 +12,9 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict, Unpack
 
 from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
 from jupyterlab_pipelines.environment import environment_with_us, find_kernelspec
@@ -76,6 +76,8 @@ class RunRequest(TypedDict, total=False):
         Where steps run; one of `EXECUTORS`.
     kernel
         Kernelspec to use in place of the notebook's own.
+    sweep
+        Id of the sweep that the run belongs to.
     """
 
     content: Document | None
@@ -85,6 +87,20 @@ class RunRequest(TypedDict, total=False):
     jobs: int | None
     executor: str
     kernel: str | None
+    sweep: str | None
+
+
+class HistoryRequest(TypedDict, total=False):
+    """What may be said of a page of the history; see `jupyterlab_pipelines.history.list_runs`."""
+
+    limit: Required[int]
+    before: str | None
+    words: str
+    status: Collection[str]
+    tag: str | None
+    sweep: str | None
+    metric: str | None
+    descending: bool
 
 
 class Project:
@@ -135,7 +151,7 @@ class Project:
         try:
             document["run_id"] = self._active_run_of(notebook)
             pipeline, plan = self._plan(notebook, content, parameters or {}, (), (), None)
-            last = self.store.runs.last_of_steps(self.key_of(notebook))
+            last = self._last_of_steps(notebook, plan)
         except NotebookError as error:
             state = "untagged" if error.code == "no_steps" else "error"
             return document | {"state": state, "error": error.to_document()["error"]}
@@ -177,6 +193,21 @@ class Project:
         from jupyterlab_pipelines.notebook.suggest import suggest_steps
 
         return {"path": self.key_of(notebook), **suggest_steps(self._content(notebook, content))}
+
+    def _last_of_steps(self, notebook: Path, plan: Plan) -> dict[str, sqlite3.Row]:
+        """By step, the run whose result stands; of a step that is to run, its newest run.
+
+        The newest run of all may have had other parameters.
+        """
+        key = self.key_of(notebook)
+        last = self.store.runs.last_of_steps(key)
+        reused = {
+            planned.step.name: planned.execution_id
+            for planned in plan.steps
+            if planned.execution_id is not None
+        }
+        found = self.store.runs.last_with(key, reused.values())
+        return last | {name: found[each] for name, each in reused.items() if each in found}
 
     def plan(
         self,
@@ -463,6 +494,7 @@ class Project:
         jobs: int | None = None,
         executor: str = "local",
         kernel: str | None = None,
+        sweep: str | None = None,
     ) -> tuple[str, FileLock]:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
         if executor not in EXECUTORS:
@@ -500,7 +532,8 @@ class Project:
                     "force": list(force),
                     "jobs": _jobs(jobs),
                     "kernel": kernel,
-                },
+                }
+                | ({} if sweep is None else {"sweep": sweep}),
                 snapshot=self.store.artifacts.add_bytes(snapshot_of(content)),
                 output=None if output is None else os.path.abspath(output),
             )
@@ -696,6 +729,102 @@ class Project:
         """Runs of one notebook or of all, newest first."""
         self.store.settle_interrupted()
         return self.store.runs.summaries(None if notebook is None else self.key_of(notebook), limit)
+
+    def history(self, notebook: Path | None = None, **wanted: Unpack[HistoryRequest]) -> Document:
+        """A page of the runs of one notebook or of all, see `jupyterlab_pipelines.history.list_runs`."""
+        from jupyterlab_pipelines.history import list_runs
+
+        self.store.settle_interrupted()
+        return list_runs(self.store, None if notebook is None else self.key_of(notebook), **wanted)
+
+    def compare(self, run_ids: Sequence[str]) -> Document:
+        """Runs side by side: parameters, metrics, and per step status, time, code and outputs.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run.
+        """
+        from jupyterlab_pipelines.history import compare
+
+        self.store.settle_interrupted()
+        found = list(dict.fromkeys(self.store.runs.find(run_id) for run_id in run_ids))
+        return compare(self.store, found, lambda run_id: self.parameter_values(self.run_document(run_id)))
+
+    def step_facts(self, run_id: str, step: str) -> Document:
+        """How a step of a run was executed: files, packages, environment, the run that executed it.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run, or the run no such step.
+        """
+        from jupyterlab_pipelines.history import step_facts
+
+        row = self.store.runs.row(self.store.runs.find(run_id))
+        try:
+            snapshot = self._stored_notebook(row["snapshot"])
+        except NotFoundError:
+            snapshot = None
+        return step_facts(self.store, row["id"], step, snapshot)
+
+    def start_sweep(
+        self,
+        notebook: Path,
+        parameter_sets: Sequence[Mapping[str, Any]],
+        *,
+        content: Document | None = None,
+        parallel: int = 1,
+        jobs: int | None = None,
+    ) -> str:
+        """Start a run for each set of parameters, `parallel` at a time, from a process of its own; the sweep's id.
+
+        Raises
+        ------
+        UsageError
+            Nothing was run: the notebook is no pipeline, or a set does not fit its parameters.
+        """
+        from jupyterlab_pipelines.sweep import MOST_RUNS, create_sweep, sweep_folder
+
+        if not 1 <= len(parameter_sets) <= MOST_RUNS:
+            raise UsageError(
+                "bad_sweep", f"A sweep has 1 to {MOST_RUNS} sets of parameters, not {len(parameter_sets)}."
+            )
+        content = self._content(notebook, content)
+        _, pipeline = self._pipeline(content)
+        for values in parameter_sets:
+            check_parameters(pipeline, values)
+        self.store.create()
+        told = {"notebook": str(notebook), "content": content, "parameter_sets": list(parameter_sets)}
+        sweep_id = create_sweep(self.store, told | {"parallel": parallel, "jobs": jobs})
+        with (sweep_folder(self.store, sweep_id) / "sweep.log").open("wb") as log:
+            subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "jupyterlab_pipelines.sweep_process"),
+                    *("--root", str(self.root), "--store", str(self.store_path), "--sweep", sweep_id),
+                ],
+                cwd=self.root,
+                env=environment_with_us(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return sweep_id
+
+    def cancel_sweep(self, sweep_id: str) -> None:
+        """End a sweep: its runs that are under way are cancelled, and no more begin.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such sweep.
+        """
+        from jupyterlab_pipelines.sweep import request_cancel, unfinished_runs
+
+        request_cancel(self.store, sweep_id)
+        for run_id in unfinished_runs(self.store, sweep_id):
+            self.cancel(run_id)
 
     def run_document(self, run_id: str) -> Document:
         """One run and its steps.

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +19,14 @@ from jupyterlab_pipelines.errors import NotFoundError, UsageError
 from jupyterlab_pipelines.runner_host import RunnerHost
 from jupyterlab_pipelines.server import events
 from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
-from jupyterlab_pipelines.server.wire import PipelineRequest, RunChange, RunRequest, SuggestionRequest
+from jupyterlab_pipelines.server.wire import (
+    HistoryQuery,
+    PipelineRequest,
+    RunChange,
+    RunRequest,
+    SuggestionRequest,
+    SweepRequest,
+)
 
 if TYPE_CHECKING:
     import logging
@@ -104,13 +112,40 @@ class PipelineManager:
         if wanted is not None:
             await asyncio.to_thread(self._host.prepare, wanted)
 
-    async def runs(self, path: str | None, limit: int) -> dict[str, Any]:
-        """The newest runs of one notebook, or of the project at the server's root directory."""
+    async def runs(self, path: str | None, query: HistoryQuery) -> dict[str, Any]:
+        """A page of the runs of one notebook, or of the project at the server's root directory."""
         if path is None:
             notebook, project = None, await self._open(self._root())
         else:
             notebook, project = await self._find(path)
-        return {"runs": await asyncio.to_thread(project.runs, notebook, limit=limit)}
+        wanted: Any = {field.name: getattr(query, field.name) for field in fields(query)}
+        return await asyncio.to_thread(project.history, notebook, **wanted)
+
+    async def compare(self, run_ids: list[str], path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.compare(run_ids), path)
+
+    async def diff(self, first: str, second: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.diff(first, second), path)
+
+    async def step_facts(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.step_facts(run_id, step), path)
+
+    async def start_sweep(self, request: SweepRequest) -> str:
+        """Start a sweep in a process of its own, which outlives this server; its id."""
+        notebook, project = await self._find(request.path)
+        sweep_id = await asyncio.to_thread(
+            project.start_sweep,
+            notebook,
+            request.parameter_sets,
+            content=request.content,
+            parallel=request.parallel,
+            jobs=request.jobs,
+        )
+        await self._watcher.watch(project)
+        return sweep_id
+
+    async def cancel_sweep(self, sweep_id: str, path: str | None = None) -> None:
+        await self._ask_projects(lambda project: project.cancel_sweep(sweep_id), path)
 
     async def start(self, request: RunRequest) -> str:
         """Start a run in a process of its own, which outlives this server; its id."""
@@ -124,6 +159,7 @@ class PipelineManager:
             steps=request.steps,
             force=request.force,
             jobs=request.jobs,
+            kernel=request.kernel,
         )
         await self._watcher.watch(project)
         return run_id
