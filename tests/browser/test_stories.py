@@ -272,15 +272,13 @@ def test_nothing_serious_keeps_people_out(desk: Desk, theme) -> None:
 def test_a_run_is_listed_among_the_running_sessions(desk: Desk) -> None:
     desk.open(desk.write("slow.ipynb", [(["step:slow"], "import time; time.sleep(60)")]))
     desk.button("Run").click()
-    expect(desk.page.get_by_role("button", name="Show the pipeline", exact=True)).to_be_visible(
-        timeout=RUN_MS
-    )
+    expect(desk.page.get_by_role("button", name="slow: 0 of 1 steps")).to_be_visible(timeout=RUN_MS)
     desk.command("running:show-panel")
     runs = desk.page.get_by_role("region", name="Pipeline runs Section")
     item = runs.locator(".jp-RunningSessions-item").filter(has_text="slow.ipynb").first
     expect(item).to_be_visible()
     item.hover()
-    item.get_by_role("button", name="Cancel").click()
+    item.locator(".jp-RunningSessions-itemShutdown").click()
     expect(item).to_have_count(0, timeout=RUN_MS)
 
 
