@@ -28,6 +28,11 @@ class FakeProject:
         self._ids = (f"{number:08x}" for number in itertools.count(0x3F2A0001))
         self.script: Callable[[FakeProject, str], None] = FakeProject.succeed
 
+    def suggest(self, notebook: Path, *, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        self.asked.append(("suggest", {"content": content}))
+        tags = {"0": ["step:load"], "1": ["step:clean"]}
+        return {"path": str(notebook), "steps": [], "setup_cells": [], "edges": [], "tags": tags}
+
     # -- what tests make happen ---------------------------------------------------------------------
 
     def begin(self, notebook: Path, **options: Any) -> str:
@@ -124,7 +129,10 @@ class FakeProject:
         tell({"kind": "run", "run_id": run_id, "status": document["status"]})
         return document
 
-    def start(self, notebook: Path, **options: Any) -> str:
+    def wanted(self, notebook: Path, *, content: Any = None) -> None:
+        return None
+
+    def start(self, notebook: Path, *, host: Any, **options: Any) -> str:
         self.asked.append(("start", {"notebook": notebook, **options}))
         return self.begin(notebook, **options)
 

@@ -16,6 +16,7 @@ from jupyter_server.services.contents.manager import ContentsManager
 
 from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.errors import NotFoundError, UsageError
+from jupyterlab_pipelines.runner_host import RunnerHost
 from jupyterlab_pipelines.server import events
 from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
 from jupyterlab_pipelines.server.wire import (
@@ -23,6 +24,7 @@ from jupyterlab_pipelines.server.wire import (
     PipelineRequest,
     RunChange,
     RunRequest,
+    SuggestionRequest,
     SweepRequest,
 )
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.project import Project
 
 T = TypeVar("T")
+
+SECONDS_TO_SETTLE = 1.5
 
 
 def open_project(path: Path, store: Path | None) -> Project:
@@ -68,9 +72,14 @@ class PipelineManager:
         self._store = store
         self._projects: dict[Path, Project] = {}
         self._watcher = RunWatcher(self._publish, log)
+        self._host = RunnerHost()
+        self._warming: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
         """End what this server does on its own. Runs go on, and are found by the next server."""
+        if self._warming is not None:
+            self._warming.cancel()
+        await asyncio.to_thread(self._host.close)
         await self._watcher.stop()
 
     async def status(self) -> dict[str, Any]:
@@ -85,7 +94,23 @@ class PipelineManager:
         document = await asyncio.to_thread(
             project.inspect, notebook, content=request.content, parameters=request.parameters
         )
+        if self._warming is not None:
+            self._warming.cancel()
+        self._warming = asyncio.create_task(self._warm(project, notebook, request.content))
         return document | {"path": request.path}
+
+    async def suggest(self, request: SuggestionRequest) -> dict[str, Any]:
+        """A cut of a notebook without steps into steps."""
+        notebook, project = await self._find(request.path)
+        document = await asyncio.to_thread(project.suggest, notebook, content=request.content)
+        return document | {"path": request.path}
+
+    async def _warm(self, project: Project, notebook: Path, content: dict[str, Any] | None) -> None:
+        """Prepare for a run, once nobody has typed for a moment: other imports need other preparations."""
+        await asyncio.sleep(SECONDS_TO_SETTLE)
+        wanted = await asyncio.to_thread(project.wanted, notebook, content=content)
+        if wanted is not None:
+            await asyncio.to_thread(self._host.prepare, wanted)
 
     async def runs(self, path: str | None, query: HistoryQuery) -> dict[str, Any]:
         """A page of the runs of one notebook, or of the project at the server's root directory."""
@@ -128,6 +153,7 @@ class PipelineManager:
         run_id = await asyncio.to_thread(
             project.start,
             notebook,
+            host=self._host,
             content=request.content,
             parameters=request.parameters,
             steps=request.steps,

@@ -28,6 +28,19 @@ class PipelineRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SuggestionRequest:
+    """Body of ``POST suggestions``: a notebook without steps, and what it says unsaved."""
+
+    path: str
+    content: dict[str, Any] | None = None
+
+    @classmethod
+    def from_body(cls, body: Any) -> SuggestionRequest:
+        body = _object(body, allowed={"path", "content"})
+        return cls(_path(body), _content(body))
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """Body of ``POST runs``."""
 

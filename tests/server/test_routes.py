@@ -93,6 +93,15 @@ async def test_the_unsaved_document_is_inspected(ask, project: FakeProject, jp_r
     ]
 
 
+async def test_steps_are_suggested_for_the_unsaved_document(
+    ask, project: FakeProject, jp_root_dir: Path
+) -> None:
+    status, document = await ask("POST", "suggestions", {"path": "a.ipynb", "content": NOTEBOOK})
+
+    assert (status, document["path"], sorted(document["tags"])) == (200, "a.ipynb", ["0", "1"])
+    assert project.asked == [("suggest", {"content": NOTEBOOK})]
+
+
 async def test_a_large_notebook_is_no_trouble(ask, project: FakeProject) -> None:
     cell = {"cell_type": "code", "source": "x = 1", "metadata": {}, "outputs": [{"text": "y" * 5_000_000}]}
 

@@ -17,6 +17,7 @@ from jupyterlab_pipelines.server.routes.runs import (
     StepNotebookHandler,
 )
 from jupyterlab_pipelines.server.routes.status import StatusHandler
+from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
 from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
 
 __all__ = ["ROUTES", "URL_PREFIX"]
@@ -26,6 +27,7 @@ _STEP = rf"{_RUN}/steps/(?P<step>[^/]+)"
 
 ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"pipelines", PipelinesHandler),
+    (r"suggestions", SuggestionsHandler),
     (r"runs", RunsHandler),
     (_RUN, RunHandler),
     (rf"{_RUN}/cancel", RunCancelHandler),
