@@ -5,6 +5,7 @@ import { request } from './request';
 import type {
   ComparedRun,
   HistoryQuery,
+  Logged,
   NotebookContent,
   Parameters,
   Pipeline,
@@ -69,6 +70,10 @@ export class PipelinesClient {
 
   stepFacts(path: string, runId: string, step: string): Promise<StepFacts> {
     return request(this._settings, 'GET', withPath(path, 'runs', runId, 'steps', step));
+  }
+
+  stepLogged(path: string, runId: string, step: string): Promise<Logged> {
+    return request(this._settings, 'GET', withPath(path, 'runs', runId, 'steps', step, 'logged'));
   }
 
   preview(path: string, digest: string): Promise<Preview> {
