@@ -290,3 +290,35 @@ def test_a_pipeline_notebook_is_made_from_the_template(desk: Desk) -> None:
     desk.command("pipelines-as-experiments:new-pipeline-notebook", {"cwd": desk.folder})
     for stage in ("collect", "validate", "preprocess", "train", "evaluate", "deploy"):
         expect(desk.node(stage)).to_be_visible()
+
+
+@pytest.mark.timeout(240)
+def test_a_step_shows_what_it_logged_and_what_it_left_goes_into_the_kernel(desk: Desk) -> None:
+    train = (
+        "import jupyterlab_pipelines as pipelines\n"
+        "for epoch in range(5):\n"
+        "    pipelines.log_metric('loss', 1 / (epoch + 1), step=epoch)\n"
+        "result = [1, 2, 3]"
+    )
+    desk.open(desk.write("logged.ipynb", [(["step:train"], train), (["step:use"], "print(result)")]))
+    desk.run()
+    step = desk.step("train")
+    if step.get_by_role("button").first.get_attribute("aria-expanded") == "false":
+        step.get_by_role("button").first.click()
+    expect(step.locator(".jp-Pipelines-charts canvas, .jp-Pipelines-charts svg").first).to_be_visible()
+
+    desk.page.wait_for_function(f"() => {FRONT}.sessionContext.session?.kernel?.status === 'idle'")
+    step.get_by_role("button", name="result", exact=True).click()
+    step.get_by_role("button", name="Load into kernel").click()
+    expect(desk.page.get_by_text("`result` is a variable of the kernel now.")).to_be_visible()
+    said = desk.page.evaluate(
+        f"""async () => {{
+            const kernel = {FRONT}.sessionContext.session.kernel;
+            let text = '';
+            const future = kernel.requestExecute({{code: 'print(result)'}});
+            future.onIOPub = message => {{ text += message.content.text ?? ''; }};
+            await future.done;
+            return text;
+        }}"""
+    )
+    assert said.strip() == "[1, 2, 3]"
