@@ -13,7 +13,8 @@ import type {
   Run,
   RunDiff,
   RunPage,
-  StepFacts
+  StepFacts,
+  Suggestion
 } from './tokens';
 
 /** What a run is to be started with. */
@@ -48,6 +49,11 @@ export class PipelinesClient {
   /** The pipeline that a document is, and what a run of it would do now. */
   inspect(path: string, content: NotebookContent, parameters: Parameters): Promise<Pipeline> {
     return request(this._settings, 'POST', 'pipelines', { path, content, parameters });
+  }
+
+  /** How a notebook without steps may be cut into steps. */
+  suggest(path: string, content: NotebookContent): Promise<Suggestion> {
+    return request(this._settings, 'POST', 'suggestions', { path, content });
   }
 
   /** A page of the runs of a notebook, newest first; of the root directory's project for the path ''. */

@@ -322,3 +322,16 @@ def test_a_step_shows_what_it_logged_and_what_it_left_goes_into_the_kernel(desk:
         }}"""
     )
     assert said.strip() == "[1, 2, 3]"
+
+
+def test_steps_are_proposed_for_a_notebook_that_has_none(desk: Desk) -> None:
+    cells = [([], "x = list(range(9))"), ([], "y = [n * 2 for n in x]"), ([], "print(sum(y))")]
+    desk.open(desk.write("plain.ipynb", cells))
+    desk.button("Propose steps").click()
+    proposed = desk.panel.locator(".jp-Pipelines-proposal li")
+    expect(proposed.first).to_be_visible()
+    count = proposed.count()
+    desk.button("Tag the cells so").click()
+    expect(desk.panel.locator(".jp-Pipelines-node")).to_have_count(count)
+    desk.command("notebook:undo-cell-action")
+    expect(desk.panel.get_by_text("This notebook has no steps yet")).to_be_visible()
