@@ -36,6 +36,7 @@ class KernelPool:
         self._start = start
         self._folder = folder
         self._waiting: dict[str, deque[Future[StepKernelManager]]] = defaultdict(deque)
+        self._counts: dict[str, int] = {}
         self._lock = threading.Lock()
         self._is_closed = False
         # One after another: kernels that start at once would only slow each other down. To end is to wait.
@@ -43,32 +44,19 @@ class KernelPool:
         self._ending = ThreadPoolExecutor(max_workers=8, thread_name_prefix="kernels")
 
     def keep(self, counts: Mapping[str, int]) -> None:
-        """Start kernels until, by kernelspec, as many wait as `counts` say; with little memory left, none."""
+        """From now on, each time a step has got its kernel, let as many wait as `counts` say, by kernelspec."""
         with self._lock:
-            if self._is_closed:
-                return
-            for kernel, count in counts.items():
-                waiting = self._waiting[kernel]
-                while len(waiting) < count and _has_memory():
-                    waiting.append(self._starting.submit(self._start_one, kernel))
+            self._counts = dict(counts)
 
     def take(self, kernel: str, log: Path) -> StepKernelManager | None:
         """A kernel that has not executed anything yet, its output from now on in `log`; None if none waits."""
-        while True:
-            with self._lock:
-                if not self._waiting[kernel]:
-                    return None
-                started = self._waiting[kernel].popleft()
-            try:
-                manager = started.result()
-            except Exception:
-                return None  # the step starts its own, and tells what is wrong
-            if manager.is_running():
-                # The kernel goes on writing to the same file.
-                os.replace(manager.log_path, log)
-                manager.log_path = str(log)
-                return manager
-            self._drop(manager)
+        manager = self._waiting_one(kernel)
+        if manager is not None:
+            # The kernel goes on writing to the same file.
+            os.replace(manager.log_path, log)
+            manager.log_path = str(log)
+        self._fill_up()
+        return manager
 
     def later(self, end: Callable[[], None]) -> None:
         """Call what ends a kernel, in the background."""
@@ -86,6 +74,26 @@ class KernelPool:
                     self._drop(started.result())
         self._starting.shutdown()
         self._ending.shutdown()
+
+    def _waiting_one(self, kernel: str) -> StepKernelManager | None:
+        while True:
+            with self._lock:
+                if not self._waiting[kernel]:
+                    return None
+                started = self._waiting[kernel].popleft()
+            try:
+                manager = started.result()
+            except Exception:
+                return None  # the step starts its own, and tells what is wrong
+            if manager.is_running():
+                return manager
+            self._drop(manager)
+
+    def _fill_up(self) -> None:
+        with self._lock:
+            for kernel, count in self._counts.items():
+                while not self._is_closed and len(self._waiting[kernel]) < count and _has_memory():
+                    self._waiting[kernel].append(self._starting.submit(self._start_one, kernel))
 
     def _start_one(self, kernel: str) -> StepKernelManager:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -214,7 +214,6 @@ class Runner:
                 ready = self._reconsider()
                 self.kernels.close_unwanted(self.steps)
                 self._start(ready)
-                self._keep_spares()
             if not self.running:
                 return
             self._take_in(self._next_ended())
@@ -510,6 +509,7 @@ class Runner:
                 error=None,
                 execution_id=None,
             )
+            self._keep_spares()
             self._pool.submit(self._work, resolved, wanted, running, self.pipeline, step.name in self.force)
 
     def _work(
@@ -620,8 +620,6 @@ class Runner:
 
     def _keep_spares(self) -> None:
         """Let kernels start for the steps that may come next, while others run."""
-        if not self.running:
-            return
         waiting = Counter(
             step.kernel or self.planner.kernel
             for step in self.steps

@@ -1,0 +1,126 @@
+"""Kernels that are started ahead of need: one process a step all the same, and nothing is left of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyterlab_pipelines.execution import pool
+from jupyterlab_pipelines.project import Project
+from jupyterlab_pipelines.store import Store
+from tests.fixtures.notebooks import Cell, cell, notebook, write
+from tests.fixtures.processes import kernels, processes_with, wait_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at the processes")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.delenv("JUPYTER_PIPELINES_STORE", raising=False)
+    return tmp_path
+
+
+def run(folder: Path, *cells: Cell, **options: Any) -> dict[str, Any]:
+    path = write(notebook(*cells), folder / "a.ipynb")
+    return Project.open(path).run(path, **options)
+
+
+def chain(*sources: str) -> list[Cell]:
+    """Steps of which each uses what the one before has left."""
+    cells = []
+    for number, source in enumerate(sources):
+        before = f"x{number - 1} + " if number else ""
+        cells.append(
+            cell(f"{source}\nx{number} = {before}[os.getpid()]\nprint(x{number})", step=f"s{number}")
+        )
+    return [cell("import os"), *cells]
+
+
+def shown(folder: Path, document: dict[str, Any], step: str) -> str:
+    return Project.open(folder).step_log(document["run_id"], step)
+
+
+def sockets() -> set[str]:
+    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("jp-")}
+
+
+def test_each_step_has_a_process_of_its_own(folder: Path) -> None:
+    document = run(folder, *chain(*["pass"] * 6), jobs=1)
+
+    assert document["status"] == "succeeded"
+    processes = eval(shown(folder, document, "s5"))
+    assert len(set(processes)) == 6
+
+
+def test_nothing_is_left_of_them(folder: Path) -> None:
+    before = sockets()
+
+    document = run(folder, *chain("pass", "pass", "1 / 0", "pass", "pass"), jobs=3)
+
+    assert document["status"] == "failed"
+    project = Project.open(folder)
+    assert not list(project.store.run_folder(document["run_id"]).glob("*"))
+    wait_for(lambda: not processes_with(project.store_path))
+    wait_for(lambda: sockets() <= before)
+
+
+def test_what_a_waiting_kernel_says_for_itself_is_in_the_log_of_its_step(folder: Path) -> None:
+    document = run(folder, *chain("pass", "os.write(1, b'straight to the file\\n')"))
+
+    assert "straight to the file" in shown(folder, document, "s1")
+
+
+def test_a_step_does_without_a_kernel_that_died_while_it_waited(folder: Path) -> None:
+    store = Store(folder / ".pipelines")
+
+    def end_waiting() -> None:
+        # The first step tells which kernel is its own.
+        own = int(wait_for(lambda: (folder / "own").exists() and (folder / "own").read_text()))
+        waiting = wait_for(lambda: [pid for pid in kernels(store.path) if pid != own])
+        for pid in waiting:
+            os.kill(pid, signal.SIGKILL)
+        (folder / "go").touch()
+
+    ending = threading.Thread(target=end_waiting)
+    ending.start()
+    wait = "import time\nopen('own', 'w').write(str(os.getpid()))\n"
+    wait += "while not os.path.exists('go'):\n    time.sleep(0.05)"
+    document = run(folder, *chain(wait, "pass"), jobs=1)
+    ending.join()
+
+    assert [step["status"] for step in document["steps"]] == ["succeeded", "succeeded"]
+
+
+def test_with_little_memory_left_kernels_start_when_they_are_needed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "SPARE_MEMORY_BYTES", 1 << 60)
+    taken = []
+    take = pool.KernelPool.take
+    monkeypatch.setattr(
+        pool.KernelPool, "take", lambda *arguments: taken.append(take(*arguments)) or taken[-1]
+    )
+
+    document = run(folder, *chain("pass", "pass", "pass"))
+
+    assert document["status"] == "succeeded"
+    assert taken == [None, None, None]
+
+
+def test_what_a_step_has_left_in_an_open_file_is_there_for_the_next(folder: Path) -> None:
+    document = run(
+        folder,
+        cell("file = open('notes.txt', 'w')\nn = file.write('left open')\nfile.flush()", step="write"),
+        cell("n\nprint(open('notes.txt').read())", step="read"),
+    )
+
+    assert document["status"] == "succeeded"
+    assert shown(folder, document, "read").strip() == "left open"
