@@ -9,19 +9,21 @@ starts them.
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import functools
 import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,7 +31,9 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-from traitlets import Callable, DottedObjectName, Instance, Type, Unicode, default
+from jupyter_core.utils import run_sync
+from traitlets import Callable as CallableTrait
+from traitlets import DottedObjectName, Instance, Type, Unicode, default
 
 import jupyterlab_pipelines
 from jupyterlab_pipelines.environment import Kernelspec
@@ -52,6 +56,9 @@ tensorflow, jax, duckdb, grpc. And it does not ask then where it runs: not plotl
 """
 
 SECONDS_TO_START = 60.0
+
+SECONDS_TO_SUBSCRIBE = 0.02
+SECONDS_BETWEEN_LOOKS = 0.003
 
 
 def modules_to_preload(pipeline: Pipeline, folder: Path) -> list[str]:
@@ -111,13 +118,9 @@ class ForkedProcess:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        import signal
-
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        import signal
-
         self.send_signal(signal.SIGKILL)
 
 
@@ -267,7 +270,14 @@ class StepKernelClient(AsyncKernelClient):
 
     jupyter_client then waits another 0.2 s for silence on IOPub; nbclient passes over messages that
     belong to no cell anyway.
+
+    Attributes
+    ----------
+    language_info
+        What the kernel says of its language, when it is ready.
     """
+
+    language_info: Mapping[str, Any] = {}
 
     @default("context")
     def _context_default(self) -> zmq.asyncio.Context:
@@ -280,9 +290,10 @@ class StepKernelClient(AsyncKernelClient):
             with contextlib.suppress(queue.Empty):
                 reply = await self.shell_channel.get_msg(timeout=1)
                 if reply["msg_type"] == "kernel_info_reply":
-                    # A subscription takes effect some time after it was made.
-                    await self.iopub_channel.get_msg(timeout=0.2)
+                    # A subscription takes effect some time after it was made: until then, ask again.
+                    await self.iopub_channel.get_msg(timeout=SECONDS_TO_SUBSCRIBE)
                     self._handle_kernel_info_reply(reply)
+                    self.language_info = reply["content"]["language_info"]
                     return
             if not await self._async_is_alive():
                 raise RuntimeError("Kernel died before it was ready")
@@ -300,7 +311,7 @@ class StepKernelManager(AsyncKernelManager):
     """
 
     server = Instance(ForkServer, allow_none=True)
-    require_wanted = Callable()
+    require_wanted = CallableTrait(lambda: None)
     log_path = Unicode()
     client_class = DottedObjectName(f"{__name__}.StepKernelClient")
     client_factory = Type(StepKernelClient)
@@ -308,6 +319,71 @@ class StepKernelManager(AsyncKernelManager):
     @default("context")
     def _context_default(self) -> zmq.asyncio.Context:
         return _zmq_context()
+
+    async def begin(self, environment: Mapping[str, str], folder: Path) -> None:
+        """Start the kernel.
+
+        Parameters
+        ----------
+        environment
+            Its environment variables, before those of its kernelspec.
+        folder
+            Its working directory.
+        """
+        await self.start_kernel(extra_arguments=[*forkserver.OPTIONS], env=dict(environment), cwd=str(folder))
+
+    async def _async_post_start_kernel(self, **options: Any) -> None:
+        """Without a control channel, which jupyter_client opens here and needs when the kernel is shut down.
+
+        A connection to a kernel that does not listen yet is made late, and what is sent before now and
+        then gets lost; and a kernel that was started in one thread is shut down in another.
+        """
+        assert self.provisioner is not None
+        await self.provisioner.post_launch(**options)
+
+    async def wait_for_sockets(self) -> None:
+        """Until the kernel listens: ZeroMQ tries again only after 0.1 s if nobody does."""
+        ports = (self.shell_port, self.iopub_port, self.stdin_port, self.control_port, self.hb_port)
+        missing = [f"{self.ip}-{port}" for port in ports] if self.transport == "ipc" else []
+        deadline = time.monotonic() + SECONDS_TO_START
+        while missing and self.is_running() and time.monotonic() < deadline:
+            if os.path.exists(missing[-1]):
+                missing.pop()
+            else:
+                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def is_running(self) -> bool:
+        """Whether the kernel's process lives."""
+        process = getattr(self.provisioner, "process", None)
+        return process is not None and process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the kernel's process and to those that it has started, if it lives."""
+        if not self.is_running():
+            return
+        process = cast(LocalProvisioner, self.provisioner).process
+        assert process is not None
+        with contextlib.suppress(OSError):  # it has ended by itself
+            if os.name == "posix":
+                os.killpg(os.getpgid(process.pid), number)
+            else:  # pragma: no cover - Windows
+                process.kill()
+
+    def kill(self) -> None:
+        """End the kernel, which has executed nothing, and remove what it has on disk."""
+        self.signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+        run_sync(self.cleanup_resources)()
+
+    def close(self) -> None:
+        """End the kernel as Jupyter does, so that what runs at exit does so."""
+        run_sync(self._close)()
+
+    async def _close(self) -> None:
+        try:
+            if await self.is_alive():
+                await self.shutdown_kernel()
+        finally:
+            await self.cleanup_resources()
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         process = None
@@ -336,3 +412,29 @@ class StepKernelManager(AsyncKernelManager):
         await super().cleanup_resources(restart=restart)
         if self.transport == "ipc" and not restart:
             shutil.rmtree(os.path.dirname(self.ip), ignore_errors=True)
+
+
+def step_kernel(
+    kernel_name: str,
+    server: ForkServer | None,
+    log: Path,
+    require_wanted: Callable[[], None] = lambda: None,
+) -> StepKernelManager:
+    """What is to start a kernel for one step.
+
+    Parameters
+    ----------
+    server
+        What it is forked from, if it can be.
+    log
+        File to which its text output is appended.
+    require_wanted
+        Raises if no kernel is wanted any more when it could not be forked.
+    """
+    return StepKernelManager(
+        kernel_name=kernel_name,
+        **own_sockets(),
+        server=server,
+        log_path=str(log),
+        require_wanted=require_wanted,
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
 import threading
@@ -29,8 +28,9 @@ from jupyterlab_pipelines.execution.kernels import (
     ForkServer,
     StepKernelClient,
     StepKernelManager,
-    own_sockets,
+    step_kernel,
 )
+from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_step_cell
 
@@ -60,12 +60,19 @@ class StepSession:
         Called with the number of the step's cells executed so far, and of all.
     server
         What the kernel is forked from, if it can be.
+    pool
+        What starts and ends kernels in the background.
     timeout_seconds
         After which the step is ended.
     kernel
         The one in which the step goes on, where the step before it in its unit ended.
     keeps_kernel
         Whether the report says that the kernel must go on living.
+
+    Attributes
+    ----------
+    executed
+        The step notebook as far as it has been executed.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class StepSession:
         report: Path,
         on_cell: Callable[[int, int], None],
         server: ForkServer | None = None,
+        pool: KernelPool | None = None,
         timeout_seconds: float | None = None,
         kernel: LiveKernel | None = None,
         keeps_kernel: Callable[[Mapping[str, Any]], bool] = lambda report: False,
@@ -91,13 +99,32 @@ class StepSession:
         self.report_path = report
         self.on_cell = on_cell
         self.server = server
+        self.pool = pool
         self.timeout_seconds = timeout_seconds
+        self.executed: Mapping[str, Any] | None = None
         self.report: dict[str, Any] | None = None
         self.files: dict[str, Any] | None = None
         self.stopped: str | None = None
         self._manager: Any = None
         self._lock = threading.Lock()
         self._timers: list[threading.Timer] = []
+
+    def new_kernel(self, kernel_name: str) -> StepKernelManager:
+        """What is to run the step's kernel: one that has started ahead of need, if there is one."""
+        spare = None if self.pool is None else self.pool.take(kernel_name, self.log)
+        return spare or step_kernel(kernel_name, self.server, self.log, self.require_wanted)
+
+    def end_kernel(self, manager: StepKernelManager) -> None:
+        """Shut the kernel down.
+
+        In the background, unless that may write to files which the step has left open: later steps
+        must find them as they will be.
+        """
+        files = None if self.report is None else self.report["files"]
+        if self.pool is None or files is None or files["written"] or files["databases"]:
+            manager.close()
+        else:
+            self.pool.later(manager.close)
 
     def attach(self, manager: Any) -> None:
         """What is to start the kernel: from now on it can be stopped."""
@@ -164,17 +191,9 @@ class StepSession:
 
     def _signal(self, number: int) -> None:
         with self._lock:
-            provisioner = getattr(self._manager, "provisioner", None)
-        process = getattr(provisioner, "process", None)
-        if process is None or process.poll() is not None:
-            return
-        try:
-            if os.name == "posix":
-                os.killpg(os.getpgid(process.pid), number)
-            else:  # pragma: no cover - Windows
-                process.kill()
-        except OSError:
-            pass  # it has ended by itself
+            manager = self._manager
+        if manager is not None:
+            manager.signal(number)
 
 
 class StepClient(PapermillNotebookClient):  # type: ignore[misc]
@@ -193,27 +212,45 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             self.km = self.session.kernel.manager
             self.session.attach(self.km)
             return self.km
-        self.km = StepKernelManager(
-            kernel_name=self.kernel_name,
-            **own_sockets(),
-            server=self.session.server,
-            log_path=str(self.session.log),
-            require_wanted=self.session.require_wanted,
-            config=self.config,
-        )
+        self.km = self.session.new_kernel(self.kernel_name)
         self.session.attach(self.km)
         return self.km
 
+    async def async_start_new_kernel(self, **options: Any) -> None:
+        if self.session is None:
+            await super().async_start_new_kernel(**options)
+        else:
+            await self.km.begin(options["env"], self.session.folder)
+
+    start_new_kernel = run_sync(async_start_new_kernel)
+
+    async def async_start_new_kernel_client(self) -> Any:
+        if self.session is not None:
+            await self.km.wait_for_sockets()
+        return await super().async_start_new_kernel_client()
+
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
+
     def leave_kernel(self) -> None:
-        """Shut the kernel down, or let go of it if a later step goes on in it."""
+        """Shut the kernel down, or let go of it if it is shared with other steps: then the runner ends it."""
         assert self.session is not None
         client: StepKernelClient | None = getattr(self, "kc", None)
-        if self.session.manager is None:
-            if self.km is not None:
-                self._cleanup_kernel()
-        elif client is not None:
+        if client is not None:
             client.stop_channels()
             self.kc = None
+        if self.km is not None and self.session.manager is None and self.session.kernel is None:
+            self.session.end_kernel(self.km)
+
+    def execute(self, **options: Any) -> Any:
+        if self.session is None:
+            return super().execute(**options)
+        self.reset_execution_trackers()
+        with self.setup_kernel(**options):
+            self.papermill_execute_cells()
+            assert isinstance(self.kc, StepKernelClient)
+            self.nb.metadata["language_info"] = self.kc.language_info
+            self.set_widgets_metadata()
+        return self.nb
 
     def papermill_execute_cells(self) -> None:
         session = self.session
@@ -400,8 +437,9 @@ class PipelinesEngine(NBClientEngine):  # type: ignore[misc]
         if session is None:
             client.execute()
             return
+        session.executed = nb_man.nb
         try:
-            client.execute(env=environment, cwd=str(session.folder), cleanup_kc=False)
+            client.execute(env=environment, cleanup_kc=False)
         finally:
             client.leave_kernel()
             session.close()

@@ -15,6 +15,7 @@ import queue
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -22,9 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import FILE, is_state
-from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
+from jupyterlab_pipelines.environment import base_environment, find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.completion import Completion
+from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
 from jupyterlab_pipelines.files import file_digest, with_digests
@@ -40,7 +42,7 @@ from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.store.runs import now
 
 if TYPE_CHECKING:
-    from jupyterlab_pipelines.execution.kernels import ForkServer
+    from jupyterlab_pipelines.execution.kernels import ForkServer, StepKernelManager
     from jupyterlab_pipelines.execution.papermill import StepSession
 
 TICK_SECONDS = 0.2
@@ -149,7 +151,8 @@ class Runner:
             self.store.runs.start(self.run_id, [(step.name, step.cells) for step in self.steps])
             self._tell({"kind": "run", "status": Status.RUNNING})
             self._pool = pool = ThreadPoolExecutor(max_workers=max(1, self.jobs), thread_name_prefix="step")
-            self.kernels = SharedKernels(pool.submit)
+            self._kernel_pool = KernelPool(self._start_kernel, self.store.run_folder(self.run_id))
+            self.kernels = SharedKernels(self._kernel_pool.later)
             self._completion = Completion(self.store, self.folder)
             try:
                 self._go_on()
@@ -163,6 +166,7 @@ class Runner:
             finally:
                 self.kernels.close_unwanted(())
                 pool.shutdown(wait=True)
+                self._kernel_pool.close()
                 if self.servers is None:
                     close_servers(self._servers)
                 self._settle_steps(status)
@@ -206,6 +210,7 @@ class Runner:
                 ready = self._reconsider()
                 self.kernels.close_unwanted(self.steps)
                 self._start(ready)
+                self._keep_spares()
             if not self.running:
                 return
             self._take_in(self._next_ended())
@@ -518,9 +523,11 @@ class Runner:
             ended = _Ended(name, resolved, None, None, error)
         finally:
             self.store.database.close_thread()
-        if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
-            running.shared.kernel.close()
-        self._ended.put(ended)
+        try:
+            if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
+                running.shared.kernel.close()
+        finally:
+            self._ended.put(ended)
 
     def _cut_files(self, step: str) -> None:
         """What a step has appended to files in this run is cut off before it is executed again."""
@@ -602,8 +609,29 @@ class Runner:
             on_cell=on_cell,
             on_session=on_session,
             server=self._server(step.kernel or self.planner.kernel),
+            pool=self._kernel_pool,
             kernel=running.shared.kernel if running.shared else None,
         )
+
+    def _keep_spares(self) -> None:
+        """Let kernels start for the steps that may come next, while others run."""
+        if not self.running:
+            return
+        waiting = Counter(
+            step.kernel or self.planner.kernel
+            for step in self.steps
+            if step.name not in self.results and step.name not in self.running and not step.before_in_unit
+        )
+        self._kernel_pool.keep({kernel: min(self.jobs, count) for kernel, count in waiting.items()})
+
+    def _start_kernel(self, kernel: str, log: Path) -> StepKernelManager:
+        from jupyter_core.utils import run_sync
+
+        from jupyterlab_pipelines.execution.kernels import step_kernel
+
+        manager = step_kernel(kernel, self._server(kernel), log)
+        run_sync(manager.begin)(base_environment(self.store.path), self.folder)
+        return manager
 
     def _server(self, kernel: str) -> ForkServer | None:
         """What kernels of this name are forked from; started when the first is wanted."""

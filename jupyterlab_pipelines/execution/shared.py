@@ -43,16 +43,7 @@ class LiveKernel:
 
     def close(self) -> None:
         """End the kernel as Jupyter does, so that what runs at exit does so."""
-        from jupyter_core.utils import run_sync
-
-        run_sync(self._close)()
-
-    async def _close(self) -> None:
-        try:
-            if await self.manager.is_alive():
-                await self.manager.shutdown_kernel()
-        finally:
-            await self.manager.cleanup_resources()
+        self.manager.close()
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
 from jupyterlab_pipelines.environment import base_environment, find_kernelspec, kernel_environment
 from jupyterlab_pipelines.execution.lean import import_papermill
+from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import LiveKernel
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
@@ -54,6 +55,7 @@ class StepJob:
     on_cell: Callable[[int, int], None]
     on_session: Callable[[StepSession], None]
     server: ForkServer | None = None
+    pool: KernelPool | None = None
     kernel: LiveKernel | None = None
 
     @property
@@ -95,13 +97,10 @@ def execute_step(job: StepJob) -> StepOutcome:
 
     papermill_engines.register("pipelines", PipelinesEngine)
     job.run_folder.mkdir(parents=True, exist_ok=True)
-    paths = {
-        part: job.run_folder / f"{job.step.name}.{part}"
-        for part in ("in.ipynb", "ipynb", "log", "report.json")
-    }
+    paths = {part: job.run_folder / f"{job.step.name}.{part}" for part in ("ipynb", "log", "report.json")}
     for path in paths.values():
         path.unlink(missing_ok=True)
-    paths["in.ipynb"].write_text(json.dumps(_notebook(job)), encoding="utf-8")
+    paths["ipynb"].write_text(json.dumps(_notebook(job)), encoding="utf-8")
     paths["log"].touch()
     session = StepSession(
         _spec(job),
@@ -111,6 +110,7 @@ def execute_step(job: StepJob) -> StepOutcome:
         report=paths["report.json"],
         on_cell=job.on_cell,
         server=job.server,
+        pool=job.pool,
         timeout_seconds=job.step.timeout_seconds,
         kernel=job.kernel,
         keeps_kernel=lambda report: may_go_on(job.step, report),
@@ -120,12 +120,13 @@ def execute_step(job: StepJob) -> StepOutcome:
     failure: BaseException | None = None
     try:
         papermill.execute_notebook(
-            str(paths["in.ipynb"]),
             str(paths["ipynb"]),
+            None,  # what was executed we keep in the store
             parameters=used_parameters(job) if job.kernel is None else {},
             engine_name="pipelines",
             kernel_name=job.kernel_name,
             progress_bar=False,
+            request_save_on_cell_execute=False,
             session=session,
             environment=base_environment(job.store.path),
         )
@@ -136,7 +137,7 @@ def execute_step(job: StepJob) -> StepOutcome:
     finally:
         session.close()
     seconds = time.perf_counter() - started
-    executed = _executed(paths["ipynb"])
+    executed = _executed(session.executed)
     notebook = (
         job.store.artifacts.add_bytes(json.dumps(executed, sort_keys=True).encode()) if executed else None
     )
@@ -413,18 +414,16 @@ def _seeds(source: str) -> bool:
     return "seed" in source or "set_state" in source or "setstate" in source
 
 
-def _executed(path: Path) -> dict[str, Any] | None:
+def _executed(notebook: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The executed step notebook, without what papermill put in for its own readers."""
-    try:
-        notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if notebook is None:
         return None
-    notebook["cells"] = [
+    cells = [
         cell for cell in notebook["cells"] if ERROR_MARKER not in cell.get("metadata", {}).get("tags", [])
     ]
     # Paths of this machine, and times that would make equal notebooks differ.
-    notebook["metadata"].pop("papermill", None)
-    return notebook
+    metadata = {name: value for name, value in notebook["metadata"].items() if name != "papermill"}
+    return {**notebook, "cells": cells, "metadata": metadata}
 
 
 def _error(

@@ -33,7 +33,10 @@ from typing import Any, BinaryIO
 READ_AHEAD = "_pipelines_read_ahead"
 """A module that tells the kernels' runtime which environment variables the packages have read."""
 
-SECONDS_TO_FLUSH = 0.05
+SECONDS_TO_ANSWER = 0.5
+
+OPTIONS = ("--HistoryManager.hist_file=:memory:",)
+"""Of every kernel: what steps execute is not what somebody has typed."""
 
 KILL_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -47,13 +50,14 @@ def main() -> None:
     _import_kernel()
     _preload(json.loads(sys.argv[1]))
     _import_runtime(sys.argv[2])
+    prepared = _prepare()
     if threading.active_count() > 1:
         # A forked child would miss these threads, and might wait for them for ever.
         _say(answers, {"ready": False, "why": "a package started threads when it was imported"})
         return
     gc.collect()
     gc.freeze()
-    _serve(orders, answers)
+    _serve(orders, answers, prepared)
 
 
 def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
@@ -79,10 +83,20 @@ def _import_kernel() -> None:
         "ipykernel.debugger",
         "ipykernel.datapub",
         "IPython.core.completer",
+        "IPython.core.completerlib",
+        "IPython.core.debugger",
+        "IPython.core.logger",
         "IPython.core.magics",
-        "jedi",
-        "decimal",
+        "IPython.core.oinspect",
+        "IPython.extensions.storemagic",
+        "IPython.utils.wildcard",
         "comm",
+        "decimal",
+        "faulthandler",
+        "jedi",
+        "psutil",
+        "tornado.platform.asyncio",
+        "unicodedata",
     ):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
@@ -127,6 +141,60 @@ def _import_runtime(package: str) -> None:
                 importlib.import_module(f"jupyterlab_pipelines.materializers.{name[:-3]}")
 
 
+class Prepared:
+    """As much of a kernel as can be made before the fork: what starts no thread, and opens neither file nor socket.
+
+    The application has read its command line and configuration, and IPython's shell is there.
+    """
+
+    def __init__(self) -> None:
+        shells: Any = importlib.import_module("ipykernel.zmqshell").ZMQInteractiveShell
+        kernels: Any = importlib.import_module("ipykernel.kernelapp").IPKernelApp
+        applications: Any = importlib.import_module("IPython.core.application").BaseIPythonApplication
+        transformers: Any = importlib.import_module("IPython.core.inputtransformer2").TransformerManager
+        self.app: Any = kernels.instance()
+        applications.initialize(self.app, ["-f", "", *OPTIONS])
+        self.shell: Any = shells.instance(parent=self.app, profile_dir=self.app.profile_dir)
+        # Its regular expressions are compiled when it is used for the first time.
+        transformers().transform_cell("def f(x):\n    return f'{x}'\n")
+
+    def initialize(self, connection_file: str) -> None:
+        """In the child: do what is left of the kernel's start."""
+        shells: Any = importlib.import_module("ipykernel.zmqshell").ZMQInteractiveShell
+        applications: Any = importlib.import_module("IPython.core.application").BaseIPythonApplication
+
+        def instance(**options: Any) -> Any:
+            self.shell.parent = options["parent"]
+            self.shell.kernel = options["kernel"]
+            # The environment is the kernel's by now.
+            self.shell.init_environment()
+            return self.shell
+
+        begin = applications.initialize
+        applications.initialize = lambda *_: None
+        shells.instance = instance
+        try:
+            self.app.connection_file = connection_file
+            self.app.initialize([])
+        finally:
+            applications.initialize = begin
+            del shells.instance
+
+
+def _prepare() -> Prepared | None:
+    """None where IPython or ipykernel is another than we know: then each kernel starts from its beginning."""
+    try:
+        return Prepared()
+    except Exception:
+        with contextlib.suppress(Exception):
+            from ipykernel.kernelapp import IPKernelApp
+            from ipykernel.zmqshell import ZMQInteractiveShell
+
+            IPKernelApp.clear_instance()
+            ZMQInteractiveShell.clear_instance()
+        return None
+
+
 @contextlib.contextmanager
 def _noting_variables(noted: list[tuple[str, list[str]]]) -> Iterator[None]:
     """Within it, note which environment variables are read, each with the files of the stack, innermost first."""
@@ -149,7 +217,7 @@ def _noting_variables(noted: list[tuple[str, list[str]]]) -> Iterator[None]:
         os.environ.__class__ = plain
 
 
-def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
+def _serve(orders: BinaryIO, answers: BinaryIO, prepared: Prepared | None) -> None:
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
     os.set_blocking(woken, False)
@@ -178,15 +246,24 @@ def _serve(orders: BinaryIO, answers: BinaryIO) -> None:
             *lines, pending = pending.split(b"\n")
             for line in lines:
                 order = json.loads(line)
+                # Before the fork: whoever is told of the kernel may give the file another name.
+                log = _open_log(order["log"])
                 pid = os.fork()
                 if pid == 0:
                     selector.close()
                     signal.set_wakeup_fd(-1)
                     for handle in (orders.fileno(), answers.fileno(), woken, waker):
                         os.close(handle)
-                    _become_kernel(order)
+                    _become_kernel(order, log, prepared)
+                os.close(log)
                 living[pid] = order["sockets"]
                 _say(answers, {"forked": order["fork"], "pid": pid})
+
+
+def _open_log(path: str) -> int:
+    with contextlib.suppress(OSError):  # its folder is gone: nobody will read it
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 def _reap(answers: BinaryIO) -> list[int]:
@@ -211,7 +288,7 @@ def _kill(kernels: dict[int, str]) -> None:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _become_kernel(order: dict[str, Any]) -> None:
+def _become_kernel(order: dict[str, Any], log: int, prepared: Prepared | None) -> None:
     """In the child: be what ``python -m ipykernel_launcher`` would have been."""
     status = 1
     try:
@@ -220,7 +297,6 @@ def _become_kernel(order: dict[str, Any]) -> None:
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         _die_with(parent)
-        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
@@ -239,8 +315,12 @@ def _become_kernel(order: dict[str, Any]) -> None:
         sys.orig_argv = [sys.executable, "-m", *sys.argv]
         from ipykernel import kernelapp
 
-        _end_at_once()
-        kernelapp.launch_new_instance()
+        if prepared is not None and tuple(order["argv"][2:]) == OPTIONS:
+            prepared.initialize(order["argv"][1])
+            prepared.app.start()
+        else:
+            kernelapp.launch_new_instance()
+        _wait_for_answer(kernelapp)
         status = 0
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
@@ -258,21 +338,15 @@ def _become_kernel(order: dict[str, Any]) -> None:
         os._exit(status)
 
 
-def _end_at_once() -> None:
-    """Let a kernel that is told to end do so.
+def _wait_for_answer(kernels: Any) -> None:
+    """Let the control thread finish its answer to the request to shut down.
 
-    Its control thread, having answered, flushes the standard streams; the main thread may have ended
-    the thread that does that, and then the other waits for ten seconds.
+    It ends by itself then. Were the thread that sends for it ended first, as ipykernel does now and then,
+    it would wait for ever.
     """
-    streams: Any = importlib.import_module("ipykernel.iostream").OutStream
-    kernel_class: Any = importlib.import_module("ipykernel.ipkernel").IPythonKernel
-    shut_down = kernel_class.do_shutdown
-
-    def do_shutdown(kernel: Any, restart: bool) -> Any:
-        streams.flush_timeout = SECONDS_TO_FLUSH
-        return shut_down(kernel, restart)
-
-    kernel_class.do_shutdown = do_shutdown
+    control = getattr(kernels.IPKernelApp.instance(), "control_thread", None)
+    if control is not None:
+        control.join(SECONDS_TO_ANSWER)
 
 
 def _close_open_files() -> None:
