@@ -31,6 +31,7 @@ from jupyterlab_pipelines.notebook.parse import (
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
+from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
 from jupyterlab_pipelines.store.integrity import DAMAGED
@@ -354,6 +355,7 @@ class Project:
     def carry_out(self, run_id: str, *, on_event: Callable[[Document], None] | None = None) -> Status:
         """Carry out a prepared run in this process, which must hold the run's lock."""
         from jupyterlab_pipelines.execution.runner import Runner
+        from jupyterlab_pipelines.quality.inspection import Inspector
 
         row = self.store.runs.row(run_id)
         options = json.loads(row["options"])
@@ -376,6 +378,7 @@ class Project:
             targets=options["steps"],
             force=options["force"],
             jobs=options["jobs"],
+            inspector=Inspector(self.store, row["notebook"], notebook, run_id),
             listener=on_event or (lambda event: None),
         )
         status = runner.run()
@@ -410,6 +413,7 @@ class Project:
         parameters = check_parameters(pipeline, parameters or {})
         kernel = kernel or outline.kernel
         pipeline.require_steps(force)
+        read_schemas(schema_path(self.root / self._key(notebook)))
         chosen = pipeline.needed_for(steps)
         for name in dict.fromkeys(step.kernel or kernel for step in chosen):
             find_kernelspec(name)
@@ -483,6 +487,7 @@ class Project:
 
     def _step_run_documents(self, run: sqlite3.Row) -> list[Document]:
         rows = self.store.runs.steps(run["id"])
+        anomalies = self.store.quality.anomalies_of_run(run["id"])
         executions = {
             row["step"]: self.store.executions.get(row["execution_id"])
             for row in rows
@@ -494,6 +499,7 @@ class Project:
             caches = {step.name: step.cache for step in pipeline.steps}
         return [
             self._step_run_document(row, executions.get(row["step"]), caches.get(row["step"], "on"))
+            | {"anomalies": anomalies.get(row["step"], [])}
             for row in rows
         ]
 
