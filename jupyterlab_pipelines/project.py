@@ -31,7 +31,15 @@ from jupyterlab_pipelines.notebook.parse import (
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
-from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
+from jupyterlab_pipelines.quality import views
+from jupyterlab_pipelines.quality.notebook_schema import (
+    documents_in,
+    parse_schemas,
+    pin,
+    read_schemas,
+    read_text,
+    schema_path,
+)
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
 from jupyterlab_pipelines.store.integrity import DAMAGED
@@ -40,6 +48,7 @@ from jupyterlab_pipelines.store.runs import new_run_id
 if TYPE_CHECKING:
     import sqlite3
 
+    from jupyterlab_pipelines.quality.statistics import Statistics
     from jupyterlab_pipelines.store.locks import FileLock
 
 Document = dict[str, Any]
@@ -644,6 +653,143 @@ class Project:
             raise NotFoundError("unknown_artifact", f"The store has no artifact {digest}.", digest=digest)
         return found
 
+    # -- tables ---------------------------------------------------------------------------------
+
+    def statistics(self, digest: str) -> Statistics | None:
+        """The statistics of a stored table, measured now if they never were; None for anything else.
+
+        Raises
+        ------
+        NotFoundError
+            No run left such an artifact.
+        """
+        return views.statistics_of(self.store, digest)
+
+    def artifact_statistics(self, digest: str) -> Document:
+        """Statistics, anomalies and rows to show of an artifact, see `views.artifact_document`."""
+        return views.artifact_document(self.store, digest)
+
+    def artifact_anomalies(self, digest: str) -> Document:
+        """What was found in a stored table in the newest run that had it."""
+        self.preview(digest)
+        return {"digest": digest, "anomalies": self.store.quality.newest_anomalies(digest)}
+
+    def lineage(self, digest: str) -> Document:
+        """Which runs and steps left the artifact, and from which inputs."""
+        self.preview(digest)
+        return {"digest": digest, "left_by": self.store.quality.lineage(digest)}
+
+    def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
+        """All that is known of the output ``step.name`` of a run, see `views.table_document`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or no such output in it.
+        """
+        other = None if against is None else self.run_document(against)
+        return views.table_document(self.store, self.run_document(run_id), target, other)
+
+    def schemas(self, notebook: Path) -> Document:
+        """The schema file of a notebook: its text, and what it says of each table."""
+        path = schema_path(self.root / self._key(notebook))
+        text = read_text(path)
+        return {"file": path.name, "text": text, "tables": documents_in(text, path)}
+
+    def write_schemas(self, notebook: Path, text: str) -> Document:
+        """Replace the schema file's text.
+
+        Raises
+        ------
+        UsageError
+            The text is no schema file.
+        """
+        path = schema_path(self.root / self._key(notebook))
+        parse_schemas(text, path)
+        _write_whole(path, text.encode())
+        return self.schemas(notebook)
+
+    def pin(
+        self, notebook: Path, *, run_id: str | None = None, tables: Collection[str] = ()
+    ) -> Document:
+        """Agree to tables of a run: the schema file says what they are like, and later ones are compared with them.
+
+        Parameters
+        ----------
+        run_id
+            The run; the newest that succeeded, if none is said.
+        tables
+            As ``step.name``; all tables, if none is said.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or table.
+        """
+        run = self.run_document(run_id) if run_id else self._newest_success(notebook)
+        key = self._key(notebook)
+        if run["notebook"] != key:
+            raise UsageError("other_notebook", f"Run {run['run_id']} is of {run['notebook']}, not of {key}.")
+        path = schema_path(self.root / key)
+        text, pinned = read_text(path), []
+        targets = tables or [
+            f"{step['name']}.{output['name']}" for step in run["steps"] for output in step["outputs"]
+        ]
+        for target in targets:
+            step, output = views.table_of(run, target)
+            statistics = self.statistics(output["digest"])
+            if statistics is None:
+                if tables:
+                    raise UsageError("no_table", f"`{target}` is no table: it is a {output['type']}.")
+                continue
+            text = pin(text, target, statistics, Path(key).name, path)
+            self.store.quality.accept(run["run_id"], step["name"], output["name"])
+            pinned.append(target)
+        if pinned:
+            _write_whole(path, text.encode())
+        return {"run_id": run["run_id"], "pinned": pinned, **self.schemas(notebook)}
+
+    def check_schemas(
+        self, notebook: Path, *, run_id: str | None = None, environment: str | None = None
+    ) -> Document:
+        """Hold the tables of a run (the newest) against the schema file as it is now.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        from jupyterlab_pipelines.quality.anomalies import find
+        from jupyterlab_pipelines.quality.measurer import Measurer
+
+        run = self.run_document(run_id) if run_id else self._newest_success(notebook)
+        schemas = read_schemas(schema_path(self.root / self._key(notebook)))
+        outputs = {
+            f"{step['name']}.{output['name']}": output for step in run["steps"] for output in step["outputs"]
+        }
+        found: list[Document] = []
+        with Measurer(self.store) as measurer:
+            for target, schema in schemas.items():
+                artifact = self.store.quality.artifact(outputs[target]["digest"]) if target in outputs else None
+                statistics = artifact and measurer.statistics(artifact)
+                if artifact is None or statistics is None:
+                    continue
+                anomalies = measurer.failed_checks(artifact, schema.checks)
+                anomalies += [a.to_document() for a in find(statistics, schema, environment=environment)]
+                found += [{"table": target, **anomaly} for anomaly in anomalies]
+        return {
+            "run_id": run["run_id"],
+            "checked": [target for target in schemas if target in outputs],
+            "not_checked": [target for target in schemas if target not in outputs],
+            "anomalies": found,
+        }
+
+    def _newest_success(self, notebook: Path) -> Document:
+        for run in self.runs(notebook):
+            if run["status"] == "succeeded":
+                return self.run_document(run["run_id"])
+        raise NotFoundError("no_run", f"{self._key(notebook)} has no successful run yet: run it first.")
+
     def diff(self, first: str, second: str) -> Document:
         """What differs between two runs: parameters, code, inputs, outputs, metrics, durations."""
         before, after = self.run_document(first), self.run_document(second)
@@ -691,12 +837,23 @@ class Project:
                 {out["name"]: out["digest"] for out in new["outputs"]},
             ),
             "metrics": _changes(old["metrics"], new["metrics"]),
+            "statistics": self._table_differences(old, new),
         }
         difference = {what: change for what, change in difference.items() if change}
         if not difference:
             return None
         durations = {"before": old["duration_seconds"], "after": new["duration_seconds"]}
         return {"name": name, "change": "changed", **difference, "duration_seconds": durations}
+
+    def _table_differences(self, old: Document, new: Document) -> Document:
+        """Of tables that are not the same in both, what their statistics differ in."""
+        before = {output["name"]: output["digest"] for output in old["outputs"]}
+        return {
+            output["name"]: found
+            for output in new["outputs"]
+            if before.get(output["name"], output["digest"]) != output["digest"]
+            and (found := views.differences(self.store, before[output["name"]], output["digest"]))
+        }
 
     # -- small things ---------------------------------------------------------------------------
 

@@ -141,7 +141,13 @@ def pin(text: str, key: str, statistics: Statistics, notebook: str, path: Path) 
         if not text.strip():
             text = _HEADER.format(notebook=notebook)
         return f"{text.rstrip()}\n\n{_table_text(key, expectation(statistics))}"
-    return _with_accepted(text, key, said, _schema(key, said, path), statistics)
+    # A schema tells of each column only the first thing that is wrong.
+    for _ in _KEYS_OF_ASPECT:
+        changed = _with_accepted(text, key, said, _schema(key, said, path), statistics)
+        if changed == text:
+            break
+        text, said = changed, documents_in(changed, path)[key]
+    return text
 
 
 def expectation(statistics: Statistics) -> Document:

@@ -153,6 +153,26 @@ class QualityStore:
         )
         return None if row is None else Reference(row["id"], row["digest"])
 
+    def newest_reference(self, digest: str) -> str | None:
+        """What the table was compared with in the newest run that had it."""
+        row = self._database.row(
+            "SELECT a.reference FROM anomalies a JOIN runs r ON r.id = a.run_id WHERE a.digest = ?"
+            " ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1",
+            (digest,),
+        )
+        return None if row is None else row["reference"]
+
+    def history(self, notebook: str, step: str, output: str, most: int) -> list[tuple[str, str]]:
+        """Run and digest of one output in the newest successful runs, the oldest of them first."""
+        rows = self._database.rows(
+            "SELECT r.id, o.digest FROM runs r JOIN step_runs s ON s.run_id = r.id"
+            " JOIN outputs o ON o.execution_id = s.execution_id"
+            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND r.status = 'succeeded'"
+            " ORDER BY r.rowid DESC LIMIT ?",
+            (notebook, step, output, most),
+        )
+        return [(row["id"], row["digest"]) for row in reversed(rows)]
+
     def lineage(self, digest: str) -> list[Document]:
         """Which runs and steps left the artifact, newest first, and the inputs that each of them had."""
         rows = self._database.rows(
