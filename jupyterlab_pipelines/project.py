@@ -39,6 +39,7 @@ from jupyterlab_pipelines.quality.notebook_schema import (
     read_schemas,
     read_text,
     schema_path,
+    with_table,
 )
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
@@ -48,6 +49,7 @@ from jupyterlab_pipelines.store.runs import new_run_id
 if TYPE_CHECKING:
     import sqlite3
 
+    from jupyterlab_pipelines.quality.schema import Schema
     from jupyterlab_pipelines.quality.statistics import Statistics
     from jupyterlab_pipelines.store.locks import FileLock
 
@@ -695,6 +697,15 @@ class Project:
         path = schema_path(self.root / self._key(notebook))
         text = read_text(path)
         return {"file": path.name, "text": text, "tables": documents_in(text, path)}
+
+    def read_schemas(self, notebook: Path) -> dict[str, Schema]:
+        """By ``step.name``, what the schema file of a notebook says."""
+        return read_schemas(schema_path(self.root / self._key(notebook)))
+
+    def import_schema(self, notebook: Path, table: str, says: Document) -> Document:
+        """Write what another tool says of a table into the schema file, in place of what stands there."""
+        path = schema_path(self.root / self._key(notebook))
+        return self.write_schemas(notebook, with_table(read_text(path), table, says, notebook.name))
 
     def write_schemas(self, notebook: Path, text: str) -> Document:
         """Replace the schema file's text.

@@ -138,9 +138,7 @@ def pin(text: str, key: str, statistics: Statistics, notebook: str, path: Path) 
     """
     said = documents_in(text, path).get(key)
     if said is None:
-        if not text.strip():
-            text = _HEADER.format(notebook=notebook)
-        return f"{text.rstrip()}\n\n{_table_text(key, expectation(statistics))}"
+        return with_table(text, key, expectation(statistics), notebook)
     # A schema tells of each column only the first thing that is wrong.
     for _ in _KEYS_OF_ASPECT:
         changed = _with_accepted(text, key, said, _schema(key, said, path), statistics)
@@ -148,6 +146,17 @@ def pin(text: str, key: str, statistics: Statistics, notebook: str, path: Path) 
             break
         text, said = changed, documents_in(changed, path)[key]
     return text
+
+
+def with_table(text: str, key: str, says: Document, notebook: str) -> str:
+    """The text of the file with `says` for a table, in place of what it says of it."""
+    import yaml
+
+    if key in (yaml.safe_load(text) or {}):
+        return set_in(text, (key,), says)
+    if not text.strip():
+        text = _HEADER.format(notebook=notebook)
+    return f"{text.rstrip()}\n\n{_table_text(key, says)}"
 
 
 def expectation(statistics: Statistics) -> Document:
