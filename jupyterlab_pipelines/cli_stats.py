@@ -210,9 +210,7 @@ def report_stats(document: dict[str, Any], out: TextIO) -> None:
     styles = {"error": "bold red", "warning": "yellow", "info": ""}
     for anomaly in document["anomalies"]:
         place = f"{anomaly['feature']}: " if anomaly["feature"] else ""
-        lines.append(
-            (f"{anomaly['severity']}: {place}{anomaly['description']}", styles[anomaly["severity"]])
-        )
+        lines.append((f"{anomaly['severity']}: {place}{anomaly['description']}", styles[anomaly["severity"]]))
     lines += [(_told_change(change), "") for change in document["changes"]]
     if document["reference"]:
         lines.append((f"compared with run {document['reference']['run_id']}", "dim"))

@@ -720,9 +720,7 @@ class Project:
         _write_whole(path, text.encode())
         return self.schemas(notebook)
 
-    def pin(
-        self, notebook: Path, *, run_id: str | None = None, tables: Collection[str] = ()
-    ) -> Document:
+    def pin(self, notebook: Path, *, run_id: str | None = None, tables: Collection[str] = ()) -> Document:
         """Agree to tables of a run: the schema file says what they are like, and later ones are compared with them.
 
         Parameters
@@ -781,8 +779,10 @@ class Project:
         found: list[Document] = []
         with Measurer(self.store) as measurer:
             for target, schema in schemas.items():
-                artifact = self.store.quality.artifact(outputs[target]["digest"]) if target in outputs else None
-                statistics = artifact and measurer.statistics(artifact)
+                artifact = (
+                    self.store.quality.artifact(outputs[target]["digest"]) if target in outputs else None
+                )
+                statistics = measurer.statistics(artifact) if artifact else None
                 if artifact is None or statistics is None:
                     continue
                 anomalies = measurer.failed_checks(artifact, schema.checks)

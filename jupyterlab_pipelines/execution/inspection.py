@@ -44,7 +44,7 @@ class Inspections:
     def add(self, resolved: Resolved, execution: Execution) -> None:
         """A step has ended well, or was found to be up to date."""
         if self._inspector is not None:
-            outputs = {name: artifact for name, artifact in execution.outputs.items()}
+            outputs = dict(execution.outputs)
             self._todo.append(
                 self._thread.submit(self._inspect, resolved.step.name, outputs, resolved.inputs)
             )
@@ -83,9 +83,7 @@ class Inspections:
         self._thread.submit(self._store.database.close_thread)
         self._thread.shutdown(wait=True, cancel_futures=not is_wanted())
 
-    def _inspect(
-        self, step: str, outputs: Mapping[str, Artifact], inputs: Mapping[str, Artifact]
-    ) -> None:
+    def _inspect(self, step: str, outputs: Mapping[str, Artifact], inputs: Mapping[str, Artifact]) -> None:
         assert self._inspector is not None
         # A store that is busy or full: the run goes on without.
         with suppress(StoreError, OSError):

@@ -40,7 +40,7 @@ def mimebundle(rows: Sequence[Document], text: str) -> tuple[Document, Document]
     """What a cell shows: the chart, the same as HTML for front ends without Vega, and as text; and its metadata."""
     from jupyterlab_pipelines.quality.report import html_rows
 
-    bundle = {"text/plain": text, "text/html": html_rows(rows, MOST_COLUMNS)}
+    bundle: Document = {"text/plain": text, "text/html": html_rows(rows, MOST_COLUMNS)}
     if rows:
         bundle[MIME_TYPE] = chart(rows)
     return bundle, {MIME_TYPE: {"embed_options": {"actions": False}}}
@@ -55,12 +55,12 @@ def _spec(rows: Sequence[Document]) -> Document:
     def text(**mark: Any) -> Any:
         return alt.Chart().mark_text(align="left", baseline="middle", **mark)
 
-    words = alt.Data(values=[word for index, row in enumerate(rows) for word in _words(row, index)])
+    words = _data([word for index, row in enumerate(rows) for word in _words(row, index)])
     labels = text(fontSize=11, limit=_NULLS_START - 10).encode(
         x=x, y=y, text="t:N", color=alt.Color("c:N", scale=None), tooltip=alt.Tooltip("d:N", title=" ")
     )
     nulls = (
-        alt.Chart(alt.Data(values=[_null_bar(row, index) for index, row in enumerate(rows)]))
+        alt.Chart(_data([_null_bar(row, index) for index, row in enumerate(rows)]))
         .mark_bar(color=GREY)
         .encode(x=x, x2="x2:Q", y=y, y2="y2:Q", tooltip=alt.Tooltip("d:N", title="nulls"))
     )
@@ -68,21 +68,21 @@ def _spec(rows: Sequence[Document]) -> Document:
     areas = [point for index, row in enumerate(rows) for point in _outline(row, index, "reference")]
     if areas:
         layers.append(
-            alt.Chart(alt.Data(values=areas))
+            alt.Chart(_data(areas))
             .mark_area(color=GREY, opacity=0.35, interpolate="step-after")
             .encode(x=x, y=y, y2="b:Q", detail="r:N")
         )
     lines = [point for index, row in enumerate(rows) for point in _outline(row, index, "current")]
     if lines:
         layers.append(
-            alt.Chart(alt.Data(values=lines))
+            alt.Chart(_data(lines))
             .mark_line(color="#3b7dd8", strokeWidth=1.5, interpolate="step-after")
             .encode(x=x, y=y, detail="r:N")
         )
     unseen = [mark for index, row in enumerate(rows) for mark in _unseen(row, index)]
     if unseen:
         layers.append(
-            alt.Chart(alt.Data(values=unseen))
+            alt.Chart(_data(unseen))
             .mark_bar(color=COLOURS["error"])
             .encode(x=x, x2="x2:Q", y=y, y2="y2:Q", tooltip=alt.Tooltip("d:N", title="never seen before"))
         )
@@ -91,6 +91,11 @@ def _spec(rows: Sequence[Document]) -> Document:
     # What this chart needs is the same in versions 5 and 6, and validating it costs more than making it.
     spec: Document = whole.to_dict(validate=False)
     return spec | {"$schema": SCHEMA}
+
+
+def _data(values: list[Document]) -> Any:
+    """Values that stand in the chart itself; altair asks for no more of its data."""
+    return {"values": values}
 
 
 def _words(row: Document, index: int) -> list[Document]:
@@ -102,9 +107,21 @@ def _words(row: Document, index: int) -> list[Document]:
     told = verdict["description"][:200] if verdict else ""
     middle = index + 0.5
     words = [
-        {"x": 0, "y": middle, "t": _short(row["name"], 24), "c": COLOURS[severity], "d": f"{row['name']}: {row['dtype']}"},
+        {
+            "x": 0,
+            "y": middle,
+            "t": _short(row["name"], 24),
+            "c": COLOURS[severity],
+            "d": f"{row['name']}: {row['dtype']}",
+        },
         {"x": 385, "y": middle, "t": distinct, "c": GREY, "d": "distinct values"},
-        {"x": _SPARK_START + _SPARK_WIDTH + 8, "y": middle, "t": _short(numbers, 26), "c": GREY, "d": numbers[:120]},
+        {
+            "x": _SPARK_START + _SPARK_WIDTH + 8,
+            "y": middle,
+            "t": _short(numbers, 26),
+            "c": GREY,
+            "d": numbers[:120],
+        },
     ]
     chip = f"{severity}: {verdict['kind'].replace('_', ' ')}" if verdict else row["type"]
     return [*words, {"x": 165, "y": middle, "t": chip, "c": COLOURS[severity], "d": told or row["dtype"]}]

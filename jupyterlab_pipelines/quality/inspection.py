@@ -88,7 +88,7 @@ class Inspector:
             return []
         schema = self._schemas.get(".".join(home))
         reference = self._store.quality.reference(self._notebook, *home, self._run_id)
-        anomalies = self._anomalies(artifact, statistics, schema, reference and reference.digest)
+        anomalies = self._anomalies(artifact, statistics, schema, reference.digest if reference else None)
         found = [
             anomaly
             | {

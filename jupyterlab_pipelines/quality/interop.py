@@ -1,7 +1,7 @@
 """Schemas for other tools, as their own plain files: nothing of them is needed to write or to read these.
 
-``pandera`` a YAML file for `pandera.io.from_yaml`; ``great-expectations`` an expectation suite as JSON; ``tfdv`` a schema
-as protobuf text; ``jsonschema`` a JSON schema of one row. What a tool has no word for is left out.
+``pandera`` a YAML file for `pandera.io.from_yaml`; ``great-expectations`` an expectation suite as JSON;
+``tfdv`` a schema as protobuf text; ``jsonschema`` a JSON schema of one row. What a tool has no word for is left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,14 @@ _FROM_PANDERA = {
     "datetime64[ns]": "time",
     "timedelta64[ns]": "duration",
 }
-_TFDV_TYPES = {"int": "INT", "bool": "INT", "float": "FLOAT", "string": "BYTES", "binary": "BYTES", "time": "INT"}
+_TFDV_TYPES = {
+    "int": "INT",
+    "bool": "INT",
+    "float": "FLOAT",
+    "string": "BYTES",
+    "binary": "BYTES",
+    "time": "INT",
+}
 _JSON_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "string": "string", "time": "string"}
 
 
@@ -109,7 +116,9 @@ def from_pandera(text: str) -> Document:
         raise UsageError("invalid_schema", "This is no pandera schema: it has no mapping of `columns`.")
     return {
         "closed": bool(says.get("strict", False)),
-        "columns": {str(name): _from_pandera_column(column or {}) for name, column in says["columns"].items()},
+        "columns": {
+            str(name): _from_pandera_column(column or {}) for name, column in says["columns"].items()
+        },
     }
 
 
@@ -142,7 +151,9 @@ def _checks_of(column: Mapping[str, Any]) -> list[tuple[str, Any]]:
     checks = column.get("checks") or {}
     if isinstance(checks, dict):
         return list(checks.items())
-    return [(str(each.get("options", {}).get("check_name")), each) for each in checks if isinstance(each, dict)]
+    return [
+        (str(each.get("options", {}).get("check_name")), each) for each in checks if isinstance(each, dict)
+    ]
 
 
 def _value_of(check: Any) -> Any:
@@ -239,17 +250,17 @@ def _tfdv_domain(feature: Feature) -> list[str]:
     if kind == "bool":
         return ["  bool_domain { }"]
     if feature.domain and kind in ("string", None):
-        values = "".join(f" value: {json.dumps(str(value), ensure_ascii=False)}" for value in feature.domain.values)
+        values = "".join(
+            f" value: {json.dumps(str(value), ensure_ascii=False)}" for value in feature.domain.values
+        )
         lines = [f"  string_domain {{{values} }}"]
         if feature.domain.min_share < 1:
             lines.append(f"  distribution_constraints {{ min_domain_mass: {feature.domain.min_share:g} }}")
         return lines
     if feature.range and kind in ("int", "float", "time"):
         is_whole = kind != "float"
-        limits = {"min": feature.range.min, "max": feature.range.max}
-        told = [
-            f"{name}: {int(limit) if is_whole else limit}" for name, limit in limits.items() if limit is not None
-        ]
+        limits = (("min", feature.range.min), ("max", feature.range.max))
+        told = [f"{name}: {int(limit) if is_whole else limit}" for name, limit in limits if limit is not None]
         if kind == "float" and not feature.range.allow_infinite:
             told.append("disallow_inf: true")
         return [f"  {'int' if is_whole else 'float'}_domain {{ {' '.join(told)} }}"]

@@ -80,7 +80,9 @@ class Measurer:
     def _is_there(self, artifact: Artifact) -> bool:
         return self._store.integrity.problem(artifact) is None
 
-    def _ask(self, artifact: Artifact, *, measure: bool = False, checks: Iterable[str] = ()) -> Document | None:
+    def _ask(
+        self, artifact: Artifact, *, measure: bool = False, checks: Iterable[str] = ()
+    ) -> Document | None:
         """The worker's answer; None if it has died over it or was ended."""
         job = {
             "materializer": artifact.materializer,

@@ -14,7 +14,6 @@ changed as little as possible: a key that holds goes on standing where it stands
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -153,7 +152,8 @@ def with_table(text: str, key: str, says: Document, notebook: str) -> str:
     import yaml
 
     if key in (yaml.safe_load(text) or {}):
-        return set_in(text, (key,), says)
+        mark = "the place of the table"
+        return set_in(text, (key,), mark).replace(f"{flow(key)}: {mark}", _table_text(key, says).rstrip())
     if not text.strip():
         text = _HEADER.format(notebook=notebook)
     return f"{text.rstrip()}\n\n{_table_text(key, says)}"

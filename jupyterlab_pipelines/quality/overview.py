@@ -201,7 +201,9 @@ def _outside(numbers: Numbers, start: float, stop: float) -> tuple[float, float]
 
 def changes(before: Statistics, after: Statistics) -> Document:
     """What a step did to a table: rows, columns, types, nulls and categories that came or went."""
-    common = [(before.by_name[column.name], column) for column in after.columns if column.name in before.by_name]
+    common = [
+        (before.by_name[column.name], column) for column in after.columns if column.name in before.by_name
+    ]
     return {
         "rows_before": before.rows,
         "rows_after": after.rows,

@@ -62,7 +62,9 @@ def _left_out(rows: Sequence[Document], shown: Sequence[Document]) -> str:
 
 
 def _table(rows: Sequence[Document]) -> str:
-    head = "".join(f"<th>{word}</th>" for word in ("Column", "Nulls", "Distinct", "Distribution", "Values", ""))
+    head = "".join(
+        f"<th>{word}</th>" for word in ("Column", "Nulls", "Distinct", "Distribution", "Values", "")
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_row, rows))}</tbody></table>"
 
 

@@ -58,7 +58,9 @@ def measure_stored(materializer: str, path: Path) -> Statistics:
     statistics = measure(table)
     if not dtypes:
         return statistics
-    columns = tuple(replace(column, dtype=dtypes.get(column.name, column.dtype)) for column in statistics.columns)
+    columns = tuple(
+        replace(column, dtype=dtypes.get(column.name, column.dtype)) for column in statistics.columns
+    )
     return replace(statistics, columns=columns)
 
 

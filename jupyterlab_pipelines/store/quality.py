@@ -43,7 +43,9 @@ class QualityStore:
 
     def keep_statistics(self, digest: str, version: int, content: str | None) -> None:
         with self._database.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO statistics VALUES (?, ?, ?)", (digest, version, content))
+            connection.execute(
+                "INSERT OR REPLACE INTO statistics VALUES (?, ?, ?)", (digest, version, content)
+            )
 
     def _row(self, digest: str, version: int) -> sqlite3.Row | None:
         return self._database.row(
