@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from jupyterlab_pipelines import __version__, cli_quality, cli_stats
+from jupyterlab_pipelines import __version__, cli_export, cli_quality, cli_stats
 from jupyterlab_pipelines.documents import write_document
 from jupyterlab_pipelines.errors import NotFoundError, ParameterError, PipelinesError, UsageError
 from jupyterlab_pipelines.execution import lean
@@ -298,7 +298,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     def add(command: Command, help: str) -> argparse.ArgumentParser:
         added: argparse.ArgumentParser = commands.add_parser(
-            command.__name__, help=help, description=help, allow_abbrev=False
+            command.__name__.replace("_", "-"), help=help, description=help, allow_abbrev=False
         )
         added.set_defaults(command=command)
         added.add_argument(
@@ -312,24 +312,7 @@ def make_parser() -> argparse.ArgumentParser:
     verifier = add(verify, "execute reused steps again in a scratch place; tell which do not give the same")
     for either in (runner, planner, verifier):
         either.add_argument("notebook", type=Path, metavar="NOTEBOOK")
-        either.add_argument(
-            "-p",
-            "--parameters",
-            type=_parameter,
-            action="append",
-            default=[],
-            metavar="NAME VALUE",
-            help="value of a parameter; may be given again",
-        )
-        either.add_argument(
-            "-f",
-            "--parameters-file",
-            type=Path,
-            action="append",
-            default=[],
-            metavar="FILE",
-            help="YAML file with values of parameters; -p has the last word",
-        )
+        _add_parameters(either)
         either.add_argument("--kernel", metavar="NAME", help="kernelspec, instead of the notebook's own")
         only = "only this step" if either is verifier else "only what this step needs, and itself"
         either.add_argument("--step", action="append", default=[], metavar="NAME", help=only)
@@ -390,10 +373,32 @@ def make_parser() -> argparse.ArgumentParser:
         help="the least recently used, until the rest is no larger than e.g. 500MB or 20GB",
     )
 
+    cli_export.register(add, _add_parameters, read_parameters)
     add(doctor, "tell what is wrong with this installation, and what to do")
     cli_quality.register(add)
     cli_stats.register(add)
     return parser
+
+
+def _add_parameters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-p",
+        "--parameters",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME VALUE",
+        help="value of a parameter; may be given again",
+    )
+    parser.add_argument(
+        "-f",
+        "--parameters-file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="YAML file with values of parameters; -p has the last word",
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser, name: str) -> None:

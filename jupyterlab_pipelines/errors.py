@@ -8,6 +8,7 @@
     │   ├── ParameterError      a parameter that the notebook lacks, or a value that is none
     │   ├── KernelError         no such kernel, or one that does not speak Python
     │   ├── StoreError          the store cannot be opened or written
+    │   ├── ExportError         the notebook cannot be exported as it is, or not to that target
     │   └── NotFoundError       no such run, step or artifact
     └── StepError               a step failed: a result of the run, recorded with it (exit 1)
 
@@ -67,6 +68,10 @@ class StoreError(UsageError):
 
 
 class NotFoundError(UsageError):
+    pass
+
+
+class ExportError(UsageError):
     pass
 
 

@@ -74,10 +74,10 @@ def _import_kernel() -> None:
     # The kernels' parent, which ipykernel reads when it is imported; without one it thinks that it was
     # started in a terminal, and prints how to connect.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
-    # A step's kernel is not debugged; the debugger costs a quarter of a second and ten threads.
-    blocked = "debugpy" not in sys.modules
-    if blocked:
-        sys.modules["debugpy"] = None  # type: ignore[assignment]
+    # A step's kernel is not debugged, and nobody types in it: the debugger costs a quarter of a second and ten
+    # threads, what completes names as much again as IPython.
+    blocked = [name for name in ("debugpy", "jedi") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(blocked))  # type: ignore[arg-type]
     for module in (
         "ipykernel.kernelapp",
         "ipykernel.debugger",
@@ -93,15 +93,14 @@ def _import_kernel() -> None:
         "comm",
         "decimal",
         "faulthandler",
-        "jedi",
         "psutil",
         "tornado.platform.asyncio",
         "unicodedata",
     ):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    if blocked:
-        del sys.modules["debugpy"]
+    for name in blocked:
+        del sys.modules[name]
 
 
 def _preload(modules: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Anomalies: what differs from the reference or the schema by more than chance explains.
 
 `find` is quiet by design. A difference is told only when chance cannot explain it (the limit of
-p = 0.01 is shared among the columns: Bonferroni) *and* it is large enough to matter; one fault is told once, by
+p = 0.005 is shared among the columns: Bonferroni) *and* it is large enough to matter; one fault is told once, by
 the most specific kind. What a person has pinned in a schema is strict instead.
 
 Statistics are all that is looked at, so comparing two tables takes milliseconds.
@@ -21,7 +21,7 @@ from jupyterlab_pipelines.quality.rules.pinned import accepts, broken
 from jupyterlab_pipelines.quality.schema import Schema
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
 
-CHANCE = 0.01
+CHANCE = 0.005
 """How often a table without any fault may raise an alarm of one kind."""
 
 __all__ = ["CHANCE", "Anomaly", "find"]
@@ -90,11 +90,8 @@ def _differences(
         of_columns = {name: anomaly for name, anomaly in of_columns.items() if _is_structural(anomaly)}
         return found + list(of_columns.values())
     of_columns = _one_key(after, of_columns)
+    found += _repeated_rows(before, after, of_columns, limit)
     found += of_columns.values()
-    if not of_columns and len(common) == len(before.columns):
-        # Rows are soon alike when a column is gone or has lost what told them apart.
-        duplicates = table_rules.duplicate_rows(before, after, limit)
-        found += [duplicates] if duplicates else []
     found += table_rules.broken_correlations(before, after, of_columns, limit)
     return found
 
@@ -109,7 +106,7 @@ def _difference(before: Column, after: Column, limit: float) -> Anomaly | None:
 
 def _is_structural(anomaly: Anomaly) -> bool:
     """Whether it is about the form of a column, not about which values it has."""
-    return BY_NAME[anomaly.kind].aspect == "type" or anomaly.kind in ("all_null", "swapped_columns")
+    return BY_NAME[anomaly.kind].aspect == "type" or anomaly.kind == "all_null"
 
 
 def _one_key(after: Statistics, found: dict[str, Anomaly]) -> dict[str, Anomaly]:
@@ -119,6 +116,26 @@ def _one_key(after: Statistics, found: dict[str, Anomaly]) -> dict[str, Anomaly]
         return found
     best = next((name for name in keys if is_named_key(name)), keys[0])
     return {name: anomaly for name, anomaly in found.items() if name == best or name not in keys}
+
+
+def _repeated_rows(
+    before: Statistics, after: Statistics, found: dict[str, Anomaly], limit: float
+) -> list[Anomaly]:
+    """Whole rows that occur again. Where they do, the order they break (and take out of `found`) is no news.
+
+    Rows are soon alike when a column is gone or has lost what told them apart, so any other anomaly
+    explains them.
+    """
+    keys = [name for name, anomaly in found.items() if anomaly.kind == "duplicate_keys"]
+    disordered = [name for name, anomaly in found.items() if anomaly.kind == "order_lost"]
+    if len(keys) + len(disordered) < len(found) or any(c.name not in after.by_name for c in before.columns):
+        return []
+    duplicates = table_rules.duplicate_rows(before, after, limit)
+    if not duplicates:
+        return []
+    for name in disordered:
+        del found[name]
+    return [] if keys else [duplicates]
 
 
 def _exchanged(

@@ -82,6 +82,8 @@ def compare(reference: Column, current: Column) -> Drift | None:
 
 def are_both_categories(reference: Column, current: Column) -> bool:
     """Whether both columns have so few values that each of them is counted."""
+    if _family(reference) != _family(current):
+        return False
     if reference.type == "string" and current.type == "string":
         # Some of the rare values may be untold: they are pooled.
         return _told(reference) > 0.8 and _told(current) > 0.5
@@ -91,6 +93,11 @@ def are_both_categories(reference: Column, current: Column) -> bool:
     ):
         return False
     return reference.is_complete and current.is_complete
+
+
+def _family(column: Column) -> str:
+    # 0 and 1 are booleans to some.
+    return "number" if column.type in ("int", "float", "bool") else column.type
 
 
 def align(reference: Column, current: Column) -> Column:

@@ -181,6 +181,8 @@ def _great_expectations(schemas: Mapping[str, Schema]) -> str:
 
 def _expectations(schema: Schema) -> list[tuple[str, Document]]:
     found: list[tuple[str, Document]] = []
+    limits: Document
+    kwargs: Document
     if schema.rows:
         limits = {"min_value": schema.rows.min, "max_value": schema.rows.max}
         found.append(("expect_table_row_count_to_be_between", limits))
@@ -188,13 +190,13 @@ def _expectations(schema: Schema) -> list[tuple[str, Document]]:
         names = [feature.name for feature in schema.features]
         found.append(("expect_table_columns_to_match_set", {"column_set": names, "exact_match": True}))
     for feature in schema.features:
-        column = {"column": feature.name}
+        column: Document = {"column": feature.name}
         if not schema.closed and (feature.presence is None or feature.presence.required):
             found.append(("expect_column_to_exist", column))
         if feature.type and (kind := _PANDERA_TYPES.get(feature.type.name)):
             found.append(("expect_column_values_to_be_of_type", column | {"type_": kind}))
         if feature.presence and feature.presence.min_share > 0:
-            kwargs = column | {"mostly": round(feature.presence.min_share, 6)}
+            kwargs = {**column, "mostly": round(feature.presence.min_share, 6)}
             found.append(("expect_column_values_to_not_be_null", kwargs))
         if feature.domain:
             kwargs = column | {"value_set": list(feature.domain.values), "mostly": feature.domain.min_share}

@@ -205,6 +205,7 @@ def _is_index(column: Any) -> bool:
 
 
 INTEGER = r"^\s*[-+]?(0|[1-9]\d{0,17})\s*$"
+LONG_INTEGER = r"^[-+]?\d{19,}$"
 NUMBER = r"^\s*[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*$|^\s*[-+]?(?i:inf|infinity)\s*$"
 COMMA_NUMBER = r"^\s*[-+]?(0|[1-9]\d{0,2}(\.?\d{3})*|[1-9]\d*)(,\d+)?\s*$"
 BOOLEANS = {"true": True, "false": False}
@@ -232,9 +233,12 @@ def _convert(column: Any, *, comma: bool) -> Any:
         )
 
     if all_match(INTEGER):
-        converted = trimmed.cast(pa.int64())
+        converted = pc.replace_substring_regex(trimmed, r"^\+", "").cast(pa.int64())
     elif all_match(NUMBER):
-        converted = trimmed.cast(pa.float64())
+        if pc.any(pc.match_substring_regex(trimmed, LONG_INTEGER)).as_py():
+            # An id: as a float it would lose its last digits.
+            return column
+        converted = pc.replace_substring_regex(trimmed, r"^\+", "").cast(pa.float64())
     elif comma and all_match(COMMA_NUMBER):
         plain = pc.replace_substring(pc.replace_substring(trimmed, ".", ""), ",", ".")
         converted = plain.cast(pa.float64())

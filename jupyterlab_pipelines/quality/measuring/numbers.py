@@ -57,7 +57,8 @@ def put_in_order(values: Array) -> Ordered:
     if values.dtype.kind in "iu" and len(values) > 256:
         first, last = values.min().item(), values.max().item()
         if last - first < len(values) and first > -(2**62) and last < 2**62:
-            counts = np.bincount(values - values.dtype.type(first) if first else values)
+            # In 64 bits: the distance between two int8 may be no int8.
+            counts = np.bincount(values.astype(np.int64, copy=False) - first if first else values)
             distinct = np.flatnonzero(counts)
             return counted(distinct + first, counts[distinct])
         if values.dtype.itemsize > 4 and first >= -(2**31) and last < 2**31:
@@ -270,5 +271,5 @@ def _breaks(sample: Array, digits: int, allowed: float) -> bool:
     """Whether more than `allowed` values need more than so many digits, but for what a float cannot hold."""
     with np.errstate(over="ignore", invalid="ignore"):
         steps = sample * 10.0**digits if digits >= 0 else sample / 10.0**-digits
-        off = np.abs(steps - np.rint(steps)) > np.maximum(1e-9 * steps, 1e-6)
+        off = np.abs(steps - np.rint(steps)) > np.maximum(4e-13 * steps, 1e-6)
     return bool(np.count_nonzero(off) > allowed)

@@ -120,7 +120,7 @@ def _codes_of_objects(values: Sequence[Any]) -> Array | None:
     codes: dict[Any, int] = {}
     found = np.empty(len(values), dtype=np.uint64)
     for index, value in enumerate(values):
-        if value is None or value != value:
+        if value is None or (isinstance(value, float) and value != value):
             key: Any = None
         else:
             try:

@@ -28,13 +28,13 @@ COLUMN_RULES: tuple[Rule, ...] = (
     numbers.infinite_values,
     times.stale_data,
     times.shifted_times,
-    times.order_lost,
     numbers.sign_flipped,
     numbers.unit_changed,
     numbers.precision_lost,
     numbers.sentinel_values,
     numbers.unit_changed_in_part,
     numbers.out_of_range,
+    times.order_lost,
     numbers.clipped_values,
     numbers.value_spike,
     keys.repeated_key,
@@ -43,7 +43,7 @@ COLUMN_RULES: tuple[Rule, ...] = (
     categories.missing_category,
     text.format_changed,
     numbers.truncated_range,
-    types.fractions_appeared,
     categories.drift,
+    types.fractions_appeared,
 )
 """In the order in which they are asked."""

@@ -232,7 +232,7 @@ def _asciified(value: str) -> str:
 def _nearest(value: str, words: Collection[str]) -> str | None:
     """The known word that is one slip away, or two where the word is long."""
     folded = value.casefold()
-    if len(folded) < 4 or sum(sign.isalpha() for sign in folded) < 0.8 * len(folded):
+    if len(folded) < 3 or sum(sign.isalpha() for sign in folded) < 0.8 * len(folded):
         return None
     best: tuple[int, str] | None = None
     for word in words:

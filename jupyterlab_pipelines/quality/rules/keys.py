@@ -54,7 +54,7 @@ def _duplicates(pair: Pair, *, several: bool) -> Anomaly | None:
     p_value = min(p_value, (here / (here + there)) ** repeated)
     if is_named_key(pair.name):
         p_value = min(p_value, math.exp(-SURE))
-    if p_value >= max(pair.limit, 1e-4):
+    if p_value >= max(pair.limit, 1e-3):
         return None
     worst = next((value for value, count in after.top if count > 1), None)
     example = f", e.g. {shown(worst)} {after.counts[worst]} times" if worst is not None else ""

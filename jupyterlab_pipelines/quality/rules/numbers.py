@@ -81,6 +81,8 @@ ODD_MOMENTS = frozenset(
     (0, -2208988800, -2208902400, -62135596800, 253402214400, 253370764800, 4102444800, 4070908800)
 )
 """1970-01-01, 1900-01-01 and -02, 0001-01-01, 9999-12-31 and -01-01, 2100-01-01, 2099-01-01."""
+FEWEST_NEAR = 5
+"""So many values just beyond the reference are no accident any more."""
 CHANGES_THE_PICTURE = 1.15
 """A factor nearer to 1 is no other unit."""
 
@@ -135,11 +137,9 @@ def _flipped_in_part(
         return None
     outermost = after.highest if negative else after.lowest
     shown = [abs(value) for value in outermost if (value > 0) == negative and value]
-    if (
-        not shown
-        or len(set(shown)) < max(2, len(shown) // 3)
-        or (_is_sentinel(-shown[0]) and len(set(shown)) == 1)
-    ):
+    side = 1 if negative else -1
+    distinct = {*outermost, *(value for value, _ in pair.after.top if _lies_beyond(value, 0, side))}
+    if not shown or len(distinct) < max(2, len(shown) // 3):
         # One value again and again stands for something else.
         return None
     typical = [abs(value) for value in before.grid[5:96] if value]
@@ -155,10 +155,10 @@ def _flipped_in_part(
     if not likely or min(inside, far) < 0.7 * len(shown):
         return None
     share = wrong / after.count
-    side = "positive" if negative else "negative"
+    sign = "positive" if negative else "negative"
     return pair.anomaly(
         "sign_flipped",
-        f"{wrong} values ({percent(share)}) are {side}, e.g. {number(outermost[0])}; "
+        f"{wrong} values ({percent(share)}) are {sign}, e.g. {number(outermost[0])}; "
         f"{wrong_before or 'none'} was in the reference.",
         reference=wrong_before / before.count,
         current=share,
@@ -217,7 +217,7 @@ def _candidates(estimate: float | None, pair: Pair) -> list[float]:
     if first and second and first[0][0] and isinstance(second[0][0], int | float):
         mode = second[0][0] / first[0][0]  # type: ignore[operator]
         near += [mode] if mode > 0 and abs(math.log(estimate / mode)) < 0.1 else []
-    return [estimate, *near]
+    return [*near, estimate]
 
 
 def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -> bool:
@@ -298,7 +298,8 @@ def unit_changed_in_part(pair: Pair) -> Anomaly | None:
         middle = ratios[len(ratios) // 2]
         if abs(middle) < 0.8 or abs(middle - round(middle)) > 0.2:
             continue
-        if ratios[-1] - ratios[0] > 0.8:
+        if ratios[-2] - ratios[1] > 0.45:
+            # What is multiplied lies as its origin does.
             continue
         moved = (
             (1 - cumulated(after.grid, before.max)) if share == "large" else _share_below(after, before.min)
@@ -356,7 +357,7 @@ def _quantile(grid: Sequence[float], share: float) -> float:
 def sentinel_values(pair: Pair) -> Anomaly | None:
     """One value again and again that stands for what is missing."""
     numbers = _numbers(pair)
-    if not numbers or pair.after.distinct == 1 or _are_codes(pair):
+    if not numbers or pair.after.distinct == 1:
         return None
     before, after = numbers
     width = before.max - before.min
@@ -366,7 +367,7 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         outside = value < before.min - 0.05 * width or value > before.max + 0.05 * width
         known = _is_sentinel(value) if pair.before.type != "time" else value in ODD_MOMENTS
         zero = value == 0 and pair.before.type != "time" and not before.zeros and before.count >= 30
-        if not (outside or known or zero):
+        if not outside and (_are_codes(pair) or not (known or zero)):
             continue
         then = pair.before.counts.get(value, 0)
         if not then and not outside and not zero:
@@ -433,6 +434,10 @@ def value_spike(pair: Pair) -> Anomaly | None:
         key=lambda spike: spike[1] / pair.after.count - spike[2] / pair.before.count,
     )
     share, share_before = count / pair.after.count, then / pair.before.count
+    usual, usual_count = pair.before.top[0] if pair.before.top else (None, 0)
+    if usual_count / pair.before.count > 0.7 * share and usual not in pair.after.counts:
+        # The reference has so common a value as well; it has moved.
+        return None
     if share < max(0.05, 4 * share_before) or isinstance(value, str) or value is None:
         return None
     p_value = _spike(pair, value, count, then)
@@ -499,7 +504,9 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         p_value = max(p_value, exclusive_tail(max(count, beyond), pair.after.count, pair.before.count))
     if abs(value - border) < 2 * width:
         # Near as it is, it must be more than one or two.
-        p_value = max(p_value, exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * 20)
+        few = count < FEWEST_NEAR
+        alone = exclusive_tail(count, pair.after.count, pair.before.count)
+        p_value = 1.0 if few else max(p_value, alone * pair.limit * 20)
     if p_value >= pair.limit:
         return None
     portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
@@ -672,6 +679,13 @@ def precision_lost(pair: Pair) -> Anomaly | None:
         return None
     if fine == 10 and coarse > 6:
         return None
+    p_value = None
+    if before.is_complete:
+        # The chance that none of the finer values came.
+        finer = sum(count for value, count in before.top if _is_finer(value, coarse))
+        p_value = (1 - finer / before.count) ** after.count
+        if p_value >= pair.limit:
+            return None
     words = f"{coarse} digits after the point" if coarse > 0 else f"multiples of {number(10.0**-coarse)}"
     was = "more than nine" if fine == 10 else f"{fine}" if fine > 0 else f"multiples of {number(10.0**-fine)}"
     return pair.anomaly(
@@ -680,9 +694,17 @@ def precision_lost(pair: Pair) -> Anomaly | None:
         f"{before.distinct} in the reference.",
         reference=numbers[0].decimals,
         current=numbers[1].decimals,
-        p_value=None,
+        p_value=p_value,
         effect=1 - min(1.0, after.distinct / expected),
     )
+
+
+def _is_finer(value: object, decimals: int) -> bool:
+    """Whether `value` needs more than so many digits after the point."""
+    if not isinstance(value, int | float):
+        return False
+    steps = value * 10.0**decimals
+    return abs(steps - round(steps)) > 1e-6
 
 
 def _coarser_times(pair: Pair) -> Anomaly | None:

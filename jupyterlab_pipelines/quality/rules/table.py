@@ -122,6 +122,9 @@ def _same_contents(old: Column, new: Column) -> float:
         common = sum(new.counts.get(value, 0) for value in old.counts) / new.count
         if common < 0.8:
             return 0.0
+        if common > 0.95 and len(old.top) > 2:
+            # The very same words.
+            return 1.0
     if old.is_unique and new.is_unique and old.type == "int" and new.numbers:
         return 0.7
     drift = compare(old, new)
@@ -137,9 +140,11 @@ def swapped(before: Statistics, after: Statistics, suspects: Collection[str], li
     """Names of columns that have exchanged their contents, both ways."""
     found: dict[str, str] = {}
     names = [name for name in suspects if name in before.by_name and name in after.by_name]
+    # What still holds its own has been exchanged with nothing.
+    moved = {name for name in names if not _holds(before.by_name[name], after.by_name[name], limit)}
     for index, first in enumerate(names):
         for second in names[index + 1 :]:
-            if first in found or second in found:
+            if first in found or second in found or first not in moved or second not in moved:
                 continue
             if _holds(before.by_name[first], after.by_name[second], limit) and _holds(
                 before.by_name[second], after.by_name[first], limit
@@ -189,7 +194,7 @@ def broken_correlations(
         p_value = _difference(r, _common(before, a, b), least, _common(after, a, b)) * max(1, len(then))
         if abs(r - least) >= WEAKENED and p_value < limit:
             broken[a, b] = (r, least, p_value)
-    return _blame(broken, then)
+    return _blame(broken, then, before.correlated)
 
 
 def _common(statistics: Statistics, first: str, second: str) -> int:
@@ -211,16 +216,19 @@ def _inner(correlation: float) -> float:
 
 
 def _blame(
-    broken: Mapping[tuple[str, str], tuple[float, float, float]], pairs: Sequence[tuple[str, str, float]]
+    broken: Mapping[tuple[str, str], tuple[float, float, float]],
+    pairs: Sequence[tuple[str, str, float]],
+    order: Sequence[str],
 ) -> list[Anomaly]:
     """The fewest columns that explain all broken pairs: those of which the most are broken, first."""
     left = dict(broken)
     strong = [(a, b) for a, b, r in pairs if abs(r) >= STRONG]
     anomalies = []
     while left:
-        names = {name for pair in left for name in pair}
+        # Of two that are equally guilty the last: what is derived stands behind what it is made of.
+        names = sorted({name for pair in left for name in pair}, key=order.index, reverse=True)
 
-        guilty = max(sorted(names), key=lambda name, left=left: _guilt(name, strong, left))  # type: ignore[misc]
+        guilty = max(names, key=lambda name, left=left: _guilt(name, strong, left))  # type: ignore[misc]
         own = [(pair, change) for pair, change in left.items() if guilty in pair]
         (a, b), (was, now, p_value) = max(own, key=lambda item: abs(item[1][0] - item[1][1]))
         other = b if a == guilty else a

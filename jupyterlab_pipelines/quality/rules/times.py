@@ -9,6 +9,7 @@ from jupyterlab_pipelines.quality.chance import chi_square_tail
 from jupyterlab_pipelines.quality.drift import FEWEST, chi_square, cumulated, total_variation
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, span
 
+FEWEST_DAYS = 3
 DIRECTIONS = {"increasing": 1, "nondecreasing": 1, "decreasing": -1, "nonincreasing": -1}
 
 
@@ -41,6 +42,9 @@ def shifted_times(pair: Pair) -> Anomaly | None:
     """The hours of the day are those of the reference, moved round the clock."""
     before, after = pair.before.times, pair.after.times
     if not before or not after or pair.before.type != pair.after.type:
+        return None
+    if min(before.span, after.span) < FEWEST_DAYS * 86_400:
+        # A morning after an afternoon is no other time zone.
         return None
     if sum(after.hours) < 24 or (before.resolution == "day" and after.resolution == "day"):
         return None

@@ -25,12 +25,28 @@ def type_changed(pair: Pair) -> Anomaly | None:
             pair, "mixed_types", f"Values of several types ({told}) where the reference had {before.type}."
         )
     if after.type == "string" and after.text:
+        words = after.text.seen - after.text.numeric
+        few = exclusive_tail(words, after.count, before.count) > 0.05
+        if before.type in ("int", "float") and words and few:
+            # Where types are found out from the values, as in CSV, a few words make a column text.
+            return None
         return _became_text(pair)
     lost = ""
+    if _happens_to_be_numbers(pair):
+        return None
     was_text = before.text if after.type in ("int", "float") else None
     if was_text and was_text.numeric > NEARLY_ALL * was_text.seen:
         lost = ": leading zeros are lost" if _had_leading_zeros(pair) else ": text that was all numbers"
     return _told(pair, "type_changed", f"The type is {after.type}, {before.type} in the reference{lost}.")
+
+
+def _happens_to_be_numbers(pair: Pair) -> bool:
+    """Whether a column of text, mostly numbers, has no other word this time; CSV then makes numbers of it."""
+    text = pair.before.text
+    if not text or pair.after.type not in ("int", "float"):
+        return False
+    share = text.numeric / text.seen
+    return bool(0 < share < 1 and share**pair.after.count > pair.limit)
 
 
 def _became_text(pair: Pair) -> Anomaly:
@@ -78,15 +94,22 @@ def fractions_appeared(pair: Pair) -> Anomaly | None:
     if after.decimals is not None and after.decimals <= 0:
         return None
     if pair.after.is_complete:
-        fractions = sum(count for value, count in pair.after.top if isinstance(value, float) and value % 1)
+        fractions = sum(
+            count for value, count in pair.after.top if isinstance(value, float) and _is_fraction(value)
+        )
     else:
         # Quantiles lie between values, so the outermost values speak for all.
         outermost = after.lowest + after.highest
-        share = sum(bool(value % 1) for value in outermost) / len(outermost)
+        share = sum(_is_fraction(value) for value in outermost) / len(outermost)
         fractions = round(share * after.count) if share >= 0.5 else 0
     if exclusive_tail(fractions, after.count, before.count) >= pair.limit:
         return None
     return _told(pair, "type_changed", "Whole numbers in the reference, fractions now.")
+
+
+def _is_fraction(value: float) -> bool:
+    # Noise in the last digit is none.
+    return abs(value - round(value)) > 1e-6
 
 
 def _told(pair: Pair, kind: str, description: str) -> Anomaly:

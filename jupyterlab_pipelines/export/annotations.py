@@ -1,0 +1,85 @@
+"""Types of values as signatures say them, and the imports that these need."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Collection, Mapping
+
+SHORT = {
+    "pandas": "pd",
+    "numpy": "np",
+    "polars": "pl",
+    "pyarrow": "pa",
+}
+"""Modules with the names that everybody gives them."""
+
+GENERIC = {"list": "list[Any]", "dict": "dict[Any, Any]", "set": "set[Any]", "frozenset": "frozenset[Any]"}
+
+
+class Annotations:
+    """Makes annotations, and remembers what must be imported for them.
+
+    Parameters
+    ----------
+    classes
+        Classes of the notebook at the top of its modules.
+    taken
+        Names at the top of the module with the import that binds them, "" for anything else.
+    """
+
+    def __init__(self, classes: Collection[str], taken: Mapping[str, str]) -> None:
+        self._classes = classes
+        self._taken = taken
+        self.imports: set[str] = set()
+        self.own: set[str] = set()
+        self.needs_any = False
+
+    def of(self, type_name: str) -> str:
+        """The annotation for a public qualified name such as ``pandas.DataFrame``; ``Any`` if there is none."""
+        said = self._of(type_name)
+        if "Any" in said:
+            self.needs_any = True
+        return said
+
+    def _of(self, type_name: str) -> str:
+        if type_name == "IPython.utils.text.SList":
+            return "list[str]"
+        last = type_name.rpartition(".")[2]
+        module = type_name.rpartition(".")[0]
+        if module in ("", "builtins"):
+            if last == "NoneType":
+                return "None"
+            if last == "tuple":
+                return "tuple[Any, ...]"
+            if last in GENERIC:
+                return GENERIC[last]
+            if isinstance(getattr(builtins, last, None), type) and last not in self._taken:
+                return last
+        if module in ("", "__main__"):
+            if last in self._classes:
+                self.own.add(last)
+                return last
+            return "Any"
+        parts = type_name.split(".")
+        if not all(part.isidentifier() and not part.startswith("_") for part in parts):
+            return "Any"
+        if module == "numpy" and last == "ndarray":
+            return f"{self._module('numpy')}.ndarray" if self._module("numpy") else "Any"
+        if module in SHORT:
+            short = self._module(module)
+            return f"{short}.{last}" if short else "Any"
+        statement = f"from {module} import {last}"
+        if last in self._taken:
+            return last if self._taken[last] == statement else "Any"
+        if any(each.endswith(f" import {last}") and each != statement for each in self.imports):
+            return "Any"
+        self.imports.add(statement)
+        return last
+
+    def _module(self, module: str) -> str:
+        short = SHORT[module]
+        statement = f"import {module} as {short}"
+        if short in self._taken:
+            return short if self._taken[short] == statement else ""
+        self.imports.add(statement)
+        return short

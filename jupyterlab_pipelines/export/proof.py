@@ -1,0 +1,239 @@
+"""``export --verify``: does the export, installed afresh and run, leave what the notebook's run left?
+
+The package is installed in an environment of its own, without this program, with the versions of its lock file;
+then the target's engine runs it there, and each artifact is compared with the notebook's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from jupyterlab_pipelines.errors import ExportError
+from jupyterlab_pipelines.export.base import Export, Exporter
+from jupyterlab_pipelines.export.build import Source
+from jupyterlab_pipelines.export.compare import compare
+
+INSTALL_SECONDS = 1800
+RUN_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Where an export is proved: what a target needs to run it on its engine.
+
+    Attributes
+    ----------
+    export
+        What was exported.
+    folder
+        A copy of the exported files, which the proof may change.
+    python
+        Interpreter of the fresh environment in which the package is installed.
+    artifacts
+        Folder that the run has to leave its artifacts in.
+    data
+        Folder in which the steps find their files.
+    parameters
+        Values that replace the defaults.
+    """
+
+    export: Export
+    folder: Path
+    python: Path
+    artifacts: Path
+    data: Path
+    parameters: Mapping[str, Any]
+
+    def run(
+        self, command: Sequence[str | os.PathLike[str]], *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Run a command of the proof in the exported folder.
+
+        Raises
+        ------
+        ExportError
+            ``export_fails``: it ends with another status than 0, or takes too long.
+        """
+        variables = (
+            clean_environment()
+            | {f"{self.export.name.upper()}_DATA": str(self.data)}
+            | dict(environment or {})
+        )
+        try:
+            ended = subprocess.run(
+                [os.fspath(word) for word in command],
+                cwd=self.folder,
+                env=variables,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=RUN_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise ExportError(
+                "export_fails", f"The exported pipeline did not end in {RUN_SECONDS} seconds."
+            ) from None
+        if ended.returncode:
+            tail = f"{ended.stdout}\n{ended.stderr}".strip()[-3000:]
+            raise ExportError(
+                "export_fails", f"The exported pipeline fails with exit status {ended.returncode}:\n{tail}"
+            )
+
+
+class Provable(Exporter, Protocol):
+    """A target whose exports can be run for a proof.
+
+    `engine` are the requirements to install beside the package; `prove` runs the export on the engine so that
+    its artifacts lie in ``bench.artifacts``.
+    """
+
+    engine: tuple[str, ...]
+
+    def prove(self, bench: Workbench) -> None:
+        """Run the export on the engine; raise `ExportError` if it fails."""
+
+
+def verify(
+    source: Source, export: Export, exporter: Exporter, output: Path, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Prove the export in `output`.
+
+    Parameters
+    ----------
+    tell
+        Called with a line for each thing that is done.
+
+    Returns
+    -------
+    dict
+        ``status``: ``equal`` or ``differs``; ``artifacts``: a document for each (see `Verdict`); ``seconds`` of
+        ``install`` and ``run``.
+
+    Raises
+    ------
+    ExportError
+        ``not_installable``, ``export_fails``, ``not_provable``.
+    """
+    prove = getattr(exporter, "prove", None) or (run_package if exporter.name == "package" else None)
+    if prove is None:
+        raise ExportError("not_provable", f"The target `{exporter.name}` cannot run its exports here.")
+    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
+        place = Path(scratch)
+        folder = place / "export"
+        shutil.copytree(output, folder)
+        data = _data(source, export, place / "data")
+        started = time.monotonic()
+        tell("installing the export in a fresh environment")
+        python = install(folder, place / "environment", source.python, tuple(getattr(exporter, "engine", ())))
+        installed = time.monotonic()
+        tell("running it")
+        bench = Workbench(export, folder, python, place / "artifacts", data, source.parameters)
+        prove(bench)
+        ended = time.monotonic()
+        verdicts = compare(source, export, folder / "src", bench.artifacts)
+    is_equal = all(verdict.status in ("equal", "unsure") for verdict in verdicts)
+    return {
+        "status": "equal" if is_equal else "differs",
+        "artifacts": [verdict.to_json() for verdict in verdicts],
+        "seconds": {"install": round(installed - started, 1), "run": round(ended - installed, 1)},
+    }
+
+
+def run_package(bench: Workbench) -> None:
+    """Run the package by its own command."""
+    bench.run(
+        [
+            *(bench.python, "-m", bench.export.name, "run", "--artifacts", str(bench.artifacts)),
+            *("--data", str(bench.data), "--parameters", json.dumps(dict(bench.parameters))),
+        ]
+    )
+
+
+def install(folder: Path, environment: Path, python: str, engine: tuple[str, ...]) -> Path:
+    """A fresh environment with the package in it; its interpreter.
+
+    Packages come from where pip or uv are told to look: offline, that is their cache, or a folder of wheels.
+
+    Raises
+    ------
+    ExportError
+        ``not_installable``.
+    """
+    uv = shutil.which("uv")
+    interpreter = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if uv:
+        make = [uv, "venv", "--quiet", "--python", python, str(environment)]
+        add = [uv, "pip", "install", "--quiet", "--python", str(interpreter)]
+    else:
+        make = [python, "-m", "venv", str(environment)]
+        add = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _installed(make, folder)
+    lock = folder / "requirements.lock"
+    if any(line and not line.startswith("#") for line in lock.read_text(encoding="utf-8").splitlines()):
+        _installed([*add, "-r", str(lock), *engine], folder)
+    elif engine:
+        _installed([*add, *engine], folder)
+    _installed([*add, "--no-deps", str(folder)], folder)
+    return interpreter
+
+
+def _installed(command: list[str], folder: Path) -> None:
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=folder,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ExportError("not_installable", f"The export cannot be installed: {error}.") from None
+    if ended.returncode:
+        raise ExportError(
+            "not_installable",
+            f"The export cannot be installed: `{' '.join(command[:6])} …` says {ended.stderr.strip()[-1500:]}",
+        )
+
+
+def clean_environment() -> dict[str, str]:
+    """Our environment without what would let another Python find this program."""
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    }
+    variables.setdefault("PYTHONHASHSEED", "0")
+    variables.setdefault("MPLBACKEND", "agg")
+    return variables
+
+
+def _data(source: Source, export: Export, folder: Path) -> Path:
+    """A copy of the files that the steps read, as they were before the pipeline wrote any."""
+    written = {path for effects in source.learned.values() for path in effects.files.writes}
+    folder.mkdir()
+    for path, content in export.data.items():
+        _put(folder / path, content)
+    for path in export.data_missing:
+        file = source.folder / path
+        if file.is_file() and not os.path.isabs(path) and not path.startswith("..") and path not in written:
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.symlink(file, target)
+    return folder
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,134 @@
+"""What an export must install: exact versions, as they are in the environment that ran the notebook.
+
+The second half of this module is executed by that environment's Python, which need not be ours: it prints what
+it has as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from jupyterlab_pipelines.errors import ExportError
+from jupyterlab_pipelines.export.base import Requirement
+
+ALWAYS = ("fsspec", "cloudpickle")
+"""Distributions that the package's own modules use if they are there: for URLs, and for values that `pickle` leaves."""
+
+ASK = """
+import importlib, importlib.metadata as metadata, json, re, sys
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+asked = json.load(sys.stdin)
+homes = metadata.packages_distributions()
+installed = {}
+for one in metadata.distributions():
+    if one.metadata and one.metadata["Name"]:
+        installed.setdefault(plain(one.metadata["Name"]), one)
+
+def needs(one, extras):
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        return
+    for text in one.requires or ():
+        requirement = Requirement(text)
+        environments = [{"extra": extra} for extra in (extras or {""})] + [{"extra": ""}]
+        if requirement.marker is None or any(requirement.marker.evaluate(each) for each in environments):
+            yield plain(requirement.name), frozenset(requirement.extras)
+
+direct, missing = {}, []
+for module in asked["modules"]:
+    if module in sys.stdlib_module_names:
+        continue
+    names = sorted(homes.get(module, ()), key=lambda name: (plain(name) != plain(module), name))
+    if names and plain(names[0]) in installed:
+        direct.setdefault(plain(names[0]), []).append(module)
+    else:
+        missing.append(module)
+for name in asked["also"]:
+    if plain(name) in installed:
+        direct.setdefault(plain(name), [])
+found, todo = set(), [(name, frozenset()) for name in direct]
+while todo:
+    name, extras = todo.pop()
+    if (name, extras) in found or name not in installed:
+        continue
+    found.add((name, extras))
+    todo.extend(needs(installed[name], extras))
+stars = {}
+for module in asked["stars"]:
+    try:
+        loaded = importlib.import_module(module)
+    except Exception:
+        continue
+    public = getattr(loaded, "__all__", None)
+    stars[module] = sorted(public if public is not None else (n for n in vars(loaded) if not n.startswith("_")))
+print(json.dumps({
+    "direct": {installed[n].metadata["Name"]: [installed[n].version, m] for n, m in direct.items()},
+    "lock": {installed[n].metadata["Name"]: installed[n].version for n, _ in found},
+    "missing": missing,
+    "stars": stars,
+    "python": "%d.%d" % sys.version_info[:2],
+}))
+"""
+
+
+def ask_environment(
+    python: str,
+    modules: Collection[str],
+    stars: Collection[str],
+    environment: Mapping[str, str],
+    folder: str,
+) -> dict[str, Any]:
+    """What the notebook's environment provides.
+
+    Returns
+    -------
+    dict
+        ``direct``: by distribution, version and modules; ``lock``: version of each, with all that they need;
+        ``missing``: modules of no distribution; ``stars``: names of star imports; ``python``.
+
+    Raises
+    ------
+    ExportError
+        ``environment_broken``.
+    """
+    question = {"modules": sorted(modules), "also": list(ALWAYS), "stars": sorted(stars)}
+    try:
+        ended = subprocess.run(
+            [python, "-c", ASK],
+            input=json.dumps(question),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=dict(environment),
+            cwd=folder,
+            check=True,
+        )
+        answer: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        told = getattr(error, "stderr", "") or str(error)
+        raise ExportError(
+            "environment_broken",
+            f"The environment that runs the notebook ({python}) does not tell what is installed: {told.strip()[-300:]}",
+        ) from None
+    return answer
+
+
+def requirements_of(answer: Mapping[str, Any]) -> tuple[tuple[Requirement, ...], tuple[Requirement, ...]]:
+    """What is imported, and that with all that it needs; each in alphabetical order."""
+    direct = [
+        Requirement(name, version, tuple(sorted(modules)))
+        for name, (version, modules) in answer["direct"].items()
+    ]
+    lock = [Requirement(name, version) for name, version in answer["lock"].items()]
+    return tuple(sorted(direct, key=_by_name)), tuple(sorted(lock, key=_by_name))
+
+
+def _by_name(requirement: Requirement) -> str:
+    return requirement.name.lower()

@@ -1,0 +1,180 @@
+"""Text of statements: comments kept, indented without touching strings, one kind of scope made another."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from jupyterlab_pipelines.notebook.ipython import parse_python
+from jupyterlab_pipelines.notebook.names import Statement
+
+INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A statement with the comments that belong to it.
+
+    Attributes
+    ----------
+    before
+        Comment lines above it, and blank lines between them, as they stand in the cell.
+    is_apart
+        Whether a blank line stands above it all.
+    source
+        Its text.
+    after
+        The comment at the end of its last line.
+    """
+
+    statement: Statement
+    before: tuple[str, ...]
+    source: str
+    after: str = ""
+    is_apart: bool = False
+
+    @property
+    def text(self) -> str:
+        last = f"{self.source}  {self.after}" if self.after else self.source
+        return "\n".join([*self.before, last])
+
+
+def passages(python: str, statements: Collection[Statement]) -> tuple[list[Passage], list[str]]:
+    """The statements of a cell with their comments, and the comments below the last of them.
+
+    Parameters
+    ----------
+    python
+        The text of the cell, line by line as the `statements` count it.
+    """
+    comments = _comments(python)
+    found: list[Passage] = []
+    line = 1
+    ordered = list(statements)
+    for number, statement in enumerate(ordered):
+        before = [comments.get(above, "") for above in range(line, statement.line)]
+        is_apart = bool(found) and bool(before) and not before[0]
+        while before and not before[0]:
+            del before[0]
+        follows = ordered[number + 1] if number + 1 < len(ordered) else None
+        is_last_of_line = follows is None or follows.line > statement.end_line
+        after = comments.get(statement.end_line, "") if is_last_of_line else ""
+        found.append(Passage(statement, tuple(before), statement.source, after, is_apart))
+        line = statement.end_line + 1
+    below = [comment for at, comment in sorted(comments.items()) if at >= line]
+    return found, below
+
+
+def _comments(python: str) -> dict[int, str]:
+    """By line, its comment; of text that cannot be read to its end, those up to there."""
+    found = {}
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(python).readline):
+            if token.type == tokenize.COMMENT:
+                found[token.start[0]] = token.string
+    except (tokenize.TokenError, SyntaxError, IndentationError):
+        pass
+    return found
+
+
+def indented(source: str, levels: int = 1) -> str:
+    """`source` moved to the right; what stands inside a string stays where it is."""
+    inside = _lines_in_strings(source)
+    return "\n".join(
+        line if number in inside or not line.strip() else INDENT * levels + line
+        for number, line in enumerate(source.split("\n"), 1)
+    )
+
+
+def _lines_in_strings(source: str) -> set[int]:
+    """Numbers of the lines that begin inside a string."""
+    inside: set[int] = set()
+    opened: list[int] = []
+    starts = {getattr(tokenize, name, None) for name in ("FSTRING_START", "TSTRING_START")} - {None}
+    ends = {getattr(tokenize, name, None) for name in ("FSTRING_END", "TSTRING_END")} - {None}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.STRING:
+            inside.update(range(token.start[0] + 1, token.end[0] + 1))
+        elif token.type in starts:
+            opened.append(token.start[0])
+        elif token.type in ends:
+            inside.update(range(opened.pop() + 1, token.end[0] + 1))
+    return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Text to put in place of that between two positions: line from 1, column in bytes from 0."""
+
+    start: tuple[int, int]
+    end: tuple[int, int]
+    text: str
+
+
+def edited(source: str, edits: Collection[Edit]) -> str:
+    """`source` with disjoint edits made."""
+    lines = source.encode().split(b"\n")
+    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
+        (first, start), (last, end) = edit.start, edit.end
+        whole = lines[first - 1][:start] + edit.text.encode() + lines[last - 1][end:]
+        lines[first - 1 : last] = whole.split(b"\n")
+    return b"\n".join(lines).decode()
+
+
+def replacing(node: ast.expr | ast.stmt, text: str) -> Edit:
+    """The edit that puts `text` in the place of a node."""
+    assert node.end_lineno is not None and node.end_col_offset is not None
+    return Edit((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset), text)
+
+
+def nonlocal_for_global(source: str, names: Collection[str]) -> tuple[str, set[str]]:
+    """`source`, which becomes part of a function: what it calls global is now that function's.
+
+    Returns
+    -------
+    tuple
+        The text, and which of `names` its functions bind.
+    """
+    if "global" not in source:
+        return source, set()
+    edits, bound = [], set()
+    tree = parse_python(source)
+    for node, depth in _with_depth(tree, 0):
+        if not isinstance(node, ast.Global):
+            continue
+        ours = [name for name in node.names if name in names]
+        if not depth:
+            edits.append(replacing(node, "pass"))
+        elif ours:
+            bound.update(ours)
+            others = [name for name in node.names if name not in names]
+            text = f"nonlocal {', '.join(ours)}"
+            edits.append(replacing(node, f"global {', '.join(others)}; {text}" if others else text))
+    return edited(source, edits), bound
+
+
+def _with_depth(node: ast.AST, depth: int) -> Iterator[tuple[ast.AST, int]]:
+    """All nodes below, each with the number of functions and classes around it."""
+    for child in ast.iter_child_nodes(node):
+        yield child, depth
+        is_scope = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
+        yield from _with_depth(child, depth + is_scope)
+
+
+def awaits(source: str) -> bool:
+    """Whether a statement awaits something itself, not only in a function that it defines."""
+    if "await" not in source and "async" not in source:
+        return False
+    waits = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+    for node, depth in _with_depth(parse_python(source), 0):
+        if not depth and (isinstance(node, waits) or (isinstance(node, ast.comprehension) and node.is_async)):
+            return True
+    return False
+
+
+def same_code(left: str, right: str) -> bool:
+    """Whether two texts are the same program."""
+    return ast.dump(parse_python(left)) == ast.dump(parse_python(right))

@@ -1,0 +1,122 @@
+"""Writes an export to a folder, so that a repeated export changes no more than it must."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jupyterlab_pipelines.errors import ExportError
+from jupyterlab_pipelines.export.base import ExportedFile, Exporter, find_exporter
+from jupyterlab_pipelines.export.build import Source, build, write_file
+from jupyterlab_pipelines.export.package import EXPORTER, package_files
+from jupyterlab_pipelines.export.proof import verify
+
+CRON = re.compile(r"([\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+")
+
+FILES = ".export.json"
+"""In the output folder: what the export wrote, so that the next one knows what is its own."""
+
+
+def export(
+    source: Source,
+    target: str,
+    output: Path,
+    *,
+    name: str | None,
+    schedule: str | None,
+    options: Mapping[str, Any],
+    verifies: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Write the files of a target, and perhaps prove them; what was written, as JSON.
+
+    Raises
+    ------
+    ExportError
+    """
+    exporter = find_exporter(target)
+    _require_folder(output)
+    if schedule is not None and not CRON.fullmatch(schedule.strip()):
+        raise ExportError("bad_schedule", f"`{schedule}` is no schedule: write five fields as cron does.")
+    made = replace(build(source, name), schedule=schedule)
+    chosen = configured(exporter, options)
+    gaps = list(dict.fromkeys([*EXPORTER.gaps(made), *chosen.gaps(made)]))
+    own = list(chosen.write(made))
+    taken = {file.path for file in own}
+    files = [file for file in package_files(made, gaps) if file.path not in taken] + own
+    _write(output, files)
+    document: dict[str, Any] = {
+        "target": target,
+        "output": str(output),
+        "name": made.name,
+        "steps": [
+            {"name": step.name, "steps": list(step.steps), "why_joined": list(step.why_joined)}
+            for step in made.steps
+        ],
+        "files": [file.path for file in files],
+        "gaps": gaps,
+        "notes": [
+            *made.notes,
+            *(f"The data file {path} is not part of the export." for path in made.data_missing),
+        ],
+        "verification": None,
+    }
+    if verifies:
+        document["verification"] = verify(source, made, chosen, output, tell)
+    return document
+
+
+def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
+    """The exporter with its options, which one with a method `with_options` takes.
+
+    Raises
+    ------
+    ExportError
+        ``unknown_option``: the target has no such option.
+    """
+    if not options:
+        return exporter
+    configure = getattr(exporter, "with_options", None)
+    if configure is None:
+        raise ExportError(
+            "unknown_option", f"The target `{exporter.name}` has no option {', '.join(sorted(options))}."
+        )
+    changed: Exporter = configure(**options)
+    return changed
+
+
+def _require_folder(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise ExportError("bad_output", f"The output {output} is a file; name a folder.", output=str(output))
+    if output.is_dir() and any(output.iterdir()) and not (output / FILES).is_file():
+        raise ExportError(
+            "bad_output",
+            f"The output {output} has files in it that no export wrote. Name an empty or a new folder.",
+            output=str(output),
+        )
+
+
+def _write(output: Path, files: list[ExportedFile]) -> None:
+    """Write what has changed, and remove what an earlier export wrote and this one does not."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        known = output / FILES
+        before = set(json.loads(known.read_text(encoding="utf-8"))["files"]) if known.is_file() else set()
+        now = sorted(file.path for file in files)
+        for path in sorted(before - set(now)):
+            (output / path).unlink(missing_ok=True)
+        for file in files:
+            place = output / file.path
+            if not place.is_file() or place.read_bytes() != file.content:
+                write_file(output, file)
+        known.write_text(json.dumps({"files": now}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ExportError(
+            "bad_output",
+            f"The output {output} cannot be written: {error.strerror or error}.",
+            output=str(output),
+        ) from None
