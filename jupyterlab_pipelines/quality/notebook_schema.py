@@ -163,8 +163,8 @@ def expectation(statistics: Statistics) -> Document:
     """What to expect of tables like this one, in the form of the file.
 
     Limits leave room to move: a range is widened by its own width (zero stays a limit) and rounded outwards,
-    the share of nulls by what chance explains, the longest text may become twice as long. Times may
-    go on. Values are listed where rare ones are unlikely to be missing, and columns are keys where they are
+    the share of nulls by what chance explains, the longest text may become twice as long. Times and
+    keys may go on. Values are listed where rare ones are unlikely to be missing, and columns are keys where they are
     called so or there are many rows.
     """
     schema = infer(statistics)
@@ -183,11 +183,15 @@ def _column_document(feature: Feature, column: Column) -> Document:
         says["nulls"] = _nulls(column)
     if feature.domain and column.type != "bool" and _is_closed(column):
         says["values"] = list(feature.domain.values)
+    is_key = bool(feature.uniqueness and feature.uniqueness.unique and _is_key(column))
     if feature.range:
         says |= _limits(column, feature.range.min, feature.range.max)
+        if is_key:
+            # Numbers of orders or rows go on.
+            says.pop("max", None)
         if not feature.range.allow_infinite and column.type == "float":
             says["infinite"] = False
-    if feature.uniqueness and feature.uniqueness.unique and "values" not in says and _is_key(column):
+    if is_key and "values" not in says:
         says["unique"] = True
     if feature.order:
         says["order"] = feature.order.name

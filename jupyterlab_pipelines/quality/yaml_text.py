@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+_PLAIN = re.compile(r"\w[\w./ -]*")
 
 
 def flow(value: Any) -> str:
     """A value on one line."""
     import yaml
 
-    text = yaml.safe_dump(
-        value, default_flow_style=True, width=1_000_000, sort_keys=False, allow_unicode=True
+    class Dumper(yaml.SafeDumper):
+        """Quotes all text that is more than words: PyYAML writes some that it cannot read (``:a``)."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def text_node(dumper: yaml.SafeDumper, text: str) -> Any:
+        style = None if _PLAIN.fullmatch(text) else "'"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+    Dumper.add_representer(str, text_node)
+    text: str = yaml.dump(
+        value, Dumper=Dumper, default_flow_style=True, width=1_000_000, sort_keys=False, allow_unicode=True
     )
     return text.removesuffix("\n").removesuffix("\n...")
 
