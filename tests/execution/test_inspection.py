@@ -11,7 +11,7 @@ import pytest
 from jupyterlab_pipelines.errors import UsageError
 from jupyterlab_pipelines.project import Project
 from jupyterlab_pipelines.quality import measurer
-from tests.fixtures.notebooks import cell, notebook, write_notebook
+from tests.fixtures.notebooks import cell, notebook, write
 
 pytestmark = pytest.mark.usefixtures("shared_fork_server")
 
@@ -32,8 +32,7 @@ def write_orders(folder: Path, seed: int, scale: float = 1.0, rows: int = 1_000)
 def shop(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").touch()
     write_orders(tmp_path, 1)
-    return write_notebook(
-        tmp_path / "shop.ipynb",
+    return write(
         notebook(
             cell("import pandas as pd"),
             cell("raw = pd.read_csv('orders.csv')", step="load"),
@@ -41,6 +40,7 @@ def shop(tmp_path: Path) -> Path:
             cell("n = len(clean)", step="gate", role="validator"),
             cell("print(n)", step="report"),
         ),
+        tmp_path / "shop.ipynb",
     )
 
 
@@ -125,8 +125,7 @@ def test_a_pinned_schema_is_strict_its_checks_look_at_every_row(shop: Path) -> N
 
 
 def test_tables_of_every_library_have_statistics(tmp_path: Path) -> None:
-    path = write_notebook(
-        tmp_path / "kinds.ipynb",
+    path = write(
         notebook(
             cell("import numpy as np, pandas as pd, polars as pl, pyarrow as pa"),
             cell(
@@ -145,6 +144,7 @@ def test_tables_of_every_library_have_statistics(tmp_path: Path) -> None:
             ),
             cell("frame, timed, series, lazy, arrow, matrix, records, number", step="use"),
         ),
+        tmp_path / "kinds.ipynb",
     )
     project = Project.open(path)
     run = project.run(path)
