@@ -1152,10 +1152,7 @@ class Project:
         NotFoundError
             No run left such an artifact.
         """
-        from jupyterlab_pipelines.quality.shown import ShownStatistics
-
-        found = views.statistics_of(self.store, digest)
-        return None if found is None else ShownStatistics.of(found)
+        return views.shown_statistics(self.store, digest)
 
     def artifact_statistics(self, digest: str) -> Document:
         """Statistics, anomalies and rows to show of an artifact, see `views.artifact_document`."""

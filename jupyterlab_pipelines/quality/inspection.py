@@ -13,7 +13,7 @@ from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.quality.anomalies import find
-from jupyterlab_pipelines.quality.measurer import Measurer, known_statistics
+from jupyterlab_pipelines.quality.measurer import Measurer
 from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
 from jupyterlab_pipelines.quality.schema import Schema
 from jupyterlab_pipelines.quality.statistics import Statistics
@@ -116,7 +116,9 @@ class Inspector:
         failed = self._measurer.failed_checks(artifact, schema.checks) if schema else []
         before = None
         if reference is not None and reference != artifact.digest:
-            before = known_statistics(self._store, reference)
+            # Measured now if it is from a time before tables were.
+            known = self._store.quality.artifact(reference)
+            before = self._measurer.statistics(known) if known else None
         return [*failed, *(anomaly.to_document() for anomaly in find(statistics, schema, before))]
 
     def _first(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jupyterlab_pipelines.quality.overview import overview
@@ -9,12 +10,19 @@ from jupyterlab_pipelines.quality.statistics import Statistics
 
 
 class ShownStatistics(Statistics):
-    """Statistics with a picture; `overview` documents are made when they are looked at."""
+    """Statistics with a picture, in which a reference and anomalies are shown, too, where there are any."""
+
+    _rows: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, statistics: Statistics) -> ShownStatistics:
+    def of(
+        cls,
+        statistics: Statistics,
+        reference: Statistics | None = None,
+        anomalies: Sequence[dict[str, Any]] = (),
+    ) -> ShownStatistics:
         """The same numbers, with a picture."""
-        return cls(
+        shown = cls(
             rows=statistics.rows,
             columns=statistics.columns,
             duplicates=statistics.duplicates,
@@ -22,15 +30,18 @@ class ShownStatistics(Statistics):
             correlated=statistics.correlated,
             correlations=statistics.correlations,
         )
+        object.__setattr__(shown, "_rows", overview(statistics, reference, anomalies))
+        return shown
 
     def __repr__(self) -> str:
         lines = [f"{self.rows} rows, {len(self.columns)} columns"]
-        for row in overview(self):
+        for row in self._rows:
             numbers = ", ".join(f"{name} {value}" for name, value in row["numbers"].items())
             lines.append(f"{row['name']}: {row['type']}, {100 * row['nulls']:.3g} % nulls, {numbers}")
+            lines += [f"    {a['severity']}: {a['kind']}: {a['description']}" for a in row["anomalies"]]
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from jupyterlab_pipelines.quality.charts import mimebundle
 
-        return mimebundle(overview(self), repr(self))
+        return mimebundle(self._rows, repr(self))

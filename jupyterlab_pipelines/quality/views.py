@@ -10,6 +10,7 @@ from jupyterlab_pipelines.quality import drift
 from jupyterlab_pipelines.quality.anomalies import find
 from jupyterlab_pipelines.quality.measurer import Measurer, known_statistics
 from jupyterlab_pipelines.quality.overview import changes, overview, trend
+from jupyterlab_pipelines.quality.shown import ShownStatistics
 from jupyterlab_pipelines.quality.statistics import Statistics
 from jupyterlab_pipelines.store import Store
 
@@ -35,6 +36,16 @@ def statistics_of(store: Store, digest: str) -> Statistics | None:
         return known
     with Measurer(store) as measurer:
         return measurer.statistics(artifact)
+
+
+def shown_statistics(store: Store, digest: str) -> ShownStatistics | None:
+    """The same with a picture of the table beside what it was compared with in its newest run."""
+    statistics = statistics_of(store, digest)
+    if statistics is None:
+        return None
+    reference = store.quality.newest_reference(digest)
+    before = known_statistics(store, reference) if reference and reference != digest else None
+    return ShownStatistics.of(statistics, before, store.quality.newest_anomalies(digest))
 
 
 def table_of(run: Document, target: str) -> tuple[Document, Document]:

@@ -139,17 +139,18 @@ class QualityStore:
         return json.loads(row["content"]) if row is not None else []
 
     def reference(self, notebook: str, step: str, output: str, before_run: str) -> Reference | None:
-        """The newest table of that name from a successful run, older than `before_run`, that is known to be good.
+        """The newest table of that name from a run older than `before_run` that is known to be good.
 
-        One with anomalies that nobody has accepted is no reference: else they would be told once and forgotten.
+        That is one of a successful run without anomalies (else they would be told once and forgotten), or
+        one that a person has accepted.
         """
         row = self._database.row(
             "SELECT r.id, o.digest FROM runs r JOIN step_runs s ON s.run_id = r.id"
             " JOIN outputs o ON o.execution_id = s.execution_id"
             " LEFT JOIN anomalies a ON a.run_id = r.id AND a.step = s.step AND a.output = o.name"
-            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND o.kind = 'value' AND r.status = 'succeeded'"
+            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND o.kind = 'value'"
             " AND r.rowid < (SELECT rowid FROM runs WHERE id = ?)"
-            " AND (a.severity IS NULL OR a.severity = 'info' OR a.accepted)"
+            " AND (a.accepted OR r.status = 'succeeded' AND (a.severity IS NULL OR a.severity = 'info'))"
             " ORDER BY r.rowid DESC LIMIT 1",
             (notebook, step, output, before_run),
         )
