@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from jupyterlab_pipelines.export.functions import OURS, Facts, Functions, is_mad
 from jupyterlab_pipelines.export.joining import Joint, Part, join, joints_of
 from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
-from jupyterlab_pipelines.export.requirements import ask_environment, requirements_of
+from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
@@ -178,7 +178,10 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     if any(artifact.materializer == "pandas" for left in artifacts.values() for artifact in left.values()):
         modules |= {"pandas", "pyarrow"}
     own = {module for module in modules if _is_local(source.folder, module)}
-    answer = ask_environment(source.python, modules - own, stars, source.environment(), str(source.folder))
+    also = named_in(each.statement.source for each in placed)
+    answer = ask_environment(
+        source.python, modules - own, stars, also, source.environment(), str(source.folder)
+    )
     return Facts(artifacts, source.learned, {m: tuple(n) for m, n in answer["stars"].items()}), answer
 
 
@@ -200,7 +203,7 @@ def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:
                 yield Joint(
                     given.step, step.name, f"`{step.name}` resizes an array, which must own its memory"
                 )
-            if artifact.kind == "uncarriable":
+            if artifact.kind == "uncarriable" and not (step.unit and given.step in step.unit.steps):
                 yield Joint(given.step, step.name, f"`{given.name}` cannot be stored")
             elif not names.issuperset(artifact.definitions):
                 own = sorted(set(artifact.definitions) - names)[0]
@@ -309,11 +312,12 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
     }
     for path in sorted(read - written):
         file = source.folder / path
-        if path.startswith(("/", "..", "~")) or not file.is_file():
-            if not path.startswith(("..", "/")) or not path.endswith((".py", ".pyc")):
+        module = _module_path(path, imported) if file.is_file() else None
+        if module is not None:
+            local[module] = file.read_bytes()
+        elif path.startswith(("/", "..", "~")) or not file.is_file():
+            if not path.endswith((".py", ".pyc")):
                 missing.add(path)
-        elif path.endswith(".py") and _root(path) in imported and _is_local(source.folder, _root(path)):
-            local[path] = file.read_bytes()
         elif file.stat().st_size <= MOST_DATA_BYTES:
             data[path] = file.read_bytes()
         else:
@@ -324,8 +328,15 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
     return local, data, tuple(sorted(missing))
 
 
-def _root(path: str) -> str:
-    return path.split("/")[0].removesuffix(".py")
+def _module_path(path: str, imported: Collection[str]) -> str | None:
+    """Where a module lies below the folder in which Python found it; None if nobody imports it."""
+    parts = path.split("/")
+    if not path.endswith(".py"):
+        return None
+    for number, part in enumerate(parts):
+        if part.removesuffix(".py") in imported:
+            return "/".join(parts[number:])
+    return None
 
 
 def _module_files(folder: Path, module: str) -> Iterable[Path]:

@@ -146,6 +146,7 @@ class Functions:
         self.shared_names = {name for position in self.shared for name in self.placed[position].names}
         self.star_names = {name for names in facts.stars.values() for name in names} - self.bound
         self.names = self._function_names()
+        self.state = self.alias("state")
         self.used: set[str] = set()
         self.configure = "configure" if "configure" not in {*self.bound, *self.names.values()} else "set_up"
         self.in_definitions: set[Position] = set()
@@ -161,6 +162,10 @@ class Functions:
             and position not in self.shared
             for position, each in self.placed.items()
         )
+
+    def alias(self, helper: str) -> str:
+        """What the package's own function or module is called where the notebook has that name, too."""
+        return f"_{helper}" if helper in self.bound | {p.name for p in self.pipeline.parameters} else helper
 
     # -- names ----------------------------------------------------------------------------------
 
@@ -248,13 +253,13 @@ class Functions:
         self._preamble(body, part, needs, arguments)
         for kind in states:
             body.helpers.add("state")
-            body.add(f"state.restore({kind!r}, {self._state_name(kind)})")
+            body.add(f"{self.state}.restore({kind!r}, {self._state_name(kind)})")
         self._carried(body, part, needs)
         self._own_cells(body, part)
         returned = [value.name for value in outputs]
         for kind in states_out:
             body.helpers.add("state")
-            returned.append(f"state.current({kind!r})")
+            returned.append(f"{self.state}.current({kind!r})")
         self._first_lines(body, arguments, [value.name for value in outputs])
         parameters = [each for each in parameters if each in body.reads]
         name = self.names[part.steps]
@@ -581,7 +586,8 @@ class Functions:
             return
         for index, group in by_cell.items():
             cell = self.outline.cells[index]
-            translate = translation or Translation(cell, self.bound)
+            names = self.bound | {p.name for p in self.pipeline.parameters}
+            translate = translation or Translation(cell, names, self.read)
             whole = [each for each in self._of_cell(cell) if not _is_cell_magic(each)]
             texts, comments = passages(plain_python(cell) or "", [each.statement for each in whole])
             wanted = {each.position for each in group}
@@ -607,6 +613,10 @@ class Functions:
         source = translation.statement(passage.source, statement.line)
         if source is not None:
             self._refuse(each)
+        uncovered = (statement.deletes | statement.may_delete) & BUILTINS
+        if uncovered:
+            what = f"`del {sorted(uncovered)[0]}` uncovers the builtin of that name"
+            raise refused(each.cell, statement.line, what)
         body.reads |= statement.reads | statement.deferred
         if source is None:
             body.add("\n".join(line for line in passage.before if line))

@@ -153,7 +153,9 @@ def _pyproject(export: Export) -> str:
     dependencies = "".join(f'  "{requirement}",\n' for requirement in export.requirements)
     roots = sorted({path.split("/")[0] for path in export.local_modules})
     included = ", ".join(literal(f"src/{root}") for root in [export.name, *roots])
-    development = "".join(f'  "{name}=={RELEASES[name]}",\n' for name in ("mypy", "pytest", "ruff"))
+    locked = {requirement.name.lower(): requirement.version for requirement in export.lock}
+    versions = {name: locked.get(name, RELEASES[name]) for name in ("mypy", "pytest", "ruff")}
+    development = "".join(f'  "{name}=={version}",\n' for name, version in versions.items())
     notebook_code = "".join(
         f'"src/{path}" = ["ALL"]\n'
         for path in [

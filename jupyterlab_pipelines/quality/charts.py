@@ -61,7 +61,7 @@ def _spec(rows: Sequence[Document]) -> Document:
     )
     nulls = (
         alt.Chart(_data([_null_bar(row, index) for index, row in enumerate(rows)]))
-        .mark_bar(color=GREY)
+        .mark_rect(color=GREY)
         .encode(x=x, x2="x2:Q", y=y, y2="y2:Q", tooltip=alt.Tooltip("d:N", title="nulls"))
     )
     layers = [nulls, labels.properties(data=words)]
@@ -83,7 +83,7 @@ def _spec(rows: Sequence[Document]) -> Document:
     if unseen:
         layers.append(
             alt.Chart(_data(unseen))
-            .mark_bar(color=COLOURS["error"])
+            .mark_rect(color=COLOURS["error"])
             .encode(x=x, x2="x2:Q", y=y, y2="y2:Q", tooltip=alt.Tooltip("d:N", title="never seen before"))
         )
     whole = alt.layer(*layers).properties(width=WIDTH, height=ROW_HEIGHT * max(1, len(rows)))

@@ -18,6 +18,7 @@ from jupyterlab_pipelines.server.routes.runs import (
     RunNotebookHandler,
     RunsHandler,
     StepFactsHandler,
+    StepLoggedHandler,
     StepLogHandler,
     StepNotebookHandler,
 )
@@ -42,6 +43,7 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (_STEP, StepFactsHandler),
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
+    (rf"{_STEP}/logged", StepLoggedHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/statistics", ArtifactStatisticsHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/anomalies", ArtifactAnomaliesHandler),

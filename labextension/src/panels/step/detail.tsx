@@ -27,6 +27,7 @@ import { Anomalies, StatisticsView } from '../statistics';
 import { Executed } from './executed';
 import { StepFactsView } from './facts';
 import { Log } from './log';
+import { LoggedView } from './logged';
 
 interface StepDetailProps {
   id: string;
@@ -66,7 +67,12 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
       ))}
       <Anomalies anomalies={past?.anomalies ?? []} />
       <Metrics metrics={past?.metrics ?? {}} />
-      {past && runId ? <Executed step={step} stepRun={past} runId={runId} /> : null}
+      {past && runId ? (
+        <>
+          <LoggedView key={`logged ${runId}`} stepRun={past} runId={runId} />
+          <Executed step={step} stepRun={past} runId={runId} />
+        </>
+      ) : null}
       <Inputs step={step} />
       <Outputs step={step} stepRun={past} runId={runId} />
       <Lineage step={step} />
