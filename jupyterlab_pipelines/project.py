@@ -33,16 +33,6 @@ from jupyterlab_pipelines.notebook.parse import (
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
-from jupyterlab_pipelines.quality import views
-from jupyterlab_pipelines.quality.notebook_schema import (
-    documents_in,
-    parse_schemas,
-    pin,
-    read_schemas,
-    read_text,
-    schema_path,
-    with_table,
-)
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
 from jupyterlab_pipelines.store.integrity import DAMAGED
@@ -511,6 +501,8 @@ class Project:
         sweep: str | None = None,
     ) -> tuple[str, FileLock]:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
+        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
+
         if executor not in EXECUTORS:
             raise UsageError(
                 "unknown_executor",
@@ -1152,10 +1144,14 @@ class Project:
         NotFoundError
             No run left such an artifact.
         """
+        from jupyterlab_pipelines.quality import views
+
         return views.shown_statistics(self.store, digest)
 
     def artifact_statistics(self, digest: str) -> Document:
         """Statistics, anomalies and rows to show of an artifact, see `views.artifact_document`."""
+        from jupyterlab_pipelines.quality import views
+
         return views.artifact_document(self.store, digest)
 
     def artifact_anomalies(self, digest: str) -> Document:
@@ -1176,21 +1172,29 @@ class Project:
         NotFoundError
             There is no such run, or no such output in it.
         """
+        from jupyterlab_pipelines.quality import views
+
         other = None if against is None else self.run_document(against)
         return views.table_document(self.store, self.run_document(run_id), target, other)
 
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""
+        from jupyterlab_pipelines.quality.notebook_schema import documents_in, read_text, schema_path
+
         path = schema_path(self.root / self.key_of(notebook))
         text = read_text(path)
         return {"file": path.name, "text": text, "tables": documents_in(text, path)}
 
     def read_schemas(self, notebook: Path) -> dict[str, Schema]:
         """By ``step.name``, what the schema file of a notebook says."""
+        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
+
         return read_schemas(schema_path(self.root / self.key_of(notebook)))
 
     def import_schema(self, notebook: Path, table: str, says: Document) -> Document:
         """Write what another tool says of a table into the schema file, in place of what stands there."""
+        from jupyterlab_pipelines.quality.notebook_schema import read_text, schema_path, with_table
+
         path = schema_path(self.root / self.key_of(notebook))
         return self.write_schemas(notebook, with_table(read_text(path), table, says, notebook.name))
 
@@ -1202,6 +1206,8 @@ class Project:
         UsageError
             The text is no schema file.
         """
+        from jupyterlab_pipelines.quality.notebook_schema import parse_schemas, schema_path
+
         path = schema_path(self.root / self.key_of(notebook))
         parse_schemas(text, path)
         _write_whole(path, text.encode())
@@ -1222,6 +1228,9 @@ class Project:
         NotFoundError
             There is no such run or table.
         """
+        from jupyterlab_pipelines.quality import views
+        from jupyterlab_pipelines.quality.notebook_schema import pin, read_text, schema_path
+
         run = self.run_document(run_id) if run_id else self._newest_success(notebook)
         key = self.key_of(notebook)
         if run["notebook"] != key:
@@ -1257,6 +1266,7 @@ class Project:
         """
         from jupyterlab_pipelines.quality.anomalies import find
         from jupyterlab_pipelines.quality.measurer import Measurer
+        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
 
         run = self.run_document(run_id) if run_id else self._newest_success(notebook)
         schemas = read_schemas(schema_path(self.root / self.key_of(notebook)))
@@ -1345,6 +1355,8 @@ class Project:
 
     def _table_differences(self, old: Document, new: Document) -> Document:
         """Of tables that are not the same in both, what their statistics differ in."""
+        from jupyterlab_pipelines.quality import views
+
         before = {output["name"]: output["digest"] for output in old["outputs"]}
         return {
             output["name"]: found
