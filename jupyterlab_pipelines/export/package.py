@@ -255,13 +255,13 @@ ENV PATH=/venv/bin:$PATH \\
     PYTHONUNBUFFERED=1 \\
     PYTHONHASHSEED=0 \\
     MPLBACKEND=agg \\
-    {export.name.upper()}_DATA=/work/data
+    {export.name.upper()}_DATA=/srv/data
 COPY --from=build /venv /venv
-WORKDIR /work
-{data}RUN mkdir -p /work/data /work/artifacts && chown -R 10001:10001 /work
+WORKDIR /srv
+{data}RUN mkdir -p /srv/data /srv/artifacts && chown -R 10001:10001 /srv
 USER 10001
 ENTRYPOINT ["python", "-m", "{export.name}"]
-CMD ["run", "--artifacts", "/work/artifacts"]
+CMD ["run", "--artifacts", "/srv/artifacts"]
 """
 
 
