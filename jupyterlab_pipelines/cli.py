@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from jupyterlab_pipelines import __version__, cli_export, cli_quality
+from jupyterlab_pipelines import __version__, cli_export, cli_quality, cli_stats
 from jupyterlab_pipelines.documents import write_document
 from jupyterlab_pipelines.errors import NotFoundError, ParameterError, PipelinesError, UsageError
 from jupyterlab_pipelines.execution import lean
@@ -375,6 +375,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     cli_export.register(add, _add_parameters, read_parameters)
     cli_quality.register(add)
+    cli_stats.register(add)
     add(doctor, "tell what is wrong with this installation, and what to do")
     return parser
 

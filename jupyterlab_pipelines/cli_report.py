@@ -137,6 +137,35 @@ def _doubts(steps: Sequence[dict[str, Any]]) -> list[Line]:
     ]
 
 
+MOST_ANOMALIES = 10
+"""Of a run; the others are counted."""
+
+
+def _anomalies(steps: Sequence[dict[str, Any]]) -> list[Line]:
+    """What is odd in the tables of a run: a line for each, told where it came in, the gravest first."""
+    order = ("error", "warning", "info")
+    told: dict[tuple[str, str, str | None, str], dict[str, Any]] = {}
+    for step in steps:
+        for anomaly in step.get("anomalies", ()):
+            first = anomaly["first"]
+            told.setdefault((first["step"], first["output"], anomaly["feature"], anomaly["kind"]), anomaly)
+    found = sorted(told.values(), key=lambda anomaly: order.index(anomaly["severity"]))
+    styles = {"error": "red", "warning": "yellow", "info": "dim"}
+    lines: list[Line] = [
+        (_anomaly(anomaly), styles[anomaly["severity"]]) for anomaly in found[:MOST_ANOMALIES]
+    ]
+    if len(found) > MOST_ANOMALIES:
+        lines.append((f"… and {len(found) - MOST_ANOMALIES} more anomalies", "dim"))
+    return lines
+
+
+def _anomaly(anomaly: dict[str, Any]) -> str:
+    first = anomaly["first"]
+    place = f"{first['step']}.{first['output']}"
+    column = f" · {anomaly['feature']}" if anomaly["feature"] else ""
+    return f"{anomaly['severity']}: {place}{column}: {anomaly['kind']}: {anomaly['description']}"
+
+
 def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
     """What a run came to: every failure with its place, then one line of summary."""
     lines: list[Line] = []
@@ -148,6 +177,9 @@ def report_run(document: dict[str, Any], project: Project, out: TextIO) -> None:
     doubts = _doubts(document["steps"])
     if doubts:
         lines += [("", ""), *doubts]
+    anomalies = _anomalies(document["steps"])
+    if anomalies:
+        lines += [("", ""), *anomalies]
     if document.get("output"):
         lines += [("", ""), (f"Written: {document['output']}", "")]
     say([*lines, ("", ""), (summary(document), "bold")], out)
@@ -232,6 +264,8 @@ def report_step(
         show_table(("output", "type", "size", "materializer", "value"), rows, out)
     if step.get("metrics"):
         say([("", ""), *((f"{name} = {value}", "") for name, value in step["metrics"].items())], out)
+    if anomalies := _anomalies([step]):
+        say([("", ""), *anomalies], out)
     if step["error"]:
         say([("", ""), *failure(document, step, project, whole=True)], out)
     if log.strip():
@@ -274,6 +308,13 @@ def _step_difference(step: dict[str, Any]) -> list[Line]:
         # Digests say that a value is another one, and nothing more to people.
         if names := step.get(what):
             lines.append((f"  {what} that differ: {', '.join(names)}", ""))
+    for name, table in (step.get("statistics") or {}).items():
+        rows = table["rows"]
+        if rows["before"] != rows["after"]:
+            lines.append((f"  {name}: {rows['before']} → {rows['after']} rows", ""))
+        for anomaly in table["anomalies"]:
+            column = f".{anomaly['feature']}" if anomaly["feature"] else ""
+            lines.append((f"  {name}{column}: {anomaly['kind']}: {anomaly['description']}", ""))
     if lines:
         took = [duration(step["duration_seconds"][moment]) or "–" for moment in ("before", "after")]
         lines.append((f"  time: {' → '.join(took)}", "dim"))

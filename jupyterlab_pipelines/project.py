@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.kernels import ForkServer, Wanted
     from jupyterlab_pipelines.export.build import Source
     from jupyterlab_pipelines.export.importing import StepOfRun
+    from jupyterlab_pipelines.quality.schema import Schema
+    from jupyterlab_pipelines.quality.statistics import Statistics
     from jupyterlab_pipelines.recall import Recalled
     from jupyterlab_pipelines.store.locks import FileLock
 
@@ -451,6 +453,7 @@ class Project:
         `warm` is what kernels may be forked from, if it is what the run needs.
         """
         from jupyterlab_pipelines.execution.runner import Runner
+        from jupyterlab_pipelines.quality.inspection import Inspector
 
         row = self.store.runs.row(run_id)
         options = json.loads(row["options"])
@@ -473,6 +476,7 @@ class Project:
             targets=options["steps"],
             force=options["force"],
             jobs=options["jobs"],
+            inspector=Inspector(self.store, row["notebook"], notebook, run_id),
             warm=warm,
             listener=on_event or (lambda event: None),
         )
@@ -497,6 +501,8 @@ class Project:
         sweep: str | None = None,
     ) -> tuple[str, FileLock]:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
+        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
+
         if executor not in EXECUTORS:
             raise UsageError(
                 "unknown_executor",
@@ -509,6 +515,7 @@ class Project:
         parameters = check_parameters(pipeline, parameters or {})
         kernel = kernel or outline.kernel
         pipeline.require_steps(force)
+        read_schemas(schema_path(self.root / self.key_of(notebook)))
         chosen = pipeline.needed_for(steps)
         for name in dict.fromkeys(step.kernel or kernel for step in chosen):
             find_kernelspec(name)
@@ -855,6 +862,7 @@ class Project:
 
     def _step_run_documents(self, run: sqlite3.Row) -> list[Document]:
         rows = self.store.runs.steps(run["id"])
+        anomalies = self.store.quality.anomalies_of_run(run["id"])
         executions = {
             row["step"]: self.store.executions.get(row["execution_id"])
             for row in rows
@@ -866,6 +874,7 @@ class Project:
             caches = {step.name: step.cache for step in pipeline.steps}
         return [
             self._step_run_document(row, executions.get(row["step"]), caches.get(row["step"], "on"))
+            | {"anomalies": anomalies.get(row["step"], [])}
             for row in rows
         ]
 
@@ -1125,6 +1134,170 @@ class Project:
             raise NotFoundError("unknown_artifact", f"The store has no artifact {digest}.", digest=digest)
         return found
 
+    # -- tables ---------------------------------------------------------------------------------
+
+    def statistics(self, digest: str) -> Statistics | None:
+        """The statistics of a stored table, measured now if they never were; None for anything else.
+
+        Raises
+        ------
+        NotFoundError
+            No run left such an artifact.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        return views.shown_statistics(self.store, digest)
+
+    def artifact_statistics(self, digest: str) -> Document:
+        """Statistics, anomalies and rows to show of an artifact, see `views.artifact_document`."""
+        from jupyterlab_pipelines.quality import views
+
+        return views.artifact_document(self.store, digest)
+
+    def artifact_anomalies(self, digest: str) -> Document:
+        """What was found in a stored table in the newest run that had it."""
+        self.preview(digest)
+        return {"digest": digest, "anomalies": self.store.quality.newest_anomalies(digest)}
+
+    def artifact_lineage(self, digest: str) -> Document:
+        """Which runs and steps left the artifact, and from which inputs."""
+        self.preview(digest)
+        return {"digest": digest, "left_by": self.store.quality.lineage(digest)}
+
+    def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
+        """All that is known of the output ``step.name`` of a run, see `views.table_document`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or no such output in it.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        other = None if against is None else self.run_document(against)
+        return views.table_document(self.store, self.run_document(run_id), target, other)
+
+    def schemas(self, notebook: Path) -> Document:
+        """The schema file of a notebook: its text, and what it says of each table."""
+        from jupyterlab_pipelines.quality.notebook_schema import documents_in, read_text, schema_path
+
+        path = schema_path(self.root / self.key_of(notebook))
+        text = read_text(path)
+        return {"file": path.name, "text": text, "tables": documents_in(text, path)}
+
+    def read_schemas(self, notebook: Path) -> dict[str, Schema]:
+        """By ``step.name``, what the schema file of a notebook says."""
+        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
+
+        return read_schemas(schema_path(self.root / self.key_of(notebook)))
+
+    def import_schema(self, notebook: Path, table: str, says: Document) -> Document:
+        """Write what another tool says of a table into the schema file, in place of what stands there."""
+        from jupyterlab_pipelines.quality.notebook_schema import read_text, schema_path, with_table
+
+        path = schema_path(self.root / self.key_of(notebook))
+        return self.write_schemas(notebook, with_table(read_text(path), table, says, notebook.name))
+
+    def write_schemas(self, notebook: Path, text: str) -> Document:
+        """Replace the schema file's text.
+
+        Raises
+        ------
+        UsageError
+            The text is no schema file.
+        """
+        from jupyterlab_pipelines.quality.notebook_schema import parse_schemas, schema_path
+
+        path = schema_path(self.root / self.key_of(notebook))
+        parse_schemas(text, path)
+        _write_whole(path, text.encode())
+        return self.schemas(notebook)
+
+    def pin(self, notebook: Path, *, run_id: str | None = None, tables: Collection[str] = ()) -> Document:
+        """Agree to tables of a run: the schema file says what they are like, and later ones are compared with them.
+
+        Parameters
+        ----------
+        run_id
+            The run; the newest that succeeded, if none is said.
+        tables
+            As ``step.name``; all tables, if none is said.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or table.
+        """
+        from jupyterlab_pipelines.quality import views
+        from jupyterlab_pipelines.quality.notebook_schema import pin, read_text, schema_path
+
+        run = self.run_document(run_id) if run_id else self._newest_success(notebook)
+        key = self.key_of(notebook)
+        if run["notebook"] != key:
+            raise UsageError("other_notebook", f"Run {run['run_id']} is of {run['notebook']}, not of {key}.")
+        path = schema_path(self.root / key)
+        text, pinned = read_text(path), []
+        targets = tables or [
+            f"{step['name']}.{output['name']}" for step in run["steps"] for output in step["outputs"]
+        ]
+        for target in targets:
+            step, output = views.table_of(run, target)
+            statistics = self.statistics(output["digest"])
+            if statistics is None:
+                if tables:
+                    raise UsageError("no_table", f"`{target}` is no table: it is a {output['type']}.")
+                continue
+            text = pin(text, target, statistics, Path(key).name, path)
+            self.store.quality.accept(run["run_id"], step["name"], output["name"])
+            pinned.append(target)
+        if pinned:
+            _write_whole(path, text.encode())
+        return {"run_id": run["run_id"], "pinned": pinned, **self.schemas(notebook)}
+
+    def check_schemas(
+        self, notebook: Path, *, run_id: str | None = None, environment: str | None = None
+    ) -> Document:
+        """Hold the tables of a run (the newest) against the schema file as it is now.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        from jupyterlab_pipelines.quality.anomalies import find
+        from jupyterlab_pipelines.quality.measurer import Measurer
+        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
+
+        run = self.run_document(run_id) if run_id else self._newest_success(notebook)
+        schemas = read_schemas(schema_path(self.root / self.key_of(notebook)))
+        outputs = {
+            f"{step['name']}.{output['name']}": output for step in run["steps"] for output in step["outputs"]
+        }
+        found: list[Document] = []
+        with Measurer(self.store) as measurer:
+            for target, schema in schemas.items():
+                artifact = (
+                    self.store.quality.artifact(outputs[target]["digest"]) if target in outputs else None
+                )
+                statistics = measurer.statistics(artifact) if artifact else None
+                if artifact is None or statistics is None:
+                    continue
+                anomalies = measurer.failed_checks(artifact, schema.checks)
+                anomalies += [a.to_document() for a in find(statistics, schema, environment=environment)]
+                found += [{"table": target, **anomaly} for anomaly in anomalies]
+        return {
+            "run_id": run["run_id"],
+            "checked": [target for target in schemas if target in outputs],
+            "not_checked": [target for target in schemas if target not in outputs],
+            "anomalies": found,
+        }
+
+    def _newest_success(self, notebook: Path) -> Document:
+        for run in self.runs(notebook):
+            if run["status"] == "succeeded":
+                return self.run_document(run["run_id"])
+        raise NotFoundError("no_run", f"{self.key_of(notebook)} has no successful run yet: run it first.")
+
     def diff(self, first: str, second: str) -> Document:
         """What differs between two runs: parameters, code, inputs, outputs, metrics, durations."""
         before, after = self.run_document(first), self.run_document(second)
@@ -1172,12 +1345,25 @@ class Project:
                 {out["name"]: out["digest"] for out in new["outputs"]},
             ),
             "metrics": _changes(old["metrics"], new["metrics"]),
+            "statistics": self._table_differences(old, new),
         }
         difference = {what: change for what, change in difference.items() if change}
         if not difference:
             return None
         durations = {"before": old["duration_seconds"], "after": new["duration_seconds"]}
         return {"name": name, "change": "changed", **difference, "duration_seconds": durations}
+
+    def _table_differences(self, old: Document, new: Document) -> Document:
+        """Of tables that are not the same in both, what their statistics differ in."""
+        from jupyterlab_pipelines.quality import views
+
+        before = {output["name"]: output["digest"] for output in old["outputs"]}
+        return {
+            output["name"]: found
+            for output in new["outputs"]
+            if before.get(output["name"], output["digest"]) != output["digest"]
+            and (found := views.differences(self.store, before[output["name"]], output["digest"]))
+        }
 
     # -- small things ---------------------------------------------------------------------------
 

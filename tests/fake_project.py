@@ -207,6 +207,30 @@ class FakeProject:
             raise NotFoundError("unknown_artifact", f"There is no artifact {digest}.")
         return {"digest": digest, "type": "float", "summary": "nan", "preview": {"value": float("nan")}}
 
+    def artifact_statistics(self, digest: str) -> dict[str, Any]:
+        self.preview(digest)
+        empty: dict[str, Any] = {"statistics": None, "reference": None, "anomalies": [], "overview": []}
+        return {"digest": digest, "rows": None, **empty}
+
+    def artifact_anomalies(self, digest: str) -> dict[str, Any]:
+        self.preview(digest)
+        return {"digest": digest, "anomalies": []}
+
+    def artifact_lineage(self, digest: str) -> dict[str, Any]:
+        self.preview(digest)
+        return {"digest": digest, "left_by": []}
+
+    def schemas(self, notebook: Path) -> dict[str, Any]:
+        return {"file": f"{notebook.stem}.schema.yaml", "text": "", "tables": {}}
+
+    def write_schemas(self, notebook: Path, text: str) -> dict[str, Any]:
+        self.asked.append(("write_schemas", {"notebook": notebook, "text": text}))
+        return self.schemas(notebook) | {"text": text}
+
+    def pin(self, notebook: Path, **options: Any) -> dict[str, Any]:
+        self.asked.append(("pin", {"notebook": notebook, **options}))
+        return self.schemas(notebook) | {"pinned": list(options["tables"])}
+
     def changes(self) -> int:
         return self._changes
 

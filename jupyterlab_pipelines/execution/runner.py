@@ -26,6 +26,7 @@ from jupyterlab_pipelines.artifact import FILE, is_state
 from jupyterlab_pipelines.environment import base_environment
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.completion import Completion
+from jupyterlab_pipelines.execution.inspection import Inspections
 from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
@@ -34,7 +35,7 @@ from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.notebook.units import why_apart
-from jupyterlab_pipelines.pipeline import Effects, Input, Pipeline, Step
+from jupyterlab_pipelines.pipeline import Effects, Input, Pipeline, Role, Step
 from jupyterlab_pipelines.plan import Decision, Reason
 from jupyterlab_pipelines.planner import Decided, Planner, Resolved, Waiting
 from jupyterlab_pipelines.run import Execution, Status
@@ -44,6 +45,7 @@ from jupyterlab_pipelines.store.runs import now
 if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.kernels import ForkServer, StepKernelManager
     from jupyterlab_pipelines.execution.papermill import StepSession
+    from jupyterlab_pipelines.quality.inspection import Inspector
 
 TICK_SECONDS = 0.2
 """How often a run that waits for its steps looks whether somebody cancelled it."""
@@ -99,6 +101,8 @@ class Runner:
         Steps to run with what they need (none: all); steps to run even if nothing changed.
     pinned
         Executions that stand for steps, whatever the store says: the steps are not looked at.
+    inspector
+        Looks for anomalies in the tables that steps leave; None: nobody does. The run closes it.
     servers
         What kernels are forked from, by kernelspec, if that outlives the run; its owner closes it.
     warm
@@ -116,6 +120,7 @@ class Runner:
     jobs: int = 1
     pinned: Mapping[str, Execution] = field(default_factory=dict)
     servers: dict[str, ForkServer | None] | None = None
+    inspector: Inspector | None = None
     warm: ForkServer | None = None
     listener: Listener = field(default=lambda event: None)
 
@@ -158,6 +163,7 @@ class Runner:
             self._kernel_pool = KernelPool(self._start_kernel, self.store.run_folder(self.run_id))
             self.kernels = SharedKernels(self._kernel_pool.later)
             self._completion = Completion(self.store, self.folder)
+            self._inspections = Inspections(self.inspector, self.store, self._tell_anomalies)
             try:
                 self._go_on()
                 status = self._final_status()
@@ -176,8 +182,13 @@ class Runner:
                 self._settle_steps(status)
                 self.store.runs.finish(self.run_id, status, time.perf_counter() - started, error)
                 self._tell({"kind": "run", "status": status})
-                self._completion.close(lambda: not self.cancelled and self._ended.empty(), TICK_SECONDS)
+                self._inspections.close(self._is_wanted, TICK_SECONDS)
+                self._completion.close(self._is_wanted, TICK_SECONDS)
         return status
+
+    def _is_wanted(self) -> bool:
+        """Whether nobody has asked to end the run."""
+        return not self.cancelled and self._ended.empty()
 
     def cancel(self) -> None:
         """End all running steps and start no more."""
@@ -320,7 +331,10 @@ class Runner:
                 decided = self._own_execution(resolved, wanted) or decided
             if decided.execution is not None:
                 self._reuse(resolved, decided)
-                done[step.name] = decided.execution
+                if self._succeeded(step.name):
+                    done[step.name] = decided.execution
+                else:
+                    blocked.add(step.name)
                 continue
             if not (self._want_files(resolved) or self._want_values(resolved) or self._want_kernel(step)):
                 ready.append((resolved, decided))
@@ -453,6 +467,19 @@ class Runner:
     def _reuse(self, resolved: Resolved, decided: Decided) -> None:
         step, execution = resolved.step.name, decided.execution
         assert execution is not None
+        error = self._inspections.gate(resolved, execution.outputs.values())
+        if error is not None:
+            self.results[step] = _Result(resolved.cache_key, None, error)
+            self._note(
+                step,
+                status=Status.FAILED,
+                decision=Decision.REUSE,
+                reasons=[reason.to_json() for reason in decided.reasons],
+                inputs=_digests(resolved),
+                error=error,
+                finished_at=now(),
+            )
+            return
         self.results[step] = _Result(resolved.cache_key, execution)
         is_own = execution.run_id == self.run_id
         self._note(
@@ -469,6 +496,7 @@ class Runner:
             finished_at=now(),
             error=None,
         )
+        self._inspect(resolved, execution)
 
     # -- executing ------------------------------------------------------------------------------
 
@@ -582,7 +610,10 @@ class Runner:
             outcome = replace(outcome, effects=replace(outcome.effects, reads=known.reads, missed=missed))
             execution = None
             if outcome.error is None:
+                outcome = replace(outcome, error=self._inspections.gate(resolved, outcome.outputs))
+            if outcome.error is None:
                 execution = self._record(resolved, outcome)
+                self._inspect(resolved, execution)
             return _Ended(step.name, resolved, outcome, execution)
         finally:
             lock.release()
@@ -676,6 +707,10 @@ class Runner:
         )
         self._completion.add(execution)
         return execution
+
+    def _inspect(self, resolved: Resolved, execution: Execution) -> None:
+        if resolved.step.role != Role.VALIDATOR:  # whose gate has seen to it
+            self._inspections.add(resolved, execution)
 
     def _take_in(self, ended: _Ended) -> None:
         """A worker is done with a step: note it, and learn from it."""
@@ -796,6 +831,9 @@ class Runner:
 
     def _progress(self, step: str, progress: dict[str, int]) -> None:
         self._tell({"kind": "step", "step": step, "status": Status.RUNNING, "progress": progress})
+
+    def _tell_anomalies(self, step: str, anomalies: list[dict[str, Any]]) -> None:
+        self._tell({"kind": "anomalies", "step": step, "anomalies": anomalies})
 
     def _tell_of_logged(self) -> None:
         """Steps have logged metrics: those who watch the store look again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ from jupyterlab_pipelines.server.wire import (
     PipelineRequest,
     RunChange,
     RunRequest,
+    SchemaChange,
     SuggestionRequest,
     SweepRequest,
 )
@@ -193,6 +195,31 @@ class PipelineManager:
     async def preview(self, digest: str, path: str | None = None) -> dict[str, Any]:
         return await self._ask_projects(lambda project: project.preview(digest), path)
 
+    async def artifact_statistics(self, digest: str, path: str | None = None) -> dict[str, Any]:
+        """Of a table that nobody has measured yet, measured now, by a process of its own."""
+        return await self._ask_projects(lambda project: project.artifact_statistics(digest), path)
+
+    async def artifact_anomalies(self, digest: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.artifact_anomalies(digest), path)
+
+    async def artifact_lineage(self, digest: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.artifact_lineage(digest), path)
+
+    async def schemas(self, path: str) -> dict[str, Any]:
+        notebook, project = await self._find(path)
+        return _with_dates(await asyncio.to_thread(project.schemas, notebook))
+
+    async def change_schemas(self, change: SchemaChange) -> dict[str, Any]:
+        """Write the schema file anew, or agree to tables of a run; the file as it is then."""
+        notebook, project = await self._find(change.path)
+        if change.text is not None:
+            answer = await asyncio.to_thread(project.write_schemas, notebook, change.text)
+        else:
+            answer = await asyncio.to_thread(
+                project.pin, notebook, run_id=change.run_id, tables=change.tables
+            )
+        return _with_dates(answer)
+
     # -- projects ---------------------------------------------------------------------------------
 
     async def _find(self, path: str) -> tuple[Path, Project]:
@@ -271,3 +298,9 @@ class PipelineManager:
             self._event_logger.emit(schema_id=events.RUN, data=data)
         else:
             self._event_logger.emit(schema_id=events.STEP_RUN, data=data | {"step": news.step})
+
+
+def _with_dates(document: dict[str, Any]) -> dict[str, Any]:
+    """A document from YAML, its dates as text."""
+    found: dict[str, Any] = json.loads(json.dumps(document, default=str))
+    return found

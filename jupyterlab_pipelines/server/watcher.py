@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,8 @@ class _SeenRun:
     status: str
     steps: dict[str, tuple[str, tuple[int | None, int] | None]] = field(default_factory=dict)
     """By name: status, and how far it is while it runs."""
+    anomalies: int = 0
+    """Tables with anomalies, which may be found after the run has ended."""
 
 
 class StoreWatch:
@@ -108,16 +110,21 @@ class StoreWatch:
         """A run that is not active; read whole only when it was, or when it is new."""
         before = self._seen.get(run_id)
         if self._changes is None and run is not None:
-            return _SeenRun(self._project.root / run["notebook"], run["status"])
+            return _SeenRun(self._project.root / run["notebook"], run["status"], anomalies=_odd_tables(run))
         if before is not None and run is not None and before.status == run["status"]:
-            return before
+            return replace(before, anomalies=_odd_tables(run))
         try:
             document = self._project.run_document(run_id)
         except NotFoundError:
             return None
-        ended = _SeenRun(self._project.root / document["notebook"], document["status"])
+        notebook = self._project.root / document["notebook"]
+        ended = _SeenRun(notebook, document["status"], anomalies=_odd_tables(run))
         ended.steps.update((step["name"], (step["status"], None)) for step in document["steps"])
         return ended
+
+
+def _odd_tables(run: dict[str, Any] | None) -> int:
+    return int(run.get("tables_with_anomalies") or 0) if run else 0
 
 
 def _compare(before: dict[str, _SeenRun], now: dict[str, _SeenRun]) -> Iterator[News]:
@@ -130,7 +137,7 @@ def _compare(before: dict[str, _SeenRun], now: dict[str, _SeenRun]) -> Iterator[
         for name, step in run.steps.items():
             if step != old.steps.get(name):
                 yield StepNews(run_id, run.notebook, name, step[0])
-        if run.status != old.status and run.status not in ACTIVE:
+        if run.status not in ACTIVE and (run.status, run.anomalies) != (old.status, old.anomalies):
             yield status
 
 

@@ -152,6 +152,27 @@ class RunChange:
         return cls(tags, comment)
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """Body of ``PUT schemas``: the file's new `text`, or the tables of a run that a person agrees to."""
+
+    path: str
+    text: str | None = None
+    run_id: str | None = None
+    tables: tuple[str, ...] = ()
+
+    @classmethod
+    def from_body(cls, body: Any) -> SchemaChange:
+        body = _object(body, allowed={"path", "text", "run_id", "tables"})
+        text, run_id = body.get("text"), body.get("run_id")
+        for name, value in (("text", text), ("run_id", run_id)):
+            if value is not None and not isinstance(value, str):
+                raise _bad(name, "must be a string")
+        if (text is None) == (run_id is None):
+            raise UsageError("bad_request", "Give either `text`, or `run_id` and `tables` to agree to.")
+        return cls(_path(body), text, run_id, _strings(body, "tables"))
+
+
 def parse_limit(text: str, *, most: int = 1000) -> int:
     """How many runs a list may have, from the query string."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):

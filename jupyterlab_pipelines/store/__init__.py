@@ -14,6 +14,7 @@ from jupyterlab_pipelines.store.executions import ExecutionStore
 from jupyterlab_pipelines.store.files import FileDigests
 from jupyterlab_pipelines.store.integrity import Integrity
 from jupyterlab_pipelines.store.locks import FileLock
+from jupyterlab_pipelines.store.quality import QualityStore
 from jupyterlab_pipelines.store.runs import RunStore
 from jupyterlab_pipelines.store.secret import read_secret
 
@@ -30,6 +31,7 @@ class Store:
         self.artifacts = ArtifactStore(path / "artifacts")
         self.runs = RunStore(self.database)
         self.executions = ExecutionStore(self.database)
+        self.quality = QualityStore(self.database)
         self.files = FileDigests(self.database)
         self.integrity = Integrity(self.artifacts, self.database, self.files)
 

@@ -33,7 +33,9 @@ STEP_COUNTS = (
     "count(s.step) AS steps_total,"
     " sum(s.decision = 'run' AND s.status IN ('succeeded', 'failed', 'cancelled', 'interrupted'))"
     " AS steps_executed,"
-    " sum(s.status = 'reused') AS steps_reused, sum(s.status = 'failed') AS steps_failed"
+    " sum(s.status = 'reused') AS steps_reused, sum(s.status = 'failed') AS steps_failed,"
+    " (SELECT count(*) FROM anomalies a WHERE a.run_id = r.id AND a.severity IN ('error', 'warning'))"
+    " AS tables_with_anomalies"
 )
 
 
@@ -313,6 +315,7 @@ def _summary(row: sqlite3.Row) -> dict[str, Any]:
         "steps_executed": row["steps_executed"] or 0,
         "steps_reused": row["steps_reused"] or 0,
         "steps_failed": row["steps_failed"] or 0,
+        "tables_with_anomalies": row["tables_with_anomalies"],
         "tags": json.loads(row["tags"]),
         "comment": row["comment"],
         "sweep": json.loads(row["options"]).get("sweep"),

@@ -14,7 +14,8 @@ import type {
   RunDiff,
   RunPage,
   StepFacts,
-  Suggestion
+  Suggestion,
+  TableStatistics
 } from './tokens';
 
 /** What a run is to be started with. */
@@ -84,6 +85,17 @@ export class PipelinesClient {
 
   preview(path: string, digest: string): Promise<Preview> {
     return request(this._settings, 'GET', withPath(path, 'artifacts', digest, 'preview'));
+  }
+
+  /** What is known of a stored table; measured now if it never was. */
+  statistics(path: string, digest: string): Promise<TableStatistics> {
+    return request(this._settings, 'GET', withPath(path, 'artifacts', digest, 'statistics'));
+  }
+
+  /** Agree to a table (`step.name`) of a run; answers the name of the schema file that says so. */
+  async agree(path: string, runId: string, table: string): Promise<string> {
+    const body = { path, run_id: runId, tables: [table] };
+    return (await request<{ file: string }>(this._settings, 'PUT', 'schemas', body)).file;
   }
 
   /** Change what people add to a run. */

@@ -35,7 +35,7 @@ export class UnavailableError extends Error {
  */
 export async function request<T>(
   settings: ServerConnection.ISettings,
-  method: 'GET' | 'POST' | 'PATCH',
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH',
   path: string,
   body?: unknown
 ): Promise<T> {

@@ -353,6 +353,56 @@ export interface StepError {
   traceback: string | string[] | null;
 }
 
+export type Severity = 'error' | 'warning' | 'info';
+
+/** One difference of a table from what is expected of it. */
+export interface Anomaly {
+  /** The column; null for the whole table. */
+  feature: string | null;
+  kind: string;
+  severity: Severity;
+  description: string;
+  output?: string;
+  /** The first step that let it in. */
+  first?: { step: string; output: string };
+}
+
+/** A distribution as shares of bins that the run and its reference have in common. */
+export interface Bins {
+  kind: 'values' | 'numbers';
+  current: number[];
+  reference: number[] | null;
+  /** Of values. */
+  labels?: string[];
+  unseen?: boolean[];
+  /** Of numbers. */
+  start_text?: string;
+  stop_text?: string;
+}
+
+/** One column at a glance. */
+export interface ColumnRow {
+  name: string;
+  type: string;
+  dtype: string;
+  is_gone: boolean;
+  anomalies: Anomaly[];
+  nulls: number;
+  reference_nulls: number | null;
+  distinct: number | null;
+  bins: Bins | null;
+  numbers: { [name: string]: string };
+}
+
+export interface TableStatistics {
+  digest: string;
+  /** Null for what is no table. */
+  rows: number | null;
+  anomalies: Anomaly[];
+  /** The guilty columns first. */
+  overview: ColumnRow[];
+}
+
 export interface StepRun {
   name: string;
   status: StepStatus;
@@ -370,6 +420,8 @@ export interface StepRun {
   outputs: Output[];
   verdicts: Verdict[];
   metrics?: { [name: string]: JSONValue };
+  /** What is odd in its tables; known soon after the step has ended. */
+  anomalies?: Anomaly[];
   error: StepError | null;
 }
 

@@ -215,6 +215,20 @@ async def test_a_sweep_is_started_and_cancelled_as_one(ask, project: FakeProject
     assert project.asked[-1] == ("cancel_sweep", {"sweep": "sweep-1"})
 
 
+async def test_a_schema_file_is_read_written_and_agreed_to(
+    ask, project: FakeProject, jp_root_dir: Path
+) -> None:
+    assert (await ask("GET", "schemas", path="a.ipynb"))[1]["file"] == "a.schema.yaml"
+    assert (await ask("GET", "schemas"))[0] == 400
+    await ask("PUT", "schemas", {"path": "a.ipynb", "text": "load.df: {}"})
+    await ask("PUT", "schemas", {"path": "a.ipynb", "run_id": "r1", "tables": ["load.df"]})
+    assert (await ask("PUT", "schemas", {"path": "a.ipynb"}))[0] == 400
+    assert project.asked[-2:] == [
+        ("write_schemas", {"notebook": jp_root_dir / "a.ipynb", "text": "load.df: {}"}),
+        ("pin", {"notebook": jp_root_dir / "a.ipynb", "run_id": "r1", "tables": ("load.df",)}),
+    ]
+
+
 async def test_a_number_that_is_none_is_sent_as_null(ask, project: FakeProject) -> None:
     status, preview = await ask("GET", "artifacts/d1/preview")
 
@@ -301,6 +315,9 @@ async def test_a_path_outside_of_what_the_server_shows_is_refused(
         ("runs/none/notebook", "unknown_run"),
         ("runs/none/steps/load/log", "unknown_run"),
         ("artifacts/none/preview", "unknown_artifact"),
+        ("artifacts/none/statistics", "unknown_artifact"),
+        ("artifacts/none/anomalies", "unknown_artifact"),
+        ("artifacts/none/lineage", "unknown_artifact"),
     ],
 )
 async def test_what_does_not_exist_is_404(ask, project: FakeProject, path: str, code: str) -> None:

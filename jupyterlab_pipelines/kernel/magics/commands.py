@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jupyterlab_pipelines.errors import PipelinesError, StepError, UsageError
+from jupyterlab_pipelines.errors import NotFoundError, PipelinesError, StepError, UsageError
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.api import Run
@@ -159,7 +159,11 @@ def _stats(session: Session, arguments: argparse.Namespace) -> Any:
     step, _, name = arguments.value.partition(".")
     if not name:
         raise UsageError("usage", f"Say whose value is meant: `STEP.NAME`, not `{arguments.value}`.")
-    return _find_run(session, arguments.run, step)[step][name]
+    value = _find_run(session, arguments.run, step)[step][name]
+    try:
+        return value.statistics
+    except NotFoundError:
+        return value
 
 
 def _load(session: Session, arguments: argparse.Namespace) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from jupyterlab_pipelines.server.routes.artifacts import ArtifactPreviewHandler
+from jupyterlab_pipelines.server.routes.artifacts import (
+    ArtifactAnomaliesHandler,
+    ArtifactLineageHandler,
+    ArtifactPreviewHandler,
+    ArtifactStatisticsHandler,
+)
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
 from jupyterlab_pipelines.server.routes.pipelines import PipelinesHandler
 from jupyterlab_pipelines.server.routes.runs import (
@@ -17,6 +22,7 @@ from jupyterlab_pipelines.server.routes.runs import (
     StepLogHandler,
     StepNotebookHandler,
 )
+from jupyterlab_pipelines.server.routes.schemas import SchemasHandler
 from jupyterlab_pipelines.server.routes.status import StatusHandler
 from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
 from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
@@ -39,6 +45,10 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_STEP}/log", StepLogHandler),
     (rf"{_STEP}/logged", StepLoggedHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
+    (r"artifacts/(?P<digest>[\w:-]+)/statistics", ArtifactStatisticsHandler),
+    (r"artifacts/(?P<digest>[\w:-]+)/anomalies", ArtifactAnomaliesHandler),
+    (r"artifacts/(?P<digest>[\w:-]+)/lineage", ArtifactLineageHandler),
+    (r"schemas", SchemasHandler),
     (r"comparison", ComparisonHandler),
     (r"sweeps", SweepsHandler),
     (r"sweeps/(?P<sweep_id>[\w:-]+)/cancel", SweepCancelHandler),

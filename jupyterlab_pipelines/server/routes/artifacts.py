@@ -11,3 +11,24 @@ class ArtifactPreviewHandler(PipelinesAPIHandler):
     @authorized
     async def get(self, digest: str) -> None:
         self.answer(await self.manager.preview(digest, self.notebook_path))
+
+
+class ArtifactStatisticsHandler(PipelinesAPIHandler):
+    @web.authenticated
+    @authorized
+    async def get(self, digest: str) -> None:
+        self.answer(await self.manager.artifact_statistics(digest, self.notebook_path))
+
+
+class ArtifactAnomaliesHandler(PipelinesAPIHandler):
+    @web.authenticated
+    @authorized
+    async def get(self, digest: str) -> None:
+        self.answer(await self.manager.artifact_anomalies(digest, self.notebook_path))
+
+
+class ArtifactLineageHandler(PipelinesAPIHandler):
+    @web.authenticated
+    @authorized
+    async def get(self, digest: str) -> None:
+        self.answer(await self.manager.artifact_lineage(digest, self.notebook_path))

@@ -23,6 +23,7 @@ import {
 } from '../../tokens';
 import { formatNumber, formatSize } from '../../units';
 import { inputsOf, valuesOf, type Input, type Value } from '../../values';
+import { Anomalies, StatisticsView } from '../statistics';
 import { Executed } from './executed';
 import { StepFactsView } from './facts';
 import { Log } from './log';
@@ -64,6 +65,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
           {warning.message}
         </p>
       ))}
+      <Anomalies anomalies={past?.anomalies ?? []} />
       <Metrics metrics={past?.metrics ?? {}} />
       {past && runId ? (
         <>
@@ -423,6 +425,7 @@ function OutputPreview(props: OutputRowProps & { stored: Output }): React.ReactE
   return (
     <div className="jp-Pipelines-preview">
       {value ? <PreviewView content={value.preview} /> : <p>{error || trans.__('Loading…')}</p>}
+      <StatisticsView digest={stored.digest} table={`${step}.${name}`} runId={runId} />
       {stored.gone ? (
         <p className="jp-Pipelines-small">{trans.__('Not in the store: it %1.', stored.gone)}</p>
       ) : runId ? (

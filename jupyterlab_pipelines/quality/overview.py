@@ -1,0 +1,251 @@
+"""A table at a glance: one row a column, the guilty ones first. What the panel, charts and reports show.
+
+Every row has the same parts: what is wrong, how much is missing, how many different values there are, the
+distribution now and in the reference on shared bins, three numbers. From statistics alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jupyterlab_pipelines.quality import drift
+from jupyterlab_pipelines.quality.rules.pair import moment, number, percent, shown, span
+from jupyterlab_pipelines.quality.statistics import Column, Numbers, Statistics
+
+BINS = 24
+MOST_VALUES = 12
+"""Values of a category that get a bin of their own; the others share one."""
+FAR_WIDTHS = 1.0
+"""Outer values so many widths away from the rest are left out of the picture, and counted."""
+
+SEVERITIES = ("error", "warning", "info")
+
+Document = dict[str, Any]
+
+
+def overview(
+    current: Statistics, reference: Statistics | None = None, anomalies: Sequence[Document] = ()
+) -> list[Document]:
+    """A row for every column, with its anomalies; a column that is gone has a row, too."""
+    before = reference.by_name if reference else {}
+    by_feature: dict[str, list[Document]] = {}
+    for anomaly in anomalies:
+        if anomaly["feature"] is not None:
+            by_feature.setdefault(anomaly["feature"], []).append(anomaly)
+    rows = [
+        _row(column, before.get(column.name), by_feature.get(column.name, [])) for column in current.columns
+    ]
+    rows += [
+        _row(before[name], before[name], found) | {"is_gone": True}
+        for name, found in by_feature.items()
+        if name not in current.by_name and name in before
+    ]
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: Document) -> int:
+    if not row["anomalies"]:
+        return len(SEVERITIES)
+    return min(SEVERITIES.index(anomaly["severity"]) for anomaly in row["anomalies"])
+
+
+def _row(column: Column, before: Column | None, anomalies: list[Document]) -> Document:
+    drifted = drift.compare(before, column) if before else None
+    return {
+        "name": column.name,
+        "type": column.type,
+        "dtype": column.dtype,
+        "is_gone": False,
+        "anomalies": anomalies,
+        "nulls": _share(column),
+        "reference_nulls": _share(before) if before else None,
+        "distinct": column.distinct,
+        "reference_distinct": before.distinct if before else None,
+        "bins": bins(column, before),
+        "numbers": _three_numbers(column),
+        "reference_numbers": _three_numbers(before) if before else None,
+        "drift": drifted.to_document() if drifted else None,
+    }
+
+
+def _share(column: Column) -> float:
+    return round(column.nulls / column.rows, 6) if column.rows else 0.0
+
+
+def _three_numbers(column: Column) -> dict[str, str]:
+    """What a row tells of a distribution in words: the smallest, the middle, the largest; or the commonest."""
+    if column.numbers and column.numbers.count:
+        numbers = column.numbers
+        told = _teller(column)
+        return {"min": told(numbers.min), "median": told(numbers.median), "max": told(numbers.max)}
+    if column.top and column.count:
+        value, count = column.top[0]
+        return {"top": shown(value), "share": percent(count / column.count)}
+    lengths = column.text.lengths if column.text else column.lengths
+    if lengths and lengths.count:
+        return {"shortest": number(lengths.min), "longest": number(lengths.max)}
+    return {}
+
+
+def _teller(column: Column) -> Any:
+    return {"time": moment, "duration": span}.get(column.type, number)
+
+
+# -- distributions ----------------------------------------------------------------------------------
+
+
+def bins(column: Column, before: Column | None) -> Document | None:
+    """The distribution on bins that both sides share, as shares of all values; None where there is none.
+
+    ``values``: a bin for each value, those never seen before marked; ``numbers``: bins of equal width from `start`
+    to `stop`, and the shares `below` and `above` that lie far outside.
+    """
+    if _has_values(column) and (before is None or _has_values(before)):
+        return _value_bins(column, before)
+    numbers, earlier = _numbers_of(column), _numbers_of(before) if before else None
+    if numbers is None:
+        return None
+    return _number_bins(numbers, earlier, _teller(column) if column.numbers else number)
+
+
+def _has_values(column: Column) -> bool:
+    if column.type in ("float", "time", "duration"):
+        return False
+    is_few = column.is_complete and len(column.top) <= 2 * BINS
+    return bool(column.top) and (is_few or column.type == "string")
+
+
+def _value_bins(column: Column, before: Column | None) -> Document:
+    first = before or column
+    if column.type == "int":
+        labels = sorted({*first.counts, *column.counts}, key=lambda value: float(value or 0))
+    else:
+        known = [value for value, _ in first.top[:MOST_VALUES]]
+        labels = known + [value for value, _ in column.top[:MOST_VALUES] if value not in first.counts]
+    is_known = before.counts if before else column.counts
+    return {
+        "kind": "values",
+        "labels": [shown(value) for value in labels],
+        "current": _value_shares(column, labels),
+        "reference": _value_shares(before, labels) if before else None,
+        "unseen": [before is not None and before.is_complete and value not in is_known for value in labels],
+        "other": _other(column, labels),
+        "reference_other": _other(before, labels) if before else None,
+    }
+
+
+def _value_shares(column: Column, labels: Sequence[Any]) -> list[float]:
+    return [round(column.counts.get(value, 0) / column.count, 5) if column.count else 0.0 for value in labels]
+
+
+def _other(column: Column, labels: Sequence[Any]) -> float:
+    return round(max(0.0, 1 - sum(_value_shares(column, labels))), 5) if column.count else 0.0
+
+
+def _numbers_of(column: Column) -> Numbers | None:
+    """What is measured of a column: its values, or how long they are."""
+    numbers = column.numbers or (column.text.lengths if column.text else column.lengths)
+    return numbers if numbers and numbers.count else None
+
+
+def _number_bins(numbers: Numbers, before: Numbers | None, told: Any) -> Document:
+    both = [numbers, before] if before else [numbers]
+    start, stop = min(_inner(one)[0] for one in both), max(_inner(one)[1] for one in both)
+    if not (math.isfinite(start) and math.isfinite(stop)) or stop <= start:
+        stop = start + 1
+    edges = [start + (stop - start) * index / BINS for index in range(BINS + 1)]
+    return {
+        "kind": "numbers",
+        "start": start,
+        "stop": stop,
+        "start_text": told(start),
+        "stop_text": told(stop),
+        "current": _binned(numbers, edges),
+        "reference": _binned(before, edges) if before else None,
+        "below": _outside(numbers, start, stop)[0],
+        "above": _outside(numbers, start, stop)[1],
+    }
+
+
+def _inner(numbers: Numbers) -> tuple[float, float]:
+    """From where to where to draw: all, unless the outermost hundredth lies far away."""
+    low, high = numbers.grid[1], numbers.grid[99]
+    width = (high - low) or abs(high) or 1
+    start = numbers.min if low - numbers.min <= FAR_WIDTHS * width else low
+    stop = numbers.max if numbers.max - high <= FAR_WIDTHS * width else high
+    return start, stop
+
+
+def _binned(numbers: Numbers, edges: Sequence[float]) -> list[float]:
+    grid = numbers.grid
+    below = [drift.cumulated(grid, edge) for edge in edges[:-1]]
+    # The largest value belongs to the last bin.
+    shares = [b - a for a, b in zip(below, [*below[1:], _up_to(grid, edges[-1])], strict=True)]
+    return [round(max(0.0, share), 5) for share in shares]
+
+
+def _up_to(grid: Sequence[float], edge: float) -> float:
+    return 1.0 if edge >= grid[-1] else drift.cumulated(grid, edge)
+
+
+def _outside(numbers: Numbers, start: float, stop: float) -> tuple[float, float]:
+    below = drift.cumulated(numbers.grid, start) if numbers.min < start else 0.0
+    above = 1 - drift.cumulated(numbers.grid, stop) if numbers.max > stop else 0.0
+    return round(max(0.0, below), 5), round(max(0.0, above), 5)
+
+
+# -- what a step did --------------------------------------------------------------------------------
+
+
+def changes(before: Statistics, after: Statistics) -> Document:
+    """What a step did to a table: rows, columns, types, nulls and categories that came or went."""
+    common = [
+        (before.by_name[column.name], column) for column in after.columns if column.name in before.by_name
+    ]
+    return {
+        "rows_before": before.rows,
+        "rows_after": after.rows,
+        "columns_added": [column.name for column in after.columns if column.name not in before.by_name],
+        "columns_removed": [column.name for column in before.columns if column.name not in after.by_name],
+        "types": [
+            {"column": new.name, "before": old.type, "after": new.type}
+            for old, new in common
+            if old.type != new.type
+        ],
+        "nulls": [
+            {"column": new.name, "before": old.nulls, "after": new.nulls}
+            for old, new in common
+            if old.nulls != new.nulls
+        ],
+        "categories_lost": [
+            {"column": new.name, "values": lost} for old, new in common if (lost := _lost(old, new))
+        ],
+    }
+
+
+def _lost(old: Column, new: Column) -> list[Any]:
+    if not new.is_complete or old.type != new.type or old.type not in ("string", "bool"):
+        return []
+    return [value for value, _ in old.top if value not in new.counts][:MOST_VALUES]
+
+
+def trend(statistics: Mapping[str, Statistics], most_columns: int) -> list[Document]:
+    """Rows, nulls and five quantiles per column and run, in the order of `statistics` (by run id)."""
+    return [
+        {
+            "run_id": run_id,
+            "rows": table.rows,
+            "columns": {
+                column.name: {
+                    "nulls": _share(column),
+                    "quantiles": [column.numbers.grid[at] for at in (5, 25, 50, 75, 95)]
+                    if column.numbers and column.numbers.count
+                    else None,
+                }
+                for column in table.columns[:most_columns]
+            },
+        }
+        for run_id, table in statistics.items()
+    ]

@@ -1,0 +1,47 @@
+"""Statistics that show themselves in a notebook: as a chart, as HTML where there is no Vega, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jupyterlab_pipelines.quality.overview import overview
+from jupyterlab_pipelines.quality.statistics import Statistics
+
+
+class ShownStatistics(Statistics):
+    """Statistics with a picture, in which a reference and anomalies are shown, too, where there are any."""
+
+    _rows: list[dict[str, Any]]
+
+    @classmethod
+    def of(
+        cls,
+        statistics: Statistics,
+        reference: Statistics | None = None,
+        anomalies: Sequence[dict[str, Any]] = (),
+    ) -> ShownStatistics:
+        """The same numbers, with a picture."""
+        shown = cls(
+            rows=statistics.rows,
+            columns=statistics.columns,
+            duplicates=statistics.duplicates,
+            measured_rows=statistics.measured_rows,
+            correlated=statistics.correlated,
+            correlations=statistics.correlations,
+        )
+        object.__setattr__(shown, "_rows", overview(statistics, reference, anomalies))
+        return shown
+
+    def __repr__(self) -> str:
+        lines = [f"{self.rows} rows, {len(self.columns)} columns"]
+        for row in self._rows:
+            numbers = ", ".join(f"{name} {value}" for name, value in row["numbers"].items())
+            lines.append(f"{row['name']}: {row['type']}, {100 * row['nulls']:.3g} % nulls, {numbers}")
+            lines += [f"    {a['severity']}: {a['kind']}: {a['description']}" for a in row["anomalies"]]
+        return "\n".join(lines)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from jupyterlab_pipelines.quality.charts import mimebundle
+
+        return mimebundle(self._rows, repr(self))

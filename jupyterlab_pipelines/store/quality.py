@@ -1,0 +1,198 @@
+"""What was found out about stored tables: their statistics, and the anomalies of runs.
+
+Statistics belong to a digest, so a table is measured once, whichever runs and steps it occurs in. They are
+history, as previews are: `gc` reclaims tables, and what is known of them stays.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.store.database import Database
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A table that a later one is compared with, and the run that it is from."""
+
+    run_id: str
+    digest: str
+
+
+class QualityStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- statistics -----------------------------------------------------------------------------
+
+    def statistics(self, digest: str, version: int) -> Document | None:
+        """The statistics of an artifact as a document of that version; None if there are none."""
+        row = self._row(digest, version)
+        return json.loads(row["content"]) if row is not None and row["content"] else None
+
+    def is_measured(self, digest: str, version: int) -> bool:
+        """Whether the artifact was measured, or found to be nothing that can be."""
+        return self._row(digest, version) is not None
+
+    def keep_statistics(self, digest: str, version: int, content: str | None) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO statistics VALUES (?, ?, ?)", (digest, version, content)
+            )
+
+    def _row(self, digest: str, version: int) -> sqlite3.Row | None:
+        return self._database.row(
+            "SELECT content FROM statistics WHERE digest = ? AND version = ?", (digest, version)
+        )
+
+    def checked(self, digest: str, expressions: Iterable[str]) -> dict[str, Document | None]:
+        """By expression, the anomaly that it came to (None: it holds); those never evaluated are left out."""
+        known = {
+            row["expression"]: row["content"]
+            for row in self._database.rows("SELECT * FROM failed_checks WHERE digest = ?", (digest,))
+        }
+        return {
+            expression: json.loads(known[expression]) if known[expression] else None
+            for expression in expressions
+            if expression in known
+        }
+
+    def keep_checked(self, digest: str, results: Mapping[str, Document | None]) -> None:
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO failed_checks VALUES (?, ?, ?)",
+                [
+                    (digest, expression, json.dumps(found) if found else None)
+                    for expression, found in results.items()
+                ],
+            )
+
+    def artifact(self, digest: str) -> Artifact | None:
+        """An artifact of this digest, as the newest execution left it."""
+        row = self._database.row(
+            "SELECT * FROM outputs WHERE digest = ? AND kind = 'value' ORDER BY execution_id DESC LIMIT 1",
+            (digest,),
+        )
+        if row is None:
+            return None
+        return Artifact.from_record({**dict(row), "definitions": json.loads(row["definitions"])})
+
+    # -- anomalies ------------------------------------------------------------------------------
+
+    def keep_anomalies(
+        self,
+        run_id: str,
+        step: str,
+        output: str,
+        digest: str,
+        *,
+        reference: str | None,
+        severity: str | None,
+        anomalies: Sequence[Document],
+    ) -> None:
+        """Note what was found in a table of a run, in place of what was found before."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO anomalies VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+                (run_id, step, output, digest, reference, severity, json.dumps(list(anomalies))),
+            )
+
+    def accept(self, run_id: str, step: str, output: str) -> None:
+        """A person says that the table is as it should be: later ones may be compared with it."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE anomalies SET accepted = 1 WHERE run_id = ? AND step = ? AND output = ?",
+                (run_id, step, output),
+            )
+
+    def anomalies_of_run(self, run_id: str) -> dict[str, list[Document]]:
+        """By step, the anomalies of its tables, the gravest of each table first."""
+        found: dict[str, list[Document]] = {}
+        for row in self._database.rows(
+            "SELECT step, content FROM anomalies WHERE run_id = ? AND severity IS NOT NULL ORDER BY output",
+            (run_id,),
+        ):
+            found.setdefault(row["step"], []).extend(json.loads(row["content"]))
+        return found
+
+    def anomalies_of(self, run_id: str, digest: str) -> list[Document]:
+        """The anomalies that steps before have found in this very table, in one run."""
+        rows = self._database.rows(
+            "SELECT content FROM anomalies WHERE run_id = ? AND digest = ?", (run_id, digest)
+        )
+        return [anomaly for row in rows for anomaly in json.loads(row["content"])]
+
+    def newest_anomalies(self, digest: str) -> list[Document]:
+        """What was found in the table in the newest run that had it."""
+        row = self._database.row(
+            "SELECT a.content FROM anomalies a JOIN runs r ON r.id = a.run_id WHERE a.digest = ?"
+            " ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1",
+            (digest,),
+        )
+        return json.loads(row["content"]) if row is not None else []
+
+    def reference(self, notebook: str, step: str, output: str, before_run: str) -> Reference | None:
+        """The newest table of that name from a run older than `before_run` that is known to be good.
+
+        That is one of a successful run without anomalies (else they would be told once and forgotten), or
+        one that a person has accepted.
+        """
+        row = self._database.row(
+            "SELECT r.id, o.digest FROM runs r JOIN step_runs s ON s.run_id = r.id"
+            " JOIN outputs o ON o.execution_id = s.execution_id"
+            " LEFT JOIN anomalies a ON a.run_id = r.id AND a.step = s.step AND a.output = o.name"
+            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND o.kind = 'value'"
+            " AND r.rowid < (SELECT rowid FROM runs WHERE id = ?)"
+            " AND (a.accepted OR r.status = 'succeeded' AND (a.severity IS NULL OR a.severity = 'info'))"
+            " ORDER BY r.rowid DESC LIMIT 1",
+            (notebook, step, output, before_run),
+        )
+        return None if row is None else Reference(row["id"], row["digest"])
+
+    def newest_reference(self, digest: str) -> str | None:
+        """What the table was compared with in the newest run that had it."""
+        row = self._database.row(
+            "SELECT a.reference FROM anomalies a JOIN runs r ON r.id = a.run_id WHERE a.digest = ?"
+            " ORDER BY r.created_at DESC, r.rowid DESC LIMIT 1",
+            (digest,),
+        )
+        return None if row is None else row["reference"]
+
+    def history(self, notebook: str, step: str, output: str, most: int) -> list[tuple[str, str]]:
+        """Run and digest of one output in the newest successful runs, the oldest of them first."""
+        rows = self._database.rows(
+            "SELECT r.id, o.digest FROM runs r JOIN step_runs s ON s.run_id = r.id"
+            " JOIN outputs o ON o.execution_id = s.execution_id"
+            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND r.status = 'succeeded'"
+            " ORDER BY r.rowid DESC LIMIT ?",
+            (notebook, step, output, most),
+        )
+        return [(row["id"], row["digest"]) for row in reversed(rows)]
+
+    def lineage(self, digest: str) -> list[Document]:
+        """Which runs and steps left the artifact, newest first, and the inputs that each of them had."""
+        rows = self._database.rows(
+            "SELECT r.id, r.notebook, r.created_at, s.step, s.status, s.inputs, o.name FROM outputs o"
+            " JOIN step_runs s ON s.execution_id = o.execution_id JOIN runs r ON r.id = s.run_id"
+            " WHERE o.digest = ? ORDER BY r.rowid DESC LIMIT 200",
+            (digest,),
+        )
+        return [
+            {
+                "run_id": row["id"],
+                "notebook": row["notebook"],
+                "created_at": row["created_at"],
+                "step": row["step"],
+                "status": row["status"],
+                "name": row["name"],
+                "inputs": json.loads(row["inputs"]),
+            }
+            for row in rows
+        ]

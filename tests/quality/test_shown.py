@@ -1,0 +1,140 @@
+"""Tables at a glance: rows, charts that JupyterLab draws, reports that need no network."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyterlab_pipelines.quality.anomalies import find
+from jupyterlab_pipelines.quality.charts import MIME_TYPE, chart
+from jupyterlab_pipelines.quality.interop import TARGETS, export, from_pandera
+from jupyterlab_pipelines.quality.notebook_schema import expectation
+from jupyterlab_pipelines.quality.overview import changes, overview
+from jupyterlab_pipelines.quality.report import html_rows
+from jupyterlab_pipelines.quality.schema_file import schema_from
+from jupyterlab_pipelines.quality.shown import ShownStatistics
+from jupyterlab_pipelines.quality.statistics import Statistics, measure
+
+
+def table(columns: int, seed: int = 0, rows: int = 1_000) -> Statistics:
+    random = np.random.default_rng(seed)
+    makers = [
+        lambda: random.normal(100, 15, rows),
+        lambda: random.integers(0, 24, rows),
+        lambda: random.choice(["alpha", "beta", "gamma", None], rows),
+        lambda: random.random(rows) < 0.3,
+        lambda: pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 10**6, rows), "s"),
+    ]
+    return measure(pd.DataFrame({f"column {i}": makers[i % 5]() for i in range(columns)}))
+
+
+def compared(columns: int) -> list[dict]:
+    before, after = table(columns), table(columns, seed=1)
+    return overview(after, before, [anomaly.to_document() for anomaly in find(after, None, before)])
+
+
+def test_guilty_columns_come_first_and_one_that_is_gone_has_a_row() -> None:
+    before = table(5)
+    after = measure(
+        pd.DataFrame({"column 1": [3] * 500, "column 2": ["alpha"] * 500, "column 3": [True, False] * 250})
+    )
+
+    rows = overview(after, before, [anomaly.to_document() for anomaly in find(after, None, before)])
+
+    guilty = [row["name"] for row in rows if row["anomalies"]]
+    assert [row["name"] for row in rows][: len(guilty)] == guilty
+    assert {row["name"] for row in rows if row["is_gone"]} == {"column 0", "column 4"}
+
+
+def test_shares_on_shared_bins_add_up() -> None:
+    for row in compared(10):
+        for side in ("current", "reference"):
+            bins = row["bins"]
+            rest = (
+                bins["other" if side == "current" else "reference_other"] if bins["kind"] == "values" else 0
+            )
+            assert sum(bins[side]) + rest == pytest.approx(1, abs=0.02), row["name"]
+
+
+def test_one_outlier_does_not_flatten_the_rest() -> None:
+    random = np.random.default_rng(0)
+    values = np.append(random.normal(0, 1, 999), 1e9)
+
+    [row] = overview(measure(pd.DataFrame({"x": values})))
+
+    assert row["bins"]["stop"] < 10 and row["bins"]["above"] > 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "most_bytes"), [(1, 80_000), (20, 80_000), (60, 150_000), (1_000, 150_000)]
+)
+def test_a_chart_is_small_and_of_the_version_that_jupyterlab_draws(columns: int, most_bytes: int) -> None:
+    spec = chart(compared(columns))
+
+    assert spec["$schema"] == "https://vega.github.io/schema/vega-lite/v5.json"
+    assert len(json.dumps(spec)) <= most_bytes
+    assert "url" not in json.dumps(spec["layer"])
+
+
+def test_statistics_show_themselves_with_a_fallback() -> None:
+    bundle, metadata = ShownStatistics.of(table(5))._repr_mimebundle_()
+
+    assert set(bundle) == {MIME_TYPE, "text/html", "text/plain"}
+    assert bundle["text/plain"].startswith("1000 rows, 5 columns")
+    assert metadata[MIME_TYPE]["embed_options"] == {"actions": False}
+
+
+def test_html_needs_no_network_and_shows_names_as_they_are() -> None:
+    random = np.random.default_rng(0)
+    rows = overview(measure(pd.DataFrame({"<script>alert(1)</script>": random.choice(["<i>", "&"], 50)})))
+
+    page = html_rows(rows)
+
+    assert "<script" not in page and "<i>" not in page
+    assert not re.search(r"https?://|src=|@import|url\(", page)
+
+
+@pytest.mark.parametrize(
+    "frame", [{}, {"x": []}, {"x": [None, None]}, {"x": [np.inf, -np.inf]}, {"x": [[1], {}]}]
+)
+def test_odd_tables_have_a_picture_too(frame: dict) -> None:
+    rows = overview(measure(pd.DataFrame(frame)))
+
+    assert chart(rows)["layer"] and html_rows(rows)
+
+
+def test_what_a_step_did_to_a_table() -> None:
+    before = pd.DataFrame({"a": [1, 2, None, 4], "kind": ["x", "y", "x", "x"], "old": 0})
+    after = before.dropna().query("kind == 'x'").drop(columns="old").assign(new=1)
+
+    assert changes(measure(before), measure(after)) == {
+        "rows_before": 4,
+        "rows_after": 2,
+        "columns_added": ["new"],
+        "columns_removed": ["old"],
+        "types": [],
+        "nulls": [{"column": "a", "before": 1, "after": 0}],
+        "categories_lost": [{"column": "kind", "values": ["y"]}],
+    }
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_schema_is_written_for_every_tool(target: str) -> None:
+    text = export({"load.df": schema_from(expectation(table(5)))}, target)
+
+    assert "column 2" in text and "alpha" in text
+
+
+def test_what_pandera_is_told_comes_back() -> None:
+    schema = schema_from(expectation(table(5)))
+
+    back = schema_from(from_pandera(export({"load.df": schema}, "pandera")))
+
+    for before, after in zip(schema.features, back.features, strict=True):
+        assert (after.name, after.type, after.domain) == (before.name, before.type, before.domain)
+        if before.type.name in ("int", "float"):
+            assert (after.range.min, after.range.max) == (before.range.min, before.range.max)
