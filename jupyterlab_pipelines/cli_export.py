@@ -36,6 +36,12 @@ def register(add: AddCommand, add_parameters: AddParameters, read_parameters: Re
         action="store_true",
         help="install it in a fresh environment, run it on the engine, and compare every artifact",
     )
+    exporter.add_argument(
+        "--environment",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps the environments of engines for --verify (default: below the user's cache)",
+    )
     exporter.add_argument("--jobs", type=int, metavar="N", help="steps at the same time in the run before")
     add_parameters(exporter)
     exporter.set_defaults(read_parameters=read_parameters)
@@ -63,6 +69,7 @@ def export(arguments: argparse.Namespace) -> int:
             name=arguments.name,
             options=_options(arguments.option),
             verifies=arguments.verify,
+            environments=arguments.environment,
             tell=lambda line: print(line, file=sys.stderr),
             jobs=arguments.jobs,
             parameters=arguments.read_parameters(arguments),

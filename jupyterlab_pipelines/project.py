@@ -459,6 +459,7 @@ class Project:
         name: str | None = None,
         options: Mapping[str, Any] | None = None,
         verifies: bool = False,
+        environments: Path | None = None,
         tell: Callable[[str], None] = lambda line: None,
         on_event: Callable[[Document], None] | None = None,
         **request: Unpack[RunRequest],
@@ -477,6 +478,8 @@ class Project:
             Of the target.
         verifies
             Whether to install the export in a fresh environment, run it, and compare what it leaves.
+        environments
+            Folder that keeps environments with engines for that; default: below the user's cache folder.
         tell
             Called with a line for each part of that.
         request
@@ -493,7 +496,16 @@ class Project:
         find_exporter(target)  # before anything is run
         content = self._content(notebook, request.get("content"))
         source = self._source(notebook, content, on_event, request)
-        return export(source, target, output, name=name, options=options or {}, verifies=verifies, tell=tell)
+        return export(
+            source,
+            target,
+            output,
+            name=name,
+            options=options or {},
+            verifies=verifies,
+            environments=environments,
+            tell=tell,
+        )
 
     def _source(
         self,

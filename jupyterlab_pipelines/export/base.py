@@ -305,7 +305,17 @@ def exporters() -> dict[str, Exporter]:
     return registered
 
 
-BUILTIN: dict[str, str] = {"package": "jupyterlab_pipelines.export.package:EXPORTER"}
+BUILTIN: dict[str, str] = {
+    name: f"jupyterlab_pipelines.export.{name}:EXPORTER"
+    for name in (
+        "package",
+        "airflow",
+        "dagster",
+        "kubeflow",
+        "metaflow",
+        "papermill",
+    )
+}
 """Also reached when this package runs from a source folder, which registers nothing."""
 
 

@@ -6,6 +6,7 @@ then the target's engine runs it there, and each artifact is compared with the n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, Exporter
 from jupyterlab_pipelines.export.build import Source
 from jupyterlab_pipelines.export.compare import compare
+from jupyterlab_pipelines.store.locks import FileLock
 
 INSTALL_SECONDS = 1800
 RUN_SECONDS = 3600
@@ -38,6 +40,9 @@ class Workbench:
         A copy of the exported files, which the proof may change.
     python
         Interpreter of the fresh environment in which the package is installed.
+    engine
+        Interpreter of the environment in which the engine is installed: another one, because engines and
+        notebooks often need different versions of the same package. The steps run with `python`.
     artifacts
         Folder that the run has to leave its artifacts in.
     data
@@ -49,6 +54,7 @@ class Workbench:
     export: Export
     folder: Path
     python: Path
+    engine: Path
     artifacts: Path
     data: Path
     parameters: Mapping[str, Any]
@@ -63,11 +69,12 @@ class Workbench:
         ExportError
             ``export_fails``: it ends with another status than 0, or takes too long.
         """
-        variables = (
-            clean_environment()
-            | {f"{self.export.name.upper()}_DATA": str(self.data)}
-            | dict(environment or {})
-        )
+        name = self.export.name.upper()
+        variables = clean_environment() | {f"{name}_DATA": str(self.data)}
+        if self.engine != self.python:
+            variables |= {f"{name}_PYTHON": str(self.python), "PYTHONPATH": str(self.folder / "src")}
+            variables["PATH"] = f"{self.engine.parent}{os.pathsep}{variables.get('PATH', '')}"
+        variables |= dict(environment or {})
         try:
             ended = subprocess.run(
                 [os.fspath(word) for word in command],
@@ -104,7 +111,12 @@ class Provable(Exporter, Protocol):
 
 
 def verify(
-    source: Source, export: Export, exporter: Exporter, output: Path, tell: Callable[[str], None]
+    source: Source,
+    export: Export,
+    exporter: Exporter,
+    output: Path,
+    tell: Callable[[str], None],
+    environments: Path | None = None,
 ) -> dict[str, Any]:
     """Prove the export in `output`.
 
@@ -112,6 +124,8 @@ def verify(
     ----------
     tell
         Called with a line for each thing that is done.
+    environments
+        Folder that keeps the environments of engines; default: one below the user's cache folder.
 
     Returns
     -------
@@ -134,10 +148,14 @@ def verify(
         data = _data(source, export, place / "data")
         started = time.monotonic()
         tell("installing the export in a fresh environment")
-        python = install(folder, place / "environment", source.python, tuple(getattr(exporter, "engine", ())))
+        python = install(folder, place / "environment", source.python)
+        requirements = tuple(getattr(exporter, "engine", ()))
+        if requirements:
+            tell(f"looking for an environment with {', '.join(requirements)}, or making it")
+        engine = engine_environment(requirements, source.python, environments) if requirements else python
         installed = time.monotonic()
         tell("running it")
-        bench = Workbench(export, folder, python, place / "artifacts", data, source.parameters)
+        bench = Workbench(export, folder, python, engine, place / "artifacts", data, source.parameters)
         prove(bench)
         ended = time.monotonic()
         verdicts = compare(source, export, folder / "src", bench.artifacts)
@@ -159,7 +177,7 @@ def run_package(bench: Workbench) -> None:
     )
 
 
-def install(folder: Path, environment: Path, python: str, engine: tuple[str, ...]) -> Path:
+def install(folder: Path, environment: Path, python: str) -> Path:
     """A fresh environment with the package in it; its interpreter.
 
     Packages come from where pip or uv are told to look: offline, that is their cache, or a folder of wheels.
@@ -169,22 +187,63 @@ def install(folder: Path, environment: Path, python: str, engine: tuple[str, ...
     ExportError
         ``not_installable``.
     """
-    uv = shutil.which("uv")
-    interpreter = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if uv:
-        make = [uv, "venv", "--quiet", "--python", python, str(environment)]
-        add = [uv, "pip", "install", "--quiet", "--python", str(interpreter)]
-    else:
-        make = [python, "-m", "venv", str(environment)]
-        add = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _installed(make, folder)
+    interpreter, add = _new_environment(environment, python)
     lock = folder / "requirements.lock"
     if any(line and not line.startswith("#") for line in lock.read_text(encoding="utf-8").splitlines()):
-        _installed([*add, "-r", str(lock), *engine], folder)
-    elif engine:
-        _installed([*add, *engine], folder)
+        _installed([*add, "-r", str(lock)], folder)
     _installed([*add, "--no-deps", str(folder)], folder)
     return interpreter
+
+
+def engine_environment(requirements: tuple[str, ...], python: str, folder: Path | None = None) -> Path:
+    """The interpreter of an environment with an engine, which is made once and kept.
+
+    Raises
+    ------
+    ExportError
+        ``not_installable``.
+    """
+    if folder is None:
+        said = os.environ.get("JUPYTER_PIPELINES_ENGINES")
+        folder = Path(said) if said else _cache_folder() / "pipelines-as-experiments" / "engines"
+    described = json.dumps([os.path.realpath(python), *requirements]).encode()
+    environment = folder.absolute() / hashlib.sha256(described).hexdigest()[:16]
+    done = environment / "requirements.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(environment.with_suffix(".lock"))
+    while not lock.acquire():  # Another export makes the same one.
+        time.sleep(0.5)
+    try:
+        if not done.is_file():
+            shutil.rmtree(environment, ignore_errors=True)
+            _, add = _new_environment(environment, python)
+            _installed([*add, *requirements], environment)
+            done.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+    finally:
+        lock.release()
+    return _interpreter(environment)
+
+
+def _cache_folder() -> Path:
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home())
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _interpreter(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _new_environment(environment: Path, python: str) -> tuple[Path, list[str]]:
+    """Make an environment; its interpreter, and the command to which one adds what to install."""
+    uv = shutil.which("uv")
+    interpreter = _interpreter(environment)
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    if uv:
+        _installed([uv, "venv", "--quiet", "--python", python, str(environment)], environment.parent)
+        return interpreter, [uv, "pip", "install", "--quiet", "--python", str(interpreter)]
+    _installed([python, "-m", "venv", str(environment)], environment.parent)
+    return interpreter, [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 
 def _installed(command: list[str], folder: Path) -> None:
