@@ -12,9 +12,7 @@ from typing import Any
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
 from jupyterlab_pipelines.export.engines import (
     Engine,
-    annotation,
     call,
-    default,
     free_name,
     free_names,
     is_scalar,
@@ -28,7 +26,7 @@ from jupyterlab_pipelines.export.proof import Workbench
 from jupyterlab_pipelines.pipeline import Parameter
 
 KFP = "2.17.0"
-TAKEN = frozenset("IMAGE compiler dsl json local os run_folder run_task sys given python str int float bool Optional".split())
+TAKEN = frozenset("IMAGE compiler dsl json local os run_folder run_task sys given python str int float bool".split())
 TYPES = {"int": "NUMBER_INTEGER", "float": "NUMBER_DOUBLE", "bool": "BOOLEAN"}
 
 COMMAND = (
@@ -107,7 +105,6 @@ On this machine, without a cluster:
         )
         components = "\n\n".join(self._component(export, step, names[step.name]) for step in export.steps)
         tasks = "".join(self._task(export, step, names) for step in export.steps)
-        optional = "" if all(map(is_scalar, export.parameters)) else "from typing import Optional\n"
         notebooks = "import os\n" if self.as_notebooks else ""
         here = "\nos.chdir(os.path.dirname(os.path.abspath(__file__)))\n" if self.as_notebooks else ""
         return f'''\
@@ -118,7 +115,7 @@ On this machine, without a cluster:
 
 import json
 {notebooks}import sys
-{optional}
+
 from kfp import compiler, dsl, local
 
 IMAGE = {literal(self.image(export))}
@@ -257,8 +254,9 @@ def _variable(component: str, export: Export) -> str:
 
 
 def _argument(parameter: Parameter) -> str:
-    kind = annotation(parameter).replace("str | None", "Optional[str]")
-    return f"{parameter.name}: {kind} = {default(parameter)}"
+    if is_scalar(parameter):
+        return f"{parameter.name}: {parameter.type} = {literal(parameter.default)}"
+    return f'{parameter.name}: str = ""'  # JSON; nothing: the notebook's default.
 
 
 def _function(export: Export, step: ExportedStep, name: str, as_notebook: bool) -> str:
@@ -283,16 +281,12 @@ def _function(export: Export, step: ExportedStep, name: str, as_notebook: bool) 
 
 
 def _definition(kind: str, value: Any) -> dict[str, Any]:
-    return {
-        **({} if value is None else {"defaultValue": value}),
-        "isOptional": True,
-        "parameterType": kind,
-    }
+    return {"defaultValue": value, "isOptional": True, "parameterType": kind}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     if not is_scalar(parameter):
-        return _definition("STRING", None)
+        return _definition("STRING", "")
     value = float(parameter.default) if parameter.type == "int" else parameter.default
     return _definition(TYPES.get(parameter.type, "STRING"), value)
 
