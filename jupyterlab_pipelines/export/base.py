@@ -310,10 +310,13 @@ BUILTIN: dict[str, str] = {
     for name in (
         "package",
         "airflow",
+        "argo",
         "dagster",
+        "kedro",
         "kubeflow",
         "metaflow",
         "papermill",
+        "zenml",
     )
 }
 """Also reached when this package runs from a source folder, which registers nothing."""
