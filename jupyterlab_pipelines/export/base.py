@@ -315,6 +315,7 @@ BUILTIN: dict[str, str] = {
         "kedro",
         "kubeflow",
         "metaflow",
+        "mlrun",
         "papermill",
         "zenml",
     )
