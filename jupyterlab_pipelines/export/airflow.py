@@ -17,11 +17,16 @@ from jupyterlab_pipelines.export.engines import (
     seconds,
     sentence,
     used_parameters,
+    words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
 from jupyterlab_pipelines.pipeline import Parameter
 
-TAKEN = frozenset("Param dag datetime get_current_context run run_folder run_task task timedelta folder".split())
+TAKEN = words(
+    """
+    Param dag datetime get_current_context run run_folder run_task task timedelta folder
+    """
+)
 
 JSON_TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
 
@@ -40,9 +45,9 @@ class AirflowExporter(Engine):
 ## Run it on Airflow
 
 Install the package where Airflow's workers run, or in an environment of its own beside Airflow, and let
-`{export.name.upper()}_PYTHON` name that one's interpreter. Put `dags/{export.name}_dag.py` into the folder of DAGs. Workers share what
-the steps leave below the folder or URL that `{export.name.upper()}_ARTIFACTS` says (default: `artifacts`), each run in a folder of
-its own.
+`{export.name.upper()}_PYTHON` name that one's interpreter. Put `dags/{export.name}_dag.py` into the folder of
+DAGs. Workers share what the steps leave below the folder or URL that `{export.name.upper()}_ARTIFACTS` says
+(default: `artifacts`), each run in a folder of its own.
 
 ```sh
 airflow dags test {export.name} --conf '{{"artifacts": "artifacts"}}'
@@ -58,10 +63,11 @@ airflow dags test {export.name} --conf '{{"artifacts": "artifacts"}}'
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         }
         given = dict(bench.parameters) | {_own(bench.export): str(bench.artifacts)}
-        airflow = [bench.engine, "-m", "airflow"]
+        airflow = [str(bench.engine), "-m", "airflow"]
         bench.run([*airflow, "db", "migrate"], environment=environment)
         bench.run(
-            [*airflow, "dags", "test", bench.export.name, "--conf", json.dumps(given)], environment=environment
+            [*airflow, "dags", "test", bench.export.name, "--conf", json.dumps(given)],
+            environment=environment,
         )
 
     def _dag(self, export: Export) -> str:

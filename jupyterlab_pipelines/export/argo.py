@@ -22,11 +22,15 @@ from jupyterlab_pipelines.export.engines import (
     seconds,
     sentence,
     used_parameters,
+    words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
 
-TAKEN = frozenset(
-    "DAG Container CronWorkflow ExistingVolume Parameter Resources RetryStrategy Volume Workflow WorkflowTemplate w IMAGE".split()
+TAKEN = words(
+    """
+    DAG Container CronWorkflow ExistingVolume Parameter Resources RetryStrategy Volume Workflow
+    WorkflowTemplate w IMAGE
+    """
 )
 
 FOLDER = "/work/artifacts"
@@ -53,9 +57,9 @@ Build the image, push it as `{self.image(export)}`, then
 argo {kind} workflow.yaml{"" if self.schedule(export) else " -p artifacts=s3://bucket/runs"}
 ```
 
-The parameter `artifacts` is the folder or URL below which each run leaves its artifacts. The default is a volume that the
-workflow asks for and that ends with it; it must be writable from all nodes, or the pods must share one node.
-`python argo_workflow.py` renders the YAML from Hera (`pip install -r requirements-engine.txt`).
+The parameter `artifacts` is the folder or URL below which each run leaves its artifacts. The default is a
+volume that the workflow asks for and that ends with it; it must be writable from all nodes, or the pods must
+share one node. `python argo_workflow.py` renders the YAML from Hera (`pip install -r requirements-engine.txt`).
 """
 
     def prove(self, bench: Workbench) -> None:
@@ -159,7 +163,9 @@ workflow asks for and that ends with it; it must be writable from all nodes, or 
             for step in export.steps
             if step.name in child.parents
         )
-        listed = "".join(f"    {name},\n" for name in sorted(used))
+        listed = "".join(
+            f"    {name},\n" for name in sorted(used, key=lambda name: (not name.isupper(), name))
+        )
         head = "".join(f"    {each},\n" for each in named)
         return f'''\
 """{sentence(export.title)} On Argo Workflows: ``python argo_workflow.py`` prints the workflow as YAML."""
@@ -192,13 +198,22 @@ if __name__ == "__main__":
     def _container(self, export: Export, step: ExportedStep, name: str) -> str:
         taken = [each.name for each in used_parameters(export, step)]
         words = ", ".join(literal(each) for each in (step.name, *taken))
-        said = [f"name={literal(_dashed(step.name))}", "image=IMAGE", 'command=["python"]', f"args=run_step({words})"]
+        said = [
+            f"name={literal(_dashed(step.name))}",
+            "image=IMAGE",
+            'command=["python"]',
+            f"args=run_step({words})",
+        ]
         said.append("volumes=[volume]")
         wanted = self.resources(step)
         if wanted:
-            fields = [f"cpu_request={_number(wanted.cpu)}, cpu_limit={_number(wanted.cpu)}"] if wanted.cpu else []
+            fields = (
+                [f"cpu_request={_number(wanted.cpu)}, cpu_limit={_number(wanted.cpu)}"] if wanted.cpu else []
+            )
             if wanted.memory:
-                fields.append(f"memory_request={literal(wanted.memory)}, memory_limit={literal(wanted.memory)}")
+                fields.append(
+                    f"memory_request={literal(wanted.memory)}, memory_limit={literal(wanted.memory)}"
+                )
             fields += [f"gpus={wanted.gpu}"] if wanted.gpu else []
             said.append(f"resources=Resources({', '.join(fields)})")
         if step.retries:
@@ -215,7 +230,11 @@ def _rendered(bench: Workbench) -> Any:
 
     target = bench.artifacts.with_name("rendered.yaml")
     bench.run(
-        [bench.engine, "-c", f"import argo_workflow as a; open({str(target)!r}, 'w').write(a.workflow.to_yaml())"],
+        [
+            bench.engine,
+            "-c",
+            f"import argo_workflow as a; open({str(target)!r}, 'w').write(a.workflow.to_yaml())",
+        ],
         environment={"PYTHONPATH": str(bench.folder)},
     )
     return yaml.safe_load(target.read_text(encoding="utf-8"))
@@ -302,7 +321,9 @@ def _words(export: Export, step: ExportedStep) -> list[str]:
 def _task(export: Export, step: ExportedStep) -> dict[str, Any]:
     task: dict[str, Any] = {"name": _dashed(step.name), "template": _dashed(step.name)}
     if step.parents:
-        task["depends"] = " && ".join(_dashed(each.name) for each in export.steps if each.name in step.parents)
+        task["depends"] = " && ".join(
+            _dashed(each.name) for each in export.steps if each.name in step.parents
+        )
     return task
 
 

@@ -19,12 +19,17 @@ from jupyterlab_pipelines.export.engines import (
     scratch,
     sentence,
     used_parameters,
+    words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
 
-TAKEN = frozenset("Run dg run_task run_folder run json context definitions job schedule".split())
+TAKEN = words("Run dg run_task run_folder run json context definitions job schedule")
 
-FIELDS = frozenset("copy dict json schema validate construct fields config process_config_and_initialize".split())
+FIELDS = words(
+    """
+    copy dict json schema validate construct fields config process_config_and_initialize
+    """
+)
 """Names that a model of pydantic has for itself."""
 
 
@@ -85,7 +90,7 @@ configuration or `{export.name.upper()}_ARTIFACTS` says.
             "execution": {"config": {"in_process": {}}},
         }
         (home / "run.yaml").write_text(json.dumps(config), encoding="utf-8")
-        command = [bench.engine, "-m", "dagster", "job", "execute", "-f", "dagster_definitions.py"]
+        command = [str(bench.engine), "-m", "dagster", "job", "execute", "-f", "dagster_definitions.py"]
         bench.run(
             [*command, "-j", bench.export.name, "-c", str(home / "run.yaml")],
             environment={"DAGSTER_HOME": str(home)},
@@ -101,7 +106,11 @@ configuration or `{export.name.upper()}_ARTIFACTS` says.
         )
         assets = "".join(self._asset(export, step, names, fields) for step in export.steps)
         schedule = self.schedule(export)
-        timed = f"schedule = dg.ScheduleDefinition(job=job, cron_schedule={literal(schedule)})\n" if schedule else ""
+        timed = (
+            f"schedule = dg.ScheduleDefinition(job=job, cron_schedule={literal(schedule)})\n"
+            if schedule
+            else ""
+        )
         schedules = ", schedules=[schedule]" if schedule else ""
         listed = call(
             "definitions = dg.Definitions(",

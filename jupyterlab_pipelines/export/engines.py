@@ -46,7 +46,16 @@ class Resources:
         """
         if self.memory is None:
             return None
-        factors = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+        factors = {
+            "Ki": 2**10,
+            "Mi": 2**20,
+            "Gi": 2**30,
+            "Ti": 2**40,
+            "K": 10**3,
+            "M": 10**6,
+            "G": 10**9,
+            "T": 10**12,
+        }
         for unit, factor in {**factors, "": 1}.items():
             if self.memory.endswith(unit):
                 number = self.memory.removesuffix(unit)
@@ -54,7 +63,9 @@ class Resources:
                     return math.ceil(float(number) * factor / 2**20)
                 except ValueError:
                     break
-        raise ExportError("bad_option", f"The option memory={self.memory} must be a number and a unit, as `4Gi`.")
+        raise ExportError(
+            "bad_option", f"The option memory={self.memory} must be a number and a unit, as `4Gi`."
+        )
 
     def __bool__(self) -> bool:
         return any((self.cpu, self.memory, self.gpu))
@@ -66,8 +77,8 @@ class Engine:
     A subclass has `name`, `summary`, `engine` (requirements that run it), `known_options`, `files`, `section`,
     `gaps` and `prove`.
 
-    Options of all: ``schedule`` (a cron expression), ``image`` (that containers run in), ``cpu``, ``memory`` and ``gpu``
-    for all steps, or ``cpu.STEP`` for one.
+    Options: ``schedule`` (a cron expression), ``image`` (that containers run in), ``cpu``, ``memory`` and ``gpu`` for
+    all steps, or ``cpu.STEP`` for one.
     """
 
     name: str = ""
@@ -93,7 +104,9 @@ class Engine:
                     "unknown_option", f"The target `{self.name}` has no option {name}; it has: {known}."
                 )
             if "." in name and name.partition(".")[0] not in RESOURCES:
-                raise ExportError("unknown_option", f"The option {name.partition('.')[0]} is not for one step.")
+                raise ExportError(
+                    "unknown_option", f"The option {name.partition('.')[0]} is not for one step."
+                )
             if value is True and name != "as_notebooks":
                 raise ExportError("bad_option", f"The option {name} needs a value: --option {name}=….")
         changed = copy.copy(self)
@@ -154,6 +167,11 @@ class Engine:
 
 
 # -- names and parameters -------------------------------------------------------------------------
+
+
+def words(text: str) -> frozenset[str]:
+    """The names in a text."""
+    return frozenset(text.split())
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

@@ -16,12 +16,15 @@ from jupyterlab_pipelines.export.engines import (
     mapping,
     sentence,
     used_parameters,
+    words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
 
-TAKEN = frozenset(
-    "DataCatalog DEFAULTS MemoryDataset Node Pipeline SequentialRunner create_pipeline json main run_folder run_task sys"
-    " time given".split()
+TAKEN = words(
+    """
+    DataCatalog DEFAULTS MemoryDataset Node Pipeline SequentialRunner create_pipeline json main
+    run_folder run_task sys time given
+    """
 )
 
 

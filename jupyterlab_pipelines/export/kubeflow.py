@@ -1,6 +1,7 @@
 """Target `kubeflow`: Kubeflow Pipelines 2, ``kubeflow_pipeline.py`` and the YAML that it compiles to.
 
-The YAML is written here, in the form of the compiler, so that nobody needs `kfp` to submit it; a test compares the two.
+The YAML is written here, in the form of the compiler, so that nobody needs `kfp` to submit it; a test compares
+the two.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from jupyterlab_pipelines.export.engines import (
     mapping,
     sentence,
     used_parameters,
+    words,
 )
 from jupyterlab_pipelines.export.notebooks import notebook_path, step_notebooks
 from jupyterlab_pipelines.export.package import dockerfile
@@ -26,7 +28,11 @@ from jupyterlab_pipelines.export.proof import Workbench
 from jupyterlab_pipelines.pipeline import Parameter
 
 KFP = "2.17.0"
-TAKEN = frozenset("IMAGE compiler dsl json local os run_folder run_task sys given python str int float bool".split())
+TAKEN = words(
+    """
+    IMAGE compiler dsl json local os run_folder run_task sys given python str int float bool
+    """
+)
 TYPES = {"int": "NUMBER_INTEGER", "float": "NUMBER_DOUBLE", "bool": "BOOLEAN"}
 
 COMMAND = (
@@ -39,7 +45,9 @@ COMMAND = (
 
 class KubeflowExporter(Engine):
     name = "kubeflow"
-    summary = "Kubeflow Pipelines 2: components and compiled YAML; option as_notebooks: executed notebooks as steps"
+    summary = (
+        "Kubeflow Pipelines 2: components and compiled YAML; option as_notebooks: executed notebooks as steps"
+    )
     engine = (f"kfp=={KFP}", "nbclient>=0.10,<1", "ipykernel>=6,<7", "jupyter_client>=7,<9")
     known_options = ("image", "cpu", "memory", "gpu", "as_notebooks")
 
@@ -70,9 +78,9 @@ class KubeflowExporter(Engine):
         return f"""\
 ## Run it on Kubeflow Pipelines
 
-Build the image, push it as `{self.image(export)}`, and submit `kubeflow_pipeline.yaml`; `python kubeflow_pipeline.py`
-compiles it again. Tasks share what they leave through the URL below which `{export.name.upper()}_ARTIFACTS` says, or that the
-parameter `artifacts` names for one run.
+Build the image, push it as `{self.image(export)}`, and submit `kubeflow_pipeline.yaml`; `python
+kubeflow_pipeline.py` compiles it again. Tasks share what they leave through the URL below which
+`{export.name.upper()}_ARTIFACTS` says, or that the parameter `artifacts` names for one run.
 
 On this machine, without a cluster:
 
@@ -110,7 +118,8 @@ On this machine, without a cluster:
         return f'''\
 """{sentence(export.title)} On Kubeflow Pipelines.
 
-``python kubeflow_pipeline.py`` compiles it to YAML; ``python kubeflow_pipeline.py run '{{"NAME": VALUE}}'`` runs it here.
+``python kubeflow_pipeline.py`` compiles it to YAML; ``python kubeflow_pipeline.py run '{{"NAME": VALUE}}'``
+runs it here.
 """
 
 import json
@@ -149,7 +158,10 @@ if __name__ == "__main__":
 
     def _task(self, export: Export, step: ExportedStep, names: Mapping[str, str]) -> str:
         arguments = _Arguments(export)
-        taken = [f"{arguments.artifacts}={arguments.artifacts}", f"{arguments.run}=dsl.PIPELINE_JOB_ID_PLACEHOLDER"]
+        taken = [
+            f"{arguments.artifacts}={arguments.artifacts}",
+            f"{arguments.run}=dsl.PIPELINE_JOB_ID_PLACEHOLDER",
+        ]
         taken += [f"{each.name}={each.name}" for each in used_parameters(export, step)]
         task = _variable(names[step.name], export)
         lines = [call(f"{task} = {names[step.name]}(", taken, indent=4)]
@@ -164,7 +176,9 @@ if __name__ == "__main__":
         if wanted.memory:
             lines.append(f"    {task}.set_memory_limit({literal(wanted.memory)})")
         if wanted.gpu:
-            lines.append(f'    {task}.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit({wanted.gpu})')
+            lines.append(
+                f'    {task}.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit({wanted.gpu})'
+            )
         lines.append(f"    {task}.set_caching_options(False)")
         return "\n".join(lines) + "\n"
 
@@ -184,14 +198,18 @@ if __name__ == "__main__":
             },
             "deploymentSpec": {
                 "executors": {
-                    f"exec-{_dashed(names[step.name])}": {"container": self._container(export, step, names[step.name])}
+                    f"exec-{_dashed(names[step.name])}": {
+                        "container": self._container(export, step, names[step.name])
+                    }
                     for step in export.steps
                 }
             },
             "pipelineInfo": {"description": sentence(export.title), "name": export.distribution},
             "root": {
                 "dag": {
-                    "tasks": {_dashed(names[step.name]): _task_spec(export, step, names) for step in export.steps}
+                    "tasks": {
+                        _dashed(names[step.name]): _task_spec(export, step, names) for step in export.steps
+                    }
                 },
                 "inputDefinitions": {
                     "parameters": {
@@ -207,7 +225,9 @@ if __name__ == "__main__":
 
     def _container(self, export: Export, step: ExportedStep, name: str) -> dict[str, Any]:
         source = _function(export, step, name, False)
-        program = f"\nimport kfp\nfrom kfp import dsl\nfrom kfp.dsl import *\nfrom typing import *\n\n{source}\n"
+        program = (
+            f"\nimport kfp\nfrom kfp import dsl\nfrom kfp.dsl import *\nfrom typing import *\n\n{source}\n"
+        )
         container: dict[str, Any] = {
             "args": ["--executor_input", "{{$}}", "--function_to_execute", name],
             "command": ["sh", "-ec", COMMAND, program],
@@ -245,7 +265,8 @@ class _Arguments:
 
 def _component_names(export: Export) -> dict[str, str]:
     return free_names(
-        (step.name for step in export.steps), {*TAKEN, *(each.name for each in export.parameters), export.name}
+        (step.name for step in export.steps),
+        {*TAKEN, *(each.name for each in export.parameters), export.name},
     )
 
 
@@ -262,7 +283,9 @@ def _argument(parameter: Parameter) -> str:
 def _function(export: Export, step: ExportedStep, name: str, as_notebook: bool) -> str:
     own = _Arguments(export)
     parameters = used_parameters(export, step)
-    head = call(f"def {name}(", [f"{own.artifacts}: str", f"{own.run}: str", *map(_argument, parameters)], "):")
+    head = call(
+        f"def {name}(", [f"{own.artifacts}: str", f"{own.run}: str", *map(_argument, parameters)], "):"
+    )
     taken = {each.name: each.name for each in parameters}
     folder = f"artifacts={own.artifacts} or run_folder({own.run})"
     lines = [head, f'    """{sentence(step.title)}"""']

@@ -22,19 +22,25 @@ from jupyterlab_pipelines.export.engines import (
     seconds,
     sentence,
     used_parameters,
+    words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
 
-TAKEN = frozenset(
-    "start end next input name index cmd script_name foreach_stack merge_artifacts artifacts task_run "
-    "FlowSpec JSONType Parameter current resources retry run_folder run_task schedule step timeout".split()
+TAKEN = words(
+    """
+    start end next input name index cmd script_name foreach_stack merge_artifacts artifacts task_run
+    FlowSpec JSONType Parameter current resources retry run_folder run_task schedule step timeout
+    """
 )
 """Names that a flow or its file has for itself."""
 
-COMMAND_WORDS = frozenset(
-    "tag namespace run_id_file max_workers max_num_splits max_log_size user_namespace decospecs package datastore "
-    "metadata environment event_logger monitor pylint quiet config with config_value resume help runner_attribute_file "
-    "datastore_root force_rebuild_environments config_values local_config_file config_file".split()
+COMMAND_WORDS = words(
+    """
+    tag namespace run_id_file max_workers max_num_splits max_log_size user_namespace decospecs package
+    datastore metadata environment event_logger monitor pylint quiet config with config_value resume
+    help runner_attribute_file datastore_root force_rebuild_environments config_values local_config_file
+    config_file
+    """
 )
 """Options of the command ``run``, which a parameter would hide."""
 
@@ -69,8 +75,8 @@ class MetaflowExporter(Engine):
 .venv/bin/python flow.py resume
 ```
 
-Each parameter is an option, `--NAME VALUE`; `--artifacts URL` says where this run leaves its artifacts (default: a folder
-of its own for each run). `resume` goes on where the last run failed.
+Each parameter is an option, `--NAME VALUE`; `--artifacts URL` says where this run leaves its artifacts
+(default: a folder of its own for each run). `resume` goes on where the last run failed.
 """
 
     def prove(self, bench: Workbench) -> None:
@@ -139,9 +145,7 @@ if __name__ == "__main__":
     {_class_name(export)}()
 '''
 
-    def _methods(
-        self, export: Export, attributes: dict[str, str], methods: dict[str, str]
-    ) -> Iterator[str]:
+    def _methods(self, export: Export, attributes: dict[str, str], methods: dict[str, str]) -> Iterator[str]:
         stages = levels(export)
         heads = [_next(stage, methods) for stage in stages] + ["self.end"]
         yield f"    @step\n    def start(self):\n        self.next({heads[0]})\n\n"

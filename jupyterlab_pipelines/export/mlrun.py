@@ -1,4 +1,4 @@
-"""Target `mlrun`: an MLRun project: ``project.yaml``, handlers in ``mlrun_steps.py``, the workflow in ``mlrun_workflow.py``.
+"""Target `mlrun`: an MLRun project, with handlers in ``mlrun_steps.py`` and a workflow in ``mlrun_workflow.py``.
 
 Without its service, MLRun waits for a failed step of a local workflow without end, and a failed local run is no error.
 So the program that starts the workflow here stops it at once, and the workflow looks at the state of each step.
@@ -23,10 +23,15 @@ from jupyterlab_pipelines.export.engines import (
     scratch,
     sentence,
     used_parameters,
+    words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
 
-TAKEN = frozenset("context finished json mlrun os pipeline project run_folder run_task sys str int float bool steps".split())
+TAKEN = words(
+    """
+    context finished json mlrun os pipeline project run_folder run_task sys str int float bool steps
+    """
+)
 
 
 class MLRunExporter(Engine):
@@ -59,8 +64,8 @@ class MLRunExporter(Engine):
 ```
 
 That runs the workflow here, without MLRun's service. With it, load the project and run its workflow:
-`mlrun.load_project(".").run("main", arguments={{…}})`. Functions use the image `{self.image(export)}`, in which MLRun must
-be installed, too; steps share what they leave through the folder or URL that `artifacts` names.
+`mlrun.load_project(".").run("main", arguments={{…}})`. Functions use the image `{self.image(export)}`, in which
+MLRun must be installed, too; steps share what they leave through the folder or URL that `artifacts` names.
 """
 
     def prove(self, bench: Workbench) -> None:
@@ -116,7 +121,9 @@ from {export.name}.task import run_task
             given = {own: own} | {each.name: each.name for each in used_parameters(export, step)}
             said = [literal(names[step.name]), mapping(given)]
             if step.parents:
-                said.append(f"after=({', '.join(f'{names[parent]}_run' for parent in step.parents)}{',' * (len(step.parents) == 1)})")
+                said.append(
+                    f"after=({', '.join(f'{names[parent]}_run' for parent in step.parents)}{',' * (len(step.parents) == 1)})"
+                )
             is_needed = any(step.name in other.parents for other in export.steps)
             kept = f"{names[step.name]}_run = " if is_needed else ""
             calls += call(f"{kept}run_step(", said, indent=4) + "\n"

@@ -53,7 +53,9 @@ def _notebook(export: Export, step: ExportedStep, run: str, retries: bool) -> st
         _cell("markdown", "about", f"{header}\n\n# {step.title}\n\n{step.text}".strip()),
         _cell("code", "parameters", "\n".join(assignments), tags=["parameters"]),
         _cell(
-            "code", "run", f"from {export.name}.task import run_task, source\n\nprint(source({literal(step.name)}))"
+            "code",
+            "run",
+            f"from {export.name}.task import run_task, source\n\nprint(source({literal(step.name)}))",
         ),
         _cell("code", "step", call("run_task(", arguments)),
     ]

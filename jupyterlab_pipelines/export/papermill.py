@@ -23,7 +23,10 @@ class PapermillExporter(Engine):
 
     def gaps(self, export: Export) -> Iterator[str]:
         yield from super().gaps(export)
-        if any(set(after.parents) != {before.name} for before, after in zip(export.steps, export.steps[1:], strict=False)):
+        if any(
+            set(after.parents) != {before.name}
+            for before, after in zip(export.steps, export.steps[1:], strict=False)
+        ):
             yield "papermill executes the notebooks one after another, also those that do not need each other."
         if self.schedule(export):
             yield "papermill has no schedule: let cron start `run.sh`."
@@ -41,9 +44,9 @@ class PapermillExporter(Engine):
 PATH=$PWD/.venv/bin:$PATH ./run.sh
 ```
 
-Words behind `run.sh` go to papermill: `-p n 8` for a number, `-r label text` for a text. `ARTIFACTS` says where the run leaves
-its artifacts (default: `artifacts`), `EXECUTED` where the executed notebooks go (default: `executed`). A notebook that fails
-ends the run with exit status 1.
+Words behind `run.sh` go to papermill: `-p n 8` for a number, `-r label text` for a text. `ARTIFACTS` says where
+the run leaves its artifacts (default: `artifacts`), `EXECUTED` where the executed notebooks go (default:
+`executed`). A notebook that fails ends the run with exit status 1.
 """
 
     def prove(self, bench: Workbench) -> None:
@@ -57,7 +60,9 @@ ends the run with exit status 1.
 
 
 def _script(export: Export) -> str:
-    steps = "".join(f"step {notebook_path(export, step).removeprefix('notebooks/')}\n" for step in export.steps)
+    steps = "".join(
+        f"step {notebook_path(export, step).removeprefix('notebooks/')}\n" for step in export.steps
+    )
     return f"""\
 #!/bin/sh
 # Executes the notebooks of the pipeline one after another; words go to papermill: ./run.sh -p n 8

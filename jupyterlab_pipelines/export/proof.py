@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -141,30 +142,49 @@ def verify(
     prove = getattr(exporter, "prove", None) or (run_package if exporter.name == "package" else None)
     if prove is None:
         raise ExportError("not_provable", f"The target `{exporter.name}` cannot run its exports here.")
-    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
-        place = Path(scratch)
-        folder = place / "export"
-        shutil.copytree(output, folder)
-        data = _data(source, export, place / "data")
-        started = time.monotonic()
-        tell("installing the export in a fresh environment")
-        python = install(folder, place / "environment", source.python)
-        requirements = tuple(getattr(exporter, "engine", ()))
-        if requirements:
-            tell(f"looking for an environment with {', '.join(requirements)}, or making it")
-        engine = engine_environment(requirements, source.python, environments) if requirements else python
+    started = time.monotonic()
+    with workbench(source, export, exporter, output, tell, environments) as bench:
         installed = time.monotonic()
         tell("running it")
-        bench = Workbench(export, folder, python, engine, place / "artifacts", data, source.parameters)
         prove(bench)
         ended = time.monotonic()
-        verdicts = compare(source, export, folder / "src", bench.artifacts)
+        verdicts = compare(source, export, bench.folder / "src", bench.artifacts)
     is_equal = all(verdict.status in ("equal", "unsure") for verdict in verdicts)
     return {
         "status": "equal" if is_equal else "differs",
         "artifacts": [verdict.to_json() for verdict in verdicts],
         "seconds": {"install": round(installed - started, 1), "run": round(ended - installed, 1)},
     }
+
+
+@contextmanager
+def workbench(
+    source: Source,
+    export: Export,
+    exporter: Exporter,
+    output: Path,
+    tell: Callable[[str], None] = lambda line: None,
+    environments: Path | None = None,
+) -> Iterator[Workbench]:
+    """A copy of the export in `output`, installed in a fresh environment; gone afterwards.
+
+    Raises
+    ------
+    ExportError
+        ``not_installable``.
+    """
+    with tempfile.TemporaryDirectory(prefix="verify-", ignore_cleanup_errors=True) as scratch:
+        place = Path(scratch)
+        folder = place / "export"
+        shutil.copytree(output, folder)
+        data = _data(source, export, place / "data")
+        tell("installing the export in a fresh environment")
+        python = install(folder, place / "environment", source.python)
+        requirements = tuple(getattr(exporter, "engine", ()))
+        if requirements:
+            tell(f"looking for an environment with {', '.join(requirements)}, or making it")
+        engine = engine_environment(requirements, source.python, environments) if requirements else python
+        yield Workbench(export, folder, python, engine, place / "artifacts", data, source.parameters)
 
 
 def run_package(bench: Workbench) -> None:

@@ -19,12 +19,15 @@ from jupyterlab_pipelines.export.engines import (
     scratch,
     sentence,
     used_parameters,
+    words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
 
-TAKEN = frozenset(
-    "Annotated DockerSettings ResourceSettings StepRetryConfig get_step_context json pipeline place run_folder run_task "
-    "step sys settings".split()
+TAKEN = words(
+    """
+    Annotated DockerSettings ResourceSettings StepRetryConfig get_step_context json pipeline place
+    run_folder run_task step sys settings
+    """
 )
 
 
@@ -58,9 +61,9 @@ class ZenMLExporter(Engine):
 .venv/bin/python zenml_pipeline.py '{{"artifacts": "artifacts"}}'
 ```
 
-The JSON replaces parameters. Steps share what they leave through the folder or URL that `artifacts` names (default: one for
-each run below `{export.name.upper()}_ARTIFACTS`); ZenML keeps where each step's manifest is. Stacks with containers use the image
-`{self.image(export)}`, in which ZenML must be installed, too.
+The JSON replaces parameters. Steps share what they leave through the folder or URL that `artifacts` names
+(default: one for each run below `{export.name.upper()}_ARTIFACTS`); ZenML keeps where each step's manifest is.
+Stacks with containers use the image `{self.image(export)}`, in which ZenML must be installed, too.
 """
 
     def prove(self, bench: Workbench) -> None:
@@ -82,16 +85,24 @@ each run below `{export.name.upper()}_ARTIFACTS`); ZenML keeps where each step's
     def _program(self, export: Export) -> str:
         own = _own(export)
         names = free_names(
-            (step.name for step in export.steps), {*TAKEN, *(each.name for each in export.parameters), export.name}
+            (step.name for step in export.steps),
+            {*TAKEN, *(each.name for each in export.parameters), export.name},
         )
         whole = free_name(export.name, {*TAKEN, *names.values()})
         parameters = {each.name for each in export.parameters}
-        taken = [f'{own}: str = ""', *(f"{e.name}: {annotation(e)} = {default(e)}" for e in export.parameters)]
+        taken = [
+            f'{own}: str = ""',
+            *(f"{e.name}: {annotation(e)} = {default(e)}" for e in export.parameters),
+        ]
         steps = "".join(self._step(export, step, names[step.name], own) for step in export.steps)
         calls = "".join(self._call(export, step, names, own, parameters) for step in export.steps)
         imported = ["ResourceSettings"] if any(self.resources(step) for step in export.steps) else []
         configured = ", ".join(["DockerSettings", *imported])
-        retry = "from zenml.config.retry_config import StepRetryConfig\n" if any(s.retries for s in export.steps) else ""
+        retry = (
+            "from zenml.config.retry_config import StepRetryConfig\n"
+            if any(s.retries for s in export.steps)
+            else ""
+        )
         return f'''\
 """{sentence(export.title)} On ZenML: ``python zenml_pipeline.py '{{"NAME": VALUE}}'``."""
 

@@ -1,8 +1,9 @@
 """What a task of an engine does: one step, in a process of its own.
 
 Imports the standard library only, so that an engine can read its pipeline where the steps' packages are not
-installed: ``<PACKAGE>_PYTHON``, in capitals, names the interpreter of the environment that has them (default: this one),
-``<PACKAGE>_ARTIFACTS`` the folder or URL below which runs leave their artifacts (default: ``artifacts``).
+installed. Two variables, whose names begin with that of the package in capitals: ``…_PYTHON`` names the interpreter
+of the environment that has them (default: this one), ``…_ARTIFACTS`` the folder or URL below which runs leave
+their artifacts (default: ``artifacts``).
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def run_task(
         retries = max(retries, local_retries)
     for attempt in range(retries + 1):
         try:
-            status = subprocess.run(command, env=_environment(), check=False, timeout=timeout_seconds).returncode
+            status = subprocess.run(
+                command, env=_environment(), check=False, timeout=timeout_seconds
+            ).returncode
             problem = f"failed with exit status {status}" if status else ""
         except subprocess.TimeoutExpired:
             problem = f"took longer than {timeout_seconds:g} seconds"
