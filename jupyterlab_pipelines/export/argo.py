@@ -63,7 +63,7 @@ share one node. `python argo_workflow.py` renders the YAML from Hera (`pip insta
 """
 
     def prove(self, bench: Workbench) -> None:
-        """There is no Argo without a cluster: Hera renders the YAML, and its templates are carried out here, in order."""
+        """There is no Argo without a cluster: Hera renders the YAML, and its containers are carried out here."""
         rendered = _rendered(bench)
         own = _yaml_of(bench)
         if rendered != own:

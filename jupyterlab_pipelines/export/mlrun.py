@@ -121,9 +121,8 @@ from {export.name}.task import run_task
             given = {own: own} | {each.name: each.name for each in used_parameters(export, step)}
             said = [literal(names[step.name]), mapping(given)]
             if step.parents:
-                said.append(
-                    f"after=({', '.join(f'{names[parent]}_run' for parent in step.parents)}{',' * (len(step.parents) == 1)})"
-                )
+                before = ", ".join(f"{names[parent]}_run" for parent in step.parents)
+                said.append(f"after=({before}{',' * (len(step.parents) == 1)})")
             is_needed = any(step.name in other.parents for other in export.steps)
             kept = f"{names[step.name]}_run = " if is_needed else ""
             calls += call(f"{kept}run_step(", said, indent=4) + "\n"

@@ -152,7 +152,8 @@ if __name__ == "__main__":
             arguments.append(f"timeout_seconds={step.timeout_seconds:g}")
         decorator = call("@step(", said) if said else "@step"
         head = call(f"def {name}(", signature, f') -> Annotated[str, "{step.name}_manifest"]:')
-        return f'{decorator}\n{head}\n    """{sentence(step.title)}"""\n{call("return run_task(", arguments, indent=4)}\n\n\n'
+        body = call("return run_task(", arguments, indent=4)
+        return f'{decorator}\n{head}\n    """{sentence(step.title)}"""\n{body}\n\n\n'
 
     def _call(
         self, export: Export, step: ExportedStep, names: dict[str, str], own: str, parameters: set[str]
