@@ -11,14 +11,7 @@ export default defineConfig({
     // These ship ES modules without file endings, some import CSS or SVG: Vite must process them.
     server: {
       deps: {
-        inline: [
-          /@jupyterlab\//,
-          /@jupyter\//,
-          /@lumino\//,
-          /@xyflow\//,
-          /@rjsf\//,
-          /@microsoft\/fast/
-        ]
+        inline: [/@jupyterlab\//, /@jupyter\//, /@lumino\//, /@rjsf\//, /@microsoft\/fast/]
       }
     }
   }

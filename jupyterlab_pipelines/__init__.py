@@ -6,9 +6,39 @@ that execute steps, where nothing else of ours may be needed.
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyterlab_pipelines.api import Artifact, Run, Runs, StepRun, get_run, run_notebook, runs
+    from jupyterlab_pipelines.logged import log_figure, log_metric, log_text
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Artifact",
+    "Run",
+    "Runs",
+    "StepRun",
+    "get_run",
+    "log_figure",
+    "log_metric",
+    "log_text",
+    "run_notebook",
+    "runs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: the package itself is imported inside every step's kernel.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "logged" if name.startswith("log_") else "api"
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:

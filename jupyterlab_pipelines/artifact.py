@@ -103,6 +103,24 @@ class Artifact:
         }
 
 
+def in_loading_order(artifacts: Mapping[str, Artifact]) -> list[str]:
+    """The names, so that a class that is stored as a value comes before the objects that refer to it by name."""
+    order: dict[str, None] = {}
+
+    def put(name: str) -> None:
+        if name not in order and name not in waiting:
+            waiting.add(name)
+            for other in artifacts[name].definitions:
+                if other in artifacts:
+                    put(other)
+            order[name] = None
+
+    waiting: set[str] = set()
+    for name in sorted(artifacts):
+        put(name)
+    return list(order)
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What may be shown of an artifact without loading it: JSON, written in the kernel."""

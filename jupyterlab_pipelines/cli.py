@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from jupyterlab_pipelines import __version__, cli_export
+from jupyterlab_pipelines import __version__, cli_export, cli_quality
 from jupyterlab_pipelines.documents import write_document
 from jupyterlab_pipelines.errors import NotFoundError, ParameterError, PipelinesError, UsageError
 from jupyterlab_pipelines.execution import lean
@@ -298,7 +298,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     def add(command: Command, help: str) -> argparse.ArgumentParser:
         added: argparse.ArgumentParser = commands.add_parser(
-            command.__name__, help=help, description=help, allow_abbrev=False
+            command.__name__.replace("_", "-"), help=help, description=help, allow_abbrev=False
         )
         added.set_defaults(command=command)
         added.add_argument(
@@ -375,6 +375,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     cli_export.register(add, _add_parameters, read_parameters)
     add(doctor, "tell what is wrong with this installation, and what to do")
+    cli_quality.register(add)
     return parser
 
 

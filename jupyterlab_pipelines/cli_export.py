@@ -32,6 +32,9 @@ def register(add: AddCommand, add_parameters: AddParameters, read_parameters: Re
         help="an option of the target; may be given again",
     )
     exporter.add_argument(
+        "--schedule", metavar="CRON", help='when it runs by itself, e.g. "0 5 * * 1" (default: when asked)'
+    )
+    exporter.add_argument(
         "--verify",
         action="store_true",
         help="install it in a fresh environment, run it on the engine, and compare every artifact",
@@ -44,6 +47,9 @@ def register(add: AddCommand, add_parameters: AddParameters, read_parameters: Re
     )
     exporter.add_argument("--jobs", type=int, metavar="N", help="steps at the same time in the run before")
     add_parameters(exporter)
+    importer = add(import_run, "take a run of an exported pipeline into the history")
+    importer.add_argument("folder", type=Path, metavar="DIR", help="the folder of its artifacts")
+    importer.add_argument("--notebook", type=Path, metavar="NOTEBOOK", help="that it was exported from")
     exporter.set_defaults(read_parameters=read_parameters)
 
 
@@ -67,6 +73,7 @@ def export(arguments: argparse.Namespace) -> int:
             arguments.to,
             arguments.output,
             name=arguments.name,
+            schedule=arguments.schedule,
             options=_options(arguments.option),
             verifies=arguments.verify,
             environments=arguments.environment,
@@ -80,6 +87,20 @@ def export(arguments: argparse.Namespace) -> int:
         report_export(document, sys.stdout)
     verification = document["verification"]
     return 1 if verification and verification["status"] != "equal" else 0
+
+
+def import_run(arguments: argparse.Namespace) -> int:
+    from jupyterlab_pipelines.documents import write_document
+    from jupyterlab_pipelines.project import Project
+
+    project = Project.open(arguments.notebook or Path.cwd(), arguments.store)
+    document = project.import_run(arguments.folder, arguments.notebook)
+    if arguments.json:
+        print(write_document(document))
+    else:
+        steps = ", ".join(f"{step['name']} {step['status']}" for step in document["steps"])
+        print(f"run {document['run_id']} of {document['notebook']}: {steps}")
+    return 0
 
 
 def _options(words: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -138,9 +138,22 @@ def environment_of(kernel: Kernelspec) -> dict[str, str]:
     return {"python": f"{implementation} {version}", "platform": f"{system} {machine}", "kernel": kernel.name}
 
 
-def base_environment(store: Path) -> dict[str, str]:
-    """Environment variables of every step kernel, before those that its kernelspec sets."""
+def environment_with_us() -> dict[str, str]:
+    """Environment variables for a Python that imports this very package."""
     environment = dict(os.environ)
+    ours = str(Path(__file__).resolve().parent.parent)
+    known = environment.get("PYTHONPATH")
+    if ours not in sys.path[1:] or known is not None:
+        environment["PYTHONPATH"] = ours if not known else os.pathsep.join([known, ours])
+    return environment
+
+
+def base_environment(store: Path, started_with: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment variables of every step kernel, before those that its kernelspec sets.
+
+    `started_with`: those of the process that starts it, if not this one's as they are now.
+    """
+    environment = dict(os.environ if started_with is None else started_with)
     environment["JUPYTER_PIPELINES_STORE"] = str(store)
     # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
     environment.setdefault("PYTHONHASHSEED", "0")
@@ -150,9 +163,11 @@ def base_environment(store: Path) -> dict[str, str]:
     return environment
 
 
-def kernel_environment(kernel: Kernelspec, store: Path) -> dict[str, str]:
+def kernel_environment(
+    kernel: Kernelspec, store: Path, started_with: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Environment variables that a step kernel is given, as jupyter_client makes them of a kernelspec."""
-    environment = base_environment(store)
+    environment = base_environment(store, started_with)
     set_by_kernel = {name: Template(text).safe_substitute(environment) for name, text in kernel.env}
     return environment | set_by_kernel
 

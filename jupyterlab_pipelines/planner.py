@@ -69,6 +69,12 @@ class Resolved:
     missing: tuple[Input, ...] = ()
     uncarriable: tuple[Input, ...] = ()
 
+    @property
+    def late_inputs(self) -> set[str]:
+        """Inputs that can be loaded only when late definitions have been made."""
+        late = {name for definition in self.needs.late_definitions for name in definition.names}
+        return {name for name, artifact in self.inputs.items() if late.intersection(artifact.definitions)}
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -99,6 +105,8 @@ class Planner:
         Kernelspec for all steps that do not name one of their own.
     folder
         The notebook's, where its files are looked for.
+    started_with
+        Environment variables, if not those of this process, which has changed its own.
     """
 
     store: Store
@@ -106,6 +114,7 @@ class Planner:
     parameters: Mapping[str, Any]
     kernel: str
     folder: Path
+    started_with: Mapping[str, str] | None = None
     _environments: dict[str, dict[str, str]] = field(default_factory=dict)
     _newest: list[tuple[str, Execution]] | None = None
     _variables: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -120,7 +129,9 @@ class Planner:
         """Environment variables that the step's kernel would be given."""
         name = step.kernel or self.kernel
         if name not in self._variables:
-            self._variables[name] = kernel_environment(find_kernelspec(name), self.store.path)
+            self._variables[name] = kernel_environment(
+                find_kernelspec(name), self.store.path, self.started_with
+            )
         return self._variables[name]
 
     def doubts(self, step: Step, decided: Decided) -> tuple[Doubt, ...]:

@@ -12,14 +12,16 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict, Unpack
 
-from jupyterlab_pipelines.artifact import KERNEL, is_state
-from jupyterlab_pipelines.environment import find_kernelspec
+from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
+from jupyterlab_pipelines.environment import environment_with_us, find_kernelspec
 from jupyterlab_pipelines.errors import ExportError, NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.fingerprint import code_fingerprint
+from jupyterlab_pipelines.logged import read_log
+from jupyterlab_pipelines.notebook.assemble import METADATA
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
 from jupyterlab_pipelines.notebook.parse import (
     Outline,
@@ -39,11 +41,20 @@ from jupyterlab_pipelines.store.runs import new_run_id
 if TYPE_CHECKING:
     import sqlite3
 
+    from jupyterlab_pipelines.execution.kernels import ForkServer, Wanted
     from jupyterlab_pipelines.export.build import Source
+    from jupyterlab_pipelines.export.importing import StepOfRun
+    from jupyterlab_pipelines.recall import Recalled
     from jupyterlab_pipelines.store.locks import FileLock
 
 Document = dict[str, Any]
 EXECUTORS = ("local",)
+
+
+class RunnerHost(Protocol):
+    """A warm process that runners are forked from; see `runner_host`."""
+
+    def run(self, *, root: Path, store: Path, run_id: str, lock: int, log: int, wanted: Wanted) -> bool: ...
 
 
 class RunRequest(TypedDict, total=False):
@@ -65,6 +76,8 @@ class RunRequest(TypedDict, total=False):
         Where steps run; one of `EXECUTORS`.
     kernel
         Kernelspec to use in place of the notebook's own.
+    sweep
+        Id of the sweep that the run belongs to.
     """
 
     content: Document | None
@@ -74,6 +87,20 @@ class RunRequest(TypedDict, total=False):
     jobs: int | None
     executor: str
     kernel: str | None
+    sweep: str | None
+
+
+class HistoryRequest(TypedDict, total=False):
+    """What may be said of a page of the history; see `jupyterlab_pipelines.history.list_runs`."""
+
+    limit: Required[int]
+    before: str | None
+    words: str
+    status: Collection[str]
+    tag: str | None
+    sweep: str | None
+    metric: str | None
+    descending: bool
 
 
 class Project:
@@ -108,7 +135,7 @@ class Project:
         A notebook that is no pipeline is an answer, too: ``state`` is then ``untagged`` or ``error``.
         """
         document: Document = {
-            "path": self._key(notebook),
+            "path": self.key_of(notebook),
             "state": "ok",
             "error": None,
             "setup_cells": [],
@@ -124,7 +151,7 @@ class Project:
         try:
             document["run_id"] = self._active_run_of(notebook)
             pipeline, plan = self._plan(notebook, content, parameters or {}, (), (), None)
-            last = self.store.runs.last_of_steps(self._key(notebook))
+            last = self._last_of_steps(notebook, plan)
         except NotebookError as error:
             state = "untagged" if error.code == "no_steps" else "error"
             return document | {"state": state, "error": error.to_document()["error"]}
@@ -155,6 +182,33 @@ class Project:
             "expected_duration_seconds": plan.expected_seconds(_jobs(None)),
         }
 
+    def suggest(self, notebook: Path, *, content: Document | None = None) -> Document:
+        """A cut of a notebook without steps into steps, see `jupyterlab_pipelines.notebook.suggest`.
+
+        Raises
+        ------
+        NotebookError
+            It has steps already, or nothing that could be one.
+        """
+        from jupyterlab_pipelines.notebook.suggest import suggest_steps
+
+        return {"path": self.key_of(notebook), **suggest_steps(self._content(notebook, content))}
+
+    def _last_of_steps(self, notebook: Path, plan: Plan) -> dict[str, sqlite3.Row]:
+        """By step, the run whose result stands; of a step that is to run, its newest run.
+
+        The newest run of all may have had other parameters.
+        """
+        key = self.key_of(notebook)
+        last = self.store.runs.last_of_steps(key)
+        reused = {
+            planned.step.name: planned.execution_id
+            for planned in plan.steps
+            if planned.execution_id is not None
+        }
+        found = self.store.runs.last_with(key, reused.values())
+        return last | {name: found[each] for name, each in reused.items() if each in found}
+
     def plan(
         self,
         notebook: Path,
@@ -174,7 +228,7 @@ class Project:
         """
         pipeline, plan = self._plan(notebook, content, parameters or {}, steps, force, kernel)
         return {
-            "notebook": self._key(notebook),
+            "notebook": self.key_of(notebook),
             "parameters": plan.parameters,
             "steps": [
                 _step_document(planned) | {"verdicts": self._verdicts(notebook, planned)}
@@ -190,7 +244,7 @@ class Project:
         execution = None
         if planned.execution_id is not None:
             execution = executions.get(planned.execution_id)
-        execution = execution or executions.last_of(self._key(notebook), planned.step.name)
+        execution = execution or executions.last_of(self.key_of(notebook), planned.step.name)
         return execution.verdicts() if execution else []
 
     def verify(
@@ -238,7 +292,7 @@ class Project:
         verdicts = verifier.verify(steps)
         is_equal = all(verdict.status in ("equal", "not_verified") for verdict in verdicts)
         return {
-            "notebook": self._key(notebook),
+            "notebook": self.key_of(notebook),
             "parameters": dict(planner.parameters),
             "status": "equal" if is_equal else "different",
             "steps": [verdict.to_json() for verdict in verdicts],
@@ -248,7 +302,7 @@ class Project:
         self, notebook: Path, outline: Outline, parameters: Mapping[str, Any], kernel: str | None
     ) -> Planner:
         return Planner(
-            self.store, self._key(notebook), parameters, kernel or outline.kernel, self._folder(notebook)
+            self.store, self.key_of(notebook), parameters, kernel or outline.kernel, self._folder(notebook)
         )
 
     def _folder_root(self, notebook: Path) -> Path:
@@ -271,7 +325,7 @@ class Project:
         return pipeline, make_plan(planner, pipeline, targets=steps, force=force)
 
     def _folder(self, notebook: Path) -> Path:
-        return (self.root / self._key(notebook)).parent
+        return (self.root / self.key_of(notebook)).parent
 
     def _content(self, notebook: Path, content: Document | None) -> Document:
         return read_notebook(notebook) if content is None else as_version_4(content, notebook.name)
@@ -317,8 +371,13 @@ class Project:
             lock.release()
         return self.run_document(run_id)
 
-    def start(self, notebook: Path, **request: Unpack[RunRequest]) -> str:
+    def start(self, notebook: Path, *, host: RunnerHost | None = None, **request: Unpack[RunRequest]) -> str:
         """Start a run in a process of its own, which outlives this one; the run's id.
+
+        Parameters
+        ----------
+        host
+            A warm process which that one may be forked from.
 
         Raises
         ------
@@ -328,6 +387,27 @@ class Project:
         run_id, lock = self._prepare(notebook, None, None, **request)
         folder = self.store.run_folder(run_id)
         folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with (folder / "runner.log").open("wb") as log:
+                if host is None or not self._is_begun_by(host, run_id, lock, log.fileno()):
+                    self._begin_runner(run_id, lock, log.fileno())
+        finally:
+            lock.close()
+        return run_id
+
+    def _is_begun_by(self, host: RunnerHost, run_id: str, lock: FileLock, log: int) -> bool:
+        """Whether a warm process has taken over the run, and its lock with it."""
+        row = self.store.runs.row(run_id)
+        notebook = self.root / row["notebook"]
+        kernel = json.loads(row["options"])["kernel"]
+        wanted = self.wanted(notebook, content=self._stored_notebook(row["snapshot"]), kernel=kernel)
+        if lock.handle is None or wanted is None:
+            return False
+        return host.run(
+            root=self.root, store=self.store_path, run_id=run_id, lock=lock.handle, log=log, wanted=wanted
+        )
+
+    def _begin_runner(self, run_id: str, lock: FileLock, log: int) -> None:
         command = [sys.executable, "-m", "jupyterlab_pipelines.runner_process"]
         command += ["--root", str(self.root), "--store", str(self.store_path), "--run", run_id]
         inherited: dict[str, Any] = {}
@@ -337,23 +417,39 @@ class Project:
             inherited = {"pass_fds": [lock.handle], "start_new_session": True}
         else:  # pragma: no cover - Windows
             lock.release()
-        try:
-            with (folder / "runner.log").open("wb") as log:
-                subprocess.Popen(
-                    command,
-                    cwd=self.root,
-                    env=_environment_with_us(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    **inherited,
-                )
-        finally:
-            lock.close()
-        return run_id
+        subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=environment_with_us(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            **inherited,
+        )
 
-    def carry_out(self, run_id: str, *, on_event: Callable[[Document], None] | None = None) -> Status:
-        """Carry out a prepared run in this process, which must hold the run's lock."""
+    def wanted(
+        self, notebook: Path, *, content: Document | None = None, kernel: str | None = None
+    ) -> Wanted | None:
+        """What the kernels of a run of the notebook will be forked from; None if it is no pipeline."""
+        from jupyterlab_pipelines.execution.kernels import wanted_for
+
+        try:
+            outline, pipeline = self._pipeline(self._content(notebook, content))
+        except UsageError:
+            return None
+        return wanted_for(pipeline, kernel or outline.kernel, self._folder(notebook), self.store_path)
+
+    def carry_out(
+        self,
+        run_id: str,
+        *,
+        on_event: Callable[[Document], None] | None = None,
+        warm: ForkServer | None = None,
+    ) -> Status:
+        """Carry out a prepared run in this process, which must hold the run's lock.
+
+        `warm` is what kernels may be forked from, if it is what the run needs.
+        """
         from jupyterlab_pipelines.execution.runner import Runner
 
         row = self.store.runs.row(run_id)
@@ -377,6 +473,7 @@ class Project:
             targets=options["steps"],
             force=options["force"],
             jobs=options["jobs"],
+            warm=warm,
             listener=on_event or (lambda event: None),
         )
         status = runner.run()
@@ -397,6 +494,7 @@ class Project:
         jobs: int | None = None,
         executor: str = "local",
         kernel: str | None = None,
+        sweep: str | None = None,
     ) -> tuple[str, FileLock]:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
         if executor not in EXECUTORS:
@@ -427,15 +525,16 @@ class Project:
         try:
             self.store.runs.create(
                 run_id,
-                notebook=self._key(notebook),
+                notebook=self.key_of(notebook),
                 parameters=parameters,
                 options={
                     "steps": list(steps),
                     "force": list(force),
                     "jobs": _jobs(jobs),
                     "kernel": kernel,
-                },
-                snapshot=self.store.artifacts.add_bytes(_snapshot(content)),
+                }
+                | ({} if sweep is None else {"sweep": sweep}),
+                snapshot=self.store.artifacts.add_bytes(snapshot_of(content)),
                 output=None if output is None else os.path.abspath(output),
             )
         except BaseException:
@@ -457,6 +556,7 @@ class Project:
         output: Path,
         *,
         name: str | None = None,
+        schedule: str | None = None,
         options: Mapping[str, Any] | None = None,
         verifies: bool = False,
         environments: Path | None = None,
@@ -474,6 +574,8 @@ class Project:
             Folder to write; files of an earlier export in it are replaced, others stay.
         name
             Of the package; default: the notebook's.
+        schedule
+            When the pipeline runs by itself, in cron's notation.
         options
             Of the target.
         verifies
@@ -501,6 +603,7 @@ class Project:
             target,
             output,
             name=name,
+            schedule=schedule,
             options=options or {},
             verifies=verifies,
             environments=environments,
@@ -544,12 +647,188 @@ class Project:
             parameters=run["parameters"],
         )
 
+    def import_run(self, folder: Path, notebook: Path | None = None) -> Document:
+        """Take a run of an exported pipeline into the history; its document.
+
+        Parameters
+        ----------
+        folder
+            Folder of the run's artifacts.
+        notebook
+            The notebook that it was exported from, if it does not lie in the project's folder under its name.
+
+        Raises
+        ------
+        ExportError
+            There is no exported run, or its values cannot be read here.
+        """
+        from jupyterlab_pipelines.export.importing import notebook_of, read_run
+
+        named = notebook_of(folder)
+        if notebook is None:
+            if named is None:
+                raise ExportError(
+                    "no_notebook", f"{folder} does not tell from which notebook it comes: name it."
+                )
+            notebook = self.root / named
+        content = self._content(notebook, None)
+        outline, pipeline = self._pipeline(content)
+        self.store.create()
+        exported = read_run(folder, self.store, outline, pipeline, self._folder(notebook))
+        run_id = new_run_id()
+        lock = self.store.run_lock(run_id)
+        while not lock.acquire():
+            time.sleep(0.01)
+        try:
+            self.store.runs.create(
+                run_id,
+                notebook=self.key_of(notebook),
+                parameters=exported.parameters,
+                options={"steps": [], "force": [], "jobs": 1, "kernel": outline.kernel},
+                snapshot=self.store.artifacts.add_bytes(snapshot_of(content)),
+                output=None,
+            )
+            self.store.runs.start(run_id, [(step.name, step.cells) for step in pipeline.steps])
+            for step in exported.steps:
+                self._take_in(run_id, self.key_of(notebook), pipeline[step.name], step)
+            status = Status.FAILED if exported.has_failed else Status.SUCCEEDED
+            error = next((step.error for step in exported.steps if step.error), None)
+            self.store.runs.finish(run_id, status, exported.duration_seconds, error)
+            self.store.runs.annotate(run_id, tags=None, comment=f"imported from {folder.name}")
+        finally:
+            lock.release()
+        return self.run_document(run_id)
+
+    def _take_in(self, run_id: str, key: str, step: Step, told: StepOfRun) -> None:
+        """Note one step of an exported run. Its key is no cache key: nothing is ever reused from it."""
+        columns: Document = {"started_at": told.started_at, "finished_at": told.finished_at}
+        columns |= {"duration_seconds": told.duration_seconds, "error": told.error, "decision": "run"}
+        if told.status == "succeeded":
+            empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+            cache_key = f"imported {run_id} {step.name}"
+            parts: Document = {"code": [list(cell) for cell in step.code]}
+            parts |= {"definitions": [], "setup": [], "parameters": {}, "inputs": {}, "environment": {}}
+            execution = self.store.executions.add(
+                cache_key=cache_key,
+                notebook=key,
+                step=step.name,
+                run_id=run_id,
+                finished_at=told.finished_at or "",
+                duration_seconds=told.duration_seconds or 0.0,
+                parts=parts,
+                trace={},
+                executed=self.store.artifacts.add_bytes(json.dumps(empty).encode()),
+                log=None,
+                outputs=[Artifact.from_record(record) for record in told.outputs],
+                metrics={},
+                previews={record["digest"]: record["preview"] for record in told.outputs},
+                effects={},
+            )
+            columns |= {"execution_id": execution.id, "cache_key": cache_key, "executed": execution.notebook}
+        self.store.runs.update_step(run_id, step.name, status=Status(told.status), **columns)
+
     # -- history --------------------------------------------------------------------------------
 
     def runs(self, notebook: Path | None = None, *, limit: int = 50) -> list[Document]:
         """Runs of one notebook or of all, newest first."""
         self.store.settle_interrupted()
-        return self.store.runs.summaries(None if notebook is None else self._key(notebook), limit)
+        return self.store.runs.summaries(None if notebook is None else self.key_of(notebook), limit)
+
+    def history(self, notebook: Path | None = None, **wanted: Unpack[HistoryRequest]) -> Document:
+        """A page of the runs of one notebook or of all, see `jupyterlab_pipelines.history.list_runs`."""
+        from jupyterlab_pipelines.history import list_runs
+
+        self.store.settle_interrupted()
+        return list_runs(self.store, None if notebook is None else self.key_of(notebook), **wanted)
+
+    def compare(self, run_ids: Sequence[str]) -> Document:
+        """Runs side by side: parameters, metrics, and per step status, time, code and outputs.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run.
+        """
+        from jupyterlab_pipelines.history import compare
+
+        self.store.settle_interrupted()
+        found = list(dict.fromkeys(self.store.runs.find(run_id) for run_id in run_ids))
+        return compare(self.store, found, lambda run_id: self.parameter_values(self.run_document(run_id)))
+
+    def step_facts(self, run_id: str, step: str) -> Document:
+        """How a step of a run was executed: files, packages, environment, the run that executed it.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run, or the run no such step.
+        """
+        from jupyterlab_pipelines.history import step_facts
+
+        row = self.store.runs.row(self.store.runs.find(run_id))
+        try:
+            snapshot = self._stored_notebook(row["snapshot"])
+        except NotFoundError:
+            snapshot = None
+        return step_facts(self.store, row["id"], step, snapshot)
+
+    def start_sweep(
+        self,
+        notebook: Path,
+        parameter_sets: Sequence[Mapping[str, Any]],
+        *,
+        content: Document | None = None,
+        parallel: int = 1,
+        jobs: int | None = None,
+    ) -> str:
+        """Start a run for each set of parameters, `parallel` at a time, from a process of its own; the sweep's id.
+
+        Raises
+        ------
+        UsageError
+            Nothing was run: the notebook is no pipeline, or a set does not fit its parameters.
+        """
+        from jupyterlab_pipelines.sweep import MOST_RUNS, create_sweep, sweep_folder
+
+        if not 1 <= len(parameter_sets) <= MOST_RUNS:
+            raise UsageError(
+                "bad_sweep", f"A sweep has 1 to {MOST_RUNS} sets of parameters, not {len(parameter_sets)}."
+            )
+        content = self._content(notebook, content)
+        _, pipeline = self._pipeline(content)
+        for values in parameter_sets:
+            check_parameters(pipeline, values)
+        self.store.create()
+        told = {"notebook": str(notebook), "content": content, "parameter_sets": list(parameter_sets)}
+        sweep_id = create_sweep(self.store, told | {"parallel": parallel, "jobs": jobs})
+        with (sweep_folder(self.store, sweep_id) / "sweep.log").open("wb") as log:
+            subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "jupyterlab_pipelines.sweep_process"),
+                    *("--root", str(self.root), "--store", str(self.store_path), "--sweep", sweep_id),
+                ],
+                cwd=self.root,
+                env=environment_with_us(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return sweep_id
+
+    def cancel_sweep(self, sweep_id: str) -> None:
+        """End a sweep: its runs that are under way are cancelled, and no more begin.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such sweep.
+        """
+        from jupyterlab_pipelines.sweep import request_cancel, unfinished_runs
+
+        request_cancel(self.store, sweep_id)
+        for run_id in unfinished_runs(self.store, sweep_id):
+            self.cancel(run_id)
 
     def run_document(self, run_id: str) -> Document:
         """One run and its steps.
@@ -607,7 +886,7 @@ class Project:
             "inputs": json.loads(row["inputs"]),
             "outputs": self._outputs(execution),
             "verdicts": execution.verdicts() if execution else [],
-            "metrics": execution.metrics if execution else {},
+            "metrics": execution.metrics if execution else self._logged(row).get("last", {}),
             "anomalies": [],
             "error": json.loads(row["error"]) if row["error"] else None,
             "started_at": row["started_at"],
@@ -634,12 +913,22 @@ class Project:
         for run_id in self.store.runs.unfinished():
             row = self.store.runs.row(run_id)
             steps = {
-                step["step"]: {"status": step["status"], "cell": step["cell"], "cells": step["cells"]}
+                step["step"]: {
+                    "status": step["status"],
+                    "cell": step["cell"],
+                    "cells": step["cells"],
+                    "logged_bytes": self._logged_bytes(step),
+                }
                 for step in self.store.runs.steps(run_id)
             }
             notebook = str(self.root / row["notebook"])
             active.append({"run_id": run_id, "notebook": notebook, "status": row["status"], "steps": steps})
         return active
+
+    def _logged_bytes(self, row: sqlite3.Row) -> int:
+        """How much a step that runs has logged so far."""
+        path = self.store.run_folder(row["run_id"]) / f"{row['step']}.logged"
+        return path.stat().st_size if row["status"] == Status.RUNNING and path.exists() else 0
 
     def changes(self) -> int:
         """A number that changes whenever any process has written to the run store. Cheap."""
@@ -722,6 +1011,111 @@ class Project:
                 data = None
         return (data or b"").decode("utf-8", "replace")
 
+    def artifact(self, run_id: str, step: str, name: str) -> Artifact:
+        """What a step of a run has left under a name.
+
+        Raises
+        ------
+        NotFoundError
+            The step has left no such value.
+        """
+        execution = self._executions_of(self.store.runs.find(run_id), step).get(step)
+        left = {**execution.outputs, **execution.unkept} if execution else {}
+        if name not in left:
+            known = ", ".join(f"`{each}`" for each in sorted(left) if not is_state(each)) or "nothing"
+            raise NotFoundError(
+                "unknown_output",
+                f"Step `{step}` has left no `{name}` in this run; it left {known}.",
+                name=name,
+            )
+        return left[name]
+
+    def recall(self, run_id: str, step: str, name: str | None = None) -> Recalled:
+        """What brings a process to where it was after a step of a run; `name`: for this variable alone.
+
+        Raises
+        ------
+        NotFoundError
+            No such run, or no such step in it.
+        """
+        from jupyterlab_pipelines.recall import recall
+
+        row = self.store.runs.row(self.store.runs.find(run_id))
+        done = self._executions_of(row["id"], step)
+        return recall(
+            self.store,
+            self._stored_notebook(row["snapshot"]),
+            step,
+            done,
+            json.loads(row["parameters"]),
+            name=name,
+        )
+
+    def lineage(self, run_id: str, step: str, name: str) -> Document:
+        """Which run and step have made a value, from which inputs, and those from which, down to the first.
+
+        Returns
+        -------
+        dict
+            ``name``, ``digest``, ``step``, ``run_id`` of the run that executed the step, ``cache_key``,
+            ``parameters``, and ``inputs``: a list of such documents.
+        """
+        artifact = self.artifact(run_id, step, name)
+        executions = self._executions_of(self.store.runs.find(run_id), step)
+
+        def of(step: str, artifact: Artifact) -> Document:
+            execution = executions[step]
+            inputs = execution.parts["inputs"]
+            order = list(executions)
+            makers = [
+                (earlier, executions[earlier].outputs[each])
+                for each in sorted(inputs)
+                if not is_state(each)
+                for earlier in reversed(order[: order.index(step)])
+                if each in executions[earlier].outputs
+                and executions[earlier].outputs[each].digest == inputs[each]
+            ]
+            first = {artifact.name: (step, artifact) for step, artifact in reversed(makers)}
+            return {
+                "name": artifact.name,
+                "digest": artifact.digest,
+                "step": step,
+                "run_id": execution.run_id,
+                "cache_key": execution.cache_key,
+                "parameters": execution.parts["parameters"],
+                "inputs": [of(*first[each]) for each in sorted(first)],
+            }
+
+        return of(step, artifact)
+
+    def _executions_of(self, run_id: str, step: str) -> dict[str, Execution]:
+        """By step of the run, what stood for it, in the run's order; `step` must be one of them."""
+        self.store.runs.step(run_id, step)
+        found = (
+            (row["step"], self.store.executions.get(row["execution_id"]))
+            for row in self.store.runs.steps(run_id)
+            if row["execution_id"] is not None
+        )
+        return {name: execution for name, execution in found if execution is not None}
+
+    def step_logged(self, run_id: str, step: str) -> Document:
+        """What the step's cells have logged; while it runs, so far.
+
+        ``metrics``: by name, ``[step, value]`` pairs; ``texts``; ``figures``: MIME bundles by name.
+        """
+        logged = self._logged(self.store.runs.step(self.store.runs.find(run_id), step))
+        return {what: logged.get(what, {}) for what in ("metrics", "texts", "figures")}
+
+    def _logged(self, row: sqlite3.Row) -> Document:
+        if row["status"] == Status.RUNNING:
+            path = self.store.run_folder(row["run_id"]) / f"{row['step']}.logged"
+            return read_log(path).to_json() if path.exists() else {}
+        data = self.store.artifacts.read_object(row["executed"]) if row["executed"] else None
+        if data is None:
+            return {}
+        logged: Document = json.loads(data)["metadata"].get(METADATA, {}).get("logged", {})
+        return logged
+
     def preview(self, digest: str) -> Document:
         """What may be shown of an artifact: its type, a summary, the head of a table.
 
@@ -740,7 +1134,7 @@ class Project:
         before, after = self.run_document(first), self.run_document(second)
         return {
             "runs": [before["run_id"], after["run_id"]],
-            "parameters": _changes(self._values(before), self._values(after)),
+            "parameters": _changes(self.parameter_values(before), self.parameter_values(after)),
             "steps": [
                 difference
                 for name in dict.fromkeys(step["name"] for run in (before, after) for step in run["steps"])
@@ -748,7 +1142,7 @@ class Project:
             ],
         }
 
-    def _values(self, run: Document) -> Document:
+    def parameter_values(self, run: Document) -> Document:
         """Every parameter's value in a run: replaced, or its default in the notebook as it was run.
 
         Of a run whose notebook was reclaimed, only those that it replaced are known.
@@ -791,7 +1185,7 @@ class Project:
 
     # -- small things ---------------------------------------------------------------------------
 
-    def _key(self, notebook: Path) -> str:
+    def key_of(self, notebook: Path) -> str:
         """How the store knows a notebook: its path below the root, with slashes.
 
         In a store that lies elsewhere, and may serve several projects, it is the whole path.
@@ -802,7 +1196,7 @@ class Project:
         return path.as_posix()
 
     def _active_run_of(self, notebook: Path) -> str | None:
-        key = self._key(notebook)
+        key = self.key_of(notebook)
         self.store.settle_interrupted()
         active = [run for run in self.store.runs.unfinished() if self.store.runs.row(run)["notebook"] == key]
         return active[-1] if active else None
@@ -860,7 +1254,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Document:
     return {name: change for name in names if (change := _change(before.get(name), after.get(name)))}
 
 
-def _snapshot(content: Mapping[str, Any]) -> bytes:
+def snapshot_of(content: Mapping[str, Any]) -> bytes:
     """The notebook as it is run; its old outputs are no part of that."""
     cells = [
         {**cell, "outputs": [], "execution_count": None} if cell.get("cell_type") == "code" else cell
@@ -901,16 +1295,6 @@ def _require_writable(output: Path, notebook: Path) -> None:
     if output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         why = "is a folder" if output.is_dir() else f"cannot be written: {folder} is no writable folder"
         raise UsageError("bad_output", f"The output {output} {why}.", output=str(output))
-
-
-def _environment_with_us() -> dict[str, str]:
-    """The environment for a Python that imports this very package."""
-    environment = dict(os.environ)
-    ours = str(Path(__file__).resolve().parent.parent)
-    known = environment.get("PYTHONPATH")
-    if ours not in sys.path[1:] or known is not None:
-        environment["PYTHONPATH"] = ours if not known else os.pathsep.join([known, ours])
-    return environment
 
 
 __all__ = ["Project", "TypedText"]

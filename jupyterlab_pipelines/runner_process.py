@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jupyterlab_pipelines.execution import lean
 from jupyterlab_pipelines.project import Project
 from jupyterlab_pipelines.run import Status
+
+if TYPE_CHECKING:
+    from jupyterlab_pipelines.execution.kernels import ForkServer
 
 
 def main() -> None:
@@ -19,29 +23,44 @@ def main() -> None:
     parser.add_argument("--lock", type=int, help="open file that holds the run's lock")
     arguments = parser.parse_args()
     lean.own_process()
-    project = Project(arguments.root, arguments.store)
-    lock = project.store.run_lock(arguments.run)
-    if arguments.lock is None:
-        lock.acquire()
+    carry_out(arguments.root, arguments.store, arguments.run, lock=arguments.lock)
+
+
+def carry_out(
+    root: Path, store: Path, run_id: str, *, lock: int | None = None, warm: ForkServer | None = None
+) -> None:
+    """Carry out a prepared run in this process, which does nothing else.
+
+    Parameters
+    ----------
+    lock
+        Open file that holds the run's lock; None to take it.
+    warm
+        What kernels may be forked from, if it is what the run needs.
+    """
+    project = Project(root, store)
+    run_lock = project.store.run_lock(run_id)
+    if lock is None:
+        run_lock.acquire()
     else:
-        lock.adopt(arguments.lock)
-    log = project.store.run_folder(arguments.run) / "runner.log"
+        run_lock.adopt(lock)
+    log = project.store.run_folder(run_id) / "runner.log"
     try:
-        project.carry_out(arguments.run)
+        project.carry_out(run_id, warm=warm)
         log.unlink(missing_ok=True)  # it told nothing: what goes wrong in a step is kept with the step
         with contextlib.suppress(OSError):
             log.parent.rmdir()
     except Exception:
         # A bug of ours, or a full disk: the traceback is in the run's `runner.log`.
         project.store.runs.finish(
-            arguments.run,
+            run_id,
             Status.FAILED,
             0.0,
             {"code": "internal_error", "message": f"The run broke off; see {log}.", "details": {}},
         )
         raise
     finally:
-        lock.release()
+        run_lock.release()
 
 
 if __name__ == "__main__":

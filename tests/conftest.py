@@ -9,10 +9,10 @@ from unittest import mock
 import pytest
 
 from jupyterlab_pipelines.environment import base_environment, find_kernelspec
-from jupyterlab_pipelines.execution.kernels import ForkServer, modules_to_preload, python_of
+from jupyterlab_pipelines.execution.kernels import ForkServer, ServerSpec, modules_to_preload, python_of
 from jupyterlab_pipelines.execution.runner import Runner
 
-PRELOADED = ["numpy", "pandas"]
+PRELOADED = ("numpy", "pandas")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def shared_fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     """Runs fork their kernels from one server; those that want none preloaded have one of their own."""
     folder: Path = tmp_path_factory.mktemp("server")
     python = python_of(find_kernelspec("python3"))
-    server = ForkServer(python, PRELOADED, base_environment(folder), folder)
+    server = ForkServer(ServerSpec(python, PRELOADED, base_environment(folder), folder))
     own_server = Runner._server
 
     def server_of(runner: Runner, kernel: str) -> ForkServer | None:

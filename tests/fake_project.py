@@ -28,6 +28,11 @@ class FakeProject:
         self._ids = (f"{number:08x}" for number in itertools.count(0x3F2A0001))
         self.script: Callable[[FakeProject, str], None] = FakeProject.succeed
 
+    def suggest(self, notebook: Path, *, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        self.asked.append(("suggest", {"content": content}))
+        tags = {"0": ["step:load"], "1": ["step:clean"]}
+        return {"path": str(notebook), "steps": [], "setup_cells": [], "edges": [], "tags": tags}
+
     # -- what tests make happen ---------------------------------------------------------------------
 
     def begin(self, notebook: Path, **options: Any) -> str:
@@ -124,13 +129,40 @@ class FakeProject:
         tell({"kind": "run", "run_id": run_id, "status": document["status"]})
         return document
 
-    def start(self, notebook: Path, **options: Any) -> str:
+    def wanted(self, notebook: Path, *, content: Any = None) -> None:
+        return None
+
+    def start(self, notebook: Path, *, host: Any, **options: Any) -> str:
         self.asked.append(("start", {"notebook": notebook, **options}))
         return self.begin(notebook, **options)
 
     def runs(self, notebook: Path | None = None, *, limit: int = 50) -> list[dict[str, Any]]:
         runs = [run for run in reversed(self.documents.values()) if notebook in (None, Path(run["notebook"]))]
         return [self._summary(run) for run in runs[:limit]]
+
+    def history(self, notebook: Path | None = None, **wanted: Any) -> dict[str, Any]:
+        self.wanted = wanted
+        runs = self.runs(notebook, limit=wanted["limit"])
+        return {"runs": runs, "total": len(runs), "next": None}
+
+    def compare(self, run_ids: list[str]) -> dict[str, Any]:
+        return {"runs": [self._summary(self.run_document(run_id)) for run_id in run_ids]}
+
+    def diff(self, first: str, second: str) -> dict[str, Any]:
+        runs = [self.run_document(run_id)["run_id"] for run_id in (first, second)]
+        return {"runs": runs, "parameters": {}, "steps": []}
+
+    def step_facts(self, run_id: str, step: str) -> dict[str, Any]:
+        return {"run_id": self.run_document(run_id)["run_id"], "step": step, "files_read": ["a.csv"]}
+
+    def start_sweep(self, notebook: Path, parameter_sets: Any, **options: Any) -> str:
+        self.asked.append(
+            ("start_sweep", {"notebook": notebook, "parameter_sets": parameter_sets, **options})
+        )
+        return "sweep-1"
+
+    def cancel_sweep(self, sweep_id: str) -> None:
+        self.asked.append(("cancel_sweep", {"sweep": sweep_id}))
 
     def run_document(self, run_id: str) -> dict[str, Any]:
         found = [document for key, document in self.documents.items() if key.startswith(run_id)]

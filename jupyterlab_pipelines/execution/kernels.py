@@ -23,9 +23,9 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -36,7 +36,7 @@ from traitlets import Callable as CallableTrait
 from traitlets import DottedObjectName, Instance, Type, Unicode, default
 
 import jupyterlab_pipelines
-from jupyterlab_pipelines.environment import Kernelspec
+from jupyterlab_pipelines.environment import Kernelspec, find_kernelspec, kernel_environment
 from jupyterlab_pipelines.kernel import forkserver
 from jupyterlab_pipelines.notebook.ipython import parse_python
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline
@@ -124,28 +124,72 @@ class ForkedProcess:
         self.send_signal(signal.SIGKILL)
 
 
-class ForkServer:
-    """The process that kernels of one environment are forked from. Its methods may be called by any thread."""
+class ServerSpec(NamedTuple):
+    """What a process is to be that kernels are forked from.
 
-    def __init__(
-        self, python: str, modules: Iterable[str], environment: Mapping[str, str], folder: Path
-    ) -> None:
+    `python` is its interpreter; `modules` are imported ahead; `folder` is its working directory.
+    """
+
+    python: str
+    modules: tuple[str, ...]
+    environment: Mapping[str, str]
+    folder: Path
+
+
+class Wanted(NamedTuple):
+    """What says which process kernels are forked from: the kernelspec, modules to import ahead, folders."""
+
+    kernel: str
+    modules: tuple[str, ...]
+    folder: str
+    store: str
+
+    def spec(self) -> ServerSpec | None:
+        """The process; None if kernels of this kernelspec cannot be forked."""
+        spec = find_kernelspec(self.kernel)
+        if not can_fork(spec):
+            return None
+        environment = kernel_environment(spec, Path(self.store))
+        return ServerSpec(python_of(spec), self.modules, environment, Path(self.folder))
+
+
+def wanted_for(pipeline: Pipeline, kernel: str, folder: Path, store: Path) -> Wanted:
+    """What kernels of a pipeline's steps are to be forked from."""
+    return Wanted(kernel, tuple(modules_to_preload(pipeline, folder)), str(folder), str(store))
+
+
+def start_server(spec: ServerSpec) -> subprocess.Popen[bytes]:
+    """Start the process that `spec` describes; see `kernel.forkserver` for what it understands."""
+    package = str(Path(jupyterlab_pipelines.__file__).parent)
+    return subprocess.Popen(
+        [spec.python, str(Path(forkserver.__file__)), json.dumps(spec.modules), package],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=dict(spec.environment),
+        cwd=spec.folder,
+        start_new_session=True,
+    )
+
+
+class ForkServer:
+    """The process that kernels of one environment are forked from. Its methods may be called by any thread.
+
+    Parameters
+    ----------
+    process
+        One that was started for the same `spec`, and that nobody has talked with; None to start one.
+    """
+
+    def __init__(self, spec: ServerSpec, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.spec = spec
         self._exited: dict[int, int] = {}
         self._forked: dict[str, int] = {}
         self._news = threading.Condition()
         self._writing = threading.Lock()
         self._is_ready: bool | None = None
         self.has_died = False
-        package = str(Path(jupyterlab_pipelines.__file__).parent)
-        self._process = subprocess.Popen(
-            [python, str(Path(forkserver.__file__)), json.dumps(list(modules)), package],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=dict(environment),
-            cwd=folder,
-            start_new_session=True,
-        )
+        self._process = process or start_server(spec)
         self._reader = threading.Thread(target=self._read, name="fork-server", daemon=True)
         self._reader.start()
 

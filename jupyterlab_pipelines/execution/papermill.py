@@ -32,10 +32,11 @@ from jupyterlab_pipelines.execution.kernels import (
 )
 from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import LiveKernel
+from jupyterlab_pipelines.logged import read_log
 from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_step_cell
+from jupyterlab_pipelines.notebook.outputs import valid_data
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-JSON_TYPE = re.compile(r"application/(.+\+)?json$")
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
 SECONDS_FOR_OUTPUT = 30
@@ -56,6 +57,8 @@ class StepSession:
         File to which the step's text output is appended as it comes.
     report
         File through which the runtime's report comes back.
+    logged
+        File to which the runtime appends what the step logs.
     on_cell
         Called with the number of the step's cells executed so far, and of all.
     server
@@ -83,6 +86,7 @@ class StepSession:
         folder: Path,
         log: Path,
         report: Path,
+        logged: Path,
         on_cell: Callable[[int, int], None],
         server: ForkServer | None = None,
         pool: KernelPool | None = None,
@@ -97,6 +101,7 @@ class StepSession:
         self.folder = folder
         self.log = log
         self.report_path = report
+        self.logged_path = logged
         self.on_cell = on_cell
         self.server = server
         self.pool = pool
@@ -232,13 +237,13 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
     start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
     def leave_kernel(self) -> None:
-        """Shut the kernel down, or let go of it if a later step goes on in it."""
+        """Shut the kernel down, or let go of it if it is shared with other steps: then the runner ends it."""
         assert self.session is not None
         client: StepKernelClient | None = getattr(self, "kc", None)
         if client is not None:
             client.stop_channels()
             self.kc = None
-        if self.km is not None and self.session.manager is None:
+        if self.km is not None and self.session.manager is None and self.session.kernel is None:
             self.session.end_kernel(self.km)
 
     def execute(self, **options: Any) -> Any:
@@ -279,6 +284,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 if session.stopped is None:
                     with contextlib.suppress(StepError, RuntimeError, OSError, ValueError):
                         session.files = self._ask("__pipelines__.files()")
+                self._keep_logged(read_log(session.logged_path).to_json())
                 return
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
@@ -287,7 +293,9 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 session.on_cell(done, len(own))
         if self.displays:
             self._tell_displays()
-        session.finish(self._ask("__pipelines__.finish()"))
+        report = self._ask("__pipelines__.finish()")
+        self._keep_logged(report.pop("logged", {}))
+        session.finish(report)
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         if self.session is not None:
@@ -298,7 +306,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 case "error":
                     self.session.write_log("\n".join(content["traceback"]) + "\n")
                 case "display_data" | "execute_result" | "update_display_data":
-                    content["data"] = _valid_data(content["data"])
+                    content["data"] = valid_data(content["data"])
             self._note_display(msg["msg_type"], content)
         return super().process_message(msg, cell, cell_index)
 
@@ -322,6 +330,11 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             }
             for display_id, shown in self.displays.items()
         }
+
+    def _keep_logged(self, logged: Mapping[str, Any]) -> None:
+        """Write into the notebook what its cells have logged."""
+        if logged:
+            self.nb.metadata[METADATA]["logged"] = dict(logged)
 
     def _ask(self, expression: str) -> dict[str, Any]:
         """The value of an expression in the kernel, which JSON can say."""
@@ -358,19 +371,6 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             raise DeadKernelError("Kernel died")
         content: dict[str, Any] = reply["content"]
         return content
-
-
-def _valid_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A display under types that nbformat knows to hold JSON.
-
-    Altair says ``application/vnd.vegalite.v6.json`` where the notebook format wants ``…v6+json``.
-    """
-    return {
-        f"{kind.removesuffix('.json')}+json"
-        if isinstance(value, dict) and not JSON_TYPE.match(kind)
-        else kind: value
-        for kind, value in data.items()
-    }
 
 
 def _bootstrap() -> str:

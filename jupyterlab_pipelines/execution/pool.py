@@ -88,6 +88,7 @@ class KernelPool:
         self._ending.shutdown()
 
     def _start_one(self, kernel: str) -> StepKernelManager:
+        self._folder.mkdir(parents=True, exist_ok=True)
         return self._start(kernel, self._folder / f"spare-{uuid.uuid4().hex}.log")
 
     def _drop(self, manager: StepKernelManager) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import FILE, is_state
-from jupyterlab_pipelines.environment import base_environment, find_kernelspec, kernel_environment
+from jupyterlab_pipelines.environment import base_environment
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution.completion import Completion
 from jupyterlab_pipelines.execution.pool import KernelPool
@@ -71,6 +71,7 @@ class _Running:
     shared: SharedKernel | None = None
     session: StepSession | None = None
     is_stale: bool = False
+    logged_bytes: int = 0
 
 
 @dataclass
@@ -100,6 +101,8 @@ class Runner:
         Executions that stand for steps, whatever the store says: the steps are not looked at.
     servers
         What kernels are forked from, by kernelspec, if that outlives the run; its owner closes it.
+    warm
+        Something to fork kernels from that was started ahead; used if it is what the run needs.
     """
 
     store: Store
@@ -113,6 +116,7 @@ class Runner:
     jobs: int = 1
     pinned: Mapping[str, Execution] = field(default_factory=dict)
     servers: dict[str, ForkServer | None] | None = None
+    warm: ForkServer | None = None
     listener: Listener = field(default=lambda event: None)
 
     def __post_init__(self) -> None:
@@ -220,6 +224,7 @@ class Runner:
             try:
                 ended = self._ended.get(timeout=TICK_SECONDS)
             except queue.Empty:
+                self._tell_of_logged()
                 if not self.cancelled and self.store.runs.cancel_requested(self.run_id):
                     self.cancel()
                 continue
@@ -523,9 +528,11 @@ class Runner:
             ended = _Ended(name, resolved, None, None, error)
         finally:
             self.store.database.close_thread()
-        if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
-            running.shared.kernel.close()
-        self._ended.put(ended)
+        try:
+            if running.shared is not None and (ended.outcome is None or ended.outcome.kernel is None):
+                running.shared.kernel.close()
+        finally:
+            self._ended.put(ended)
 
     def _cut_files(self, step: str) -> None:
         """What a step has appended to files in this run is cut off before it is executed again."""
@@ -635,19 +642,14 @@ class Runner:
         """What kernels of this name are forked from; started when the first is wanted."""
         with self._starting:
             if kernel not in self._servers:
-                from jupyterlab_pipelines.execution.kernels import (
-                    ForkServer,
-                    can_fork,
-                    modules_to_preload,
-                    python_of,
-                )
+                from jupyterlab_pipelines.execution.kernels import ForkServer, wanted_for
 
-                spec = find_kernelspec(kernel)
+                spec = wanted_for(self.pipeline, kernel, self.folder, self.store.path).spec()
                 server = None
-                if can_fork(spec):
-                    modules = modules_to_preload(self.pipeline, self.folder)
-                    environment = kernel_environment(spec, self.store.path)
-                    server = ForkServer(python_of(spec), modules, environment, self.folder)
+                if self.warm is not None and self.warm.spec == spec:
+                    server = self.warm
+                elif spec is not None:
+                    server = ForkServer(spec)
                 self._servers[kernel] = server
             return self._servers[kernel]
 
@@ -796,6 +798,15 @@ class Runner:
 
     def _progress(self, step: str, progress: dict[str, int]) -> None:
         self._tell({"kind": "step", "step": step, "status": Status.RUNNING, "progress": progress})
+
+    def _tell_of_logged(self) -> None:
+        """Steps have logged metrics: those who watch the store look again."""
+        for name, running in self.running.items():
+            path = self.store.run_folder(self.run_id) / f"{name}.logged"
+            size = path.stat().st_size if path.exists() else 0
+            if size != running.logged_bytes:
+                running.logged_bytes = size
+                self.store.runs.update_step(self.run_id, name, status=Status.RUNNING)
 
     def _tell(self, event: Event) -> None:
         self.listener({"run_id": self.run_id, **event})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN, Artifact, in_loading_order, is_state
 from jupyterlab_pipelines.environment import base_environment, find_kernelspec, kernel_environment
 from jupyterlab_pipelines.execution.lean import import_papermill
 from jupyterlab_pipelines.execution.pool import KernelPool
@@ -40,7 +40,8 @@ ERROR_MARKER = "papermill-error-cell-tag"
 class StepJob:
     """Everything that is needed to execute one step once.
 
-    `kernel` is the one in which it goes on, where the step before it in its unit ended.
+    `kernel` is the one in which it goes on, where the step before it in its unit ended. `started_with` are the
+    environment variables of the process that starts kernels, if not this one's as they are now.
     """
 
     pipeline: Pipeline
@@ -57,6 +58,7 @@ class StepJob:
     server: ForkServer | None = None
     pool: KernelPool | None = None
     kernel: LiveKernel | None = None
+    started_with: Mapping[str, str] | None = None
 
     @property
     def step(self) -> Step:
@@ -97,17 +99,20 @@ def execute_step(job: StepJob) -> StepOutcome:
 
     papermill_engines.register("pipelines", PipelinesEngine)
     job.run_folder.mkdir(parents=True, exist_ok=True)
-    paths = {part: job.run_folder / f"{job.step.name}.{part}" for part in ("ipynb", "log", "report.json")}
+    paths = {
+        part: job.run_folder / f"{job.step.name}.{part}" for part in ("ipynb", "log", "logged", "report.json")
+    }
     for path in paths.values():
         path.unlink(missing_ok=True)
-    paths["ipynb"].write_text(json.dumps(_notebook(job)), encoding="utf-8")
+    paths["ipynb"].write_text(json.dumps(notebook_of(job)), encoding="utf-8")
     paths["log"].touch()
     session = StepSession(
-        _spec(job),
+        spec_of(job) | {"logged": str(paths["logged"])},
         store=job.store.path,
         folder=job.folder,
         log=paths["log"],
         report=paths["report.json"],
+        logged=paths["logged"],
         on_cell=job.on_cell,
         server=job.server,
         pool=job.pool,
@@ -213,6 +218,7 @@ def outcome_of(
             "files": report["files"]["read"],
             "folders": report["files"]["listed"],
         }
+        | {what: report[what] for what in ("same", "inside") if report[what]}
         | ({} if _is_own(job) else {"paths": report["paths"]})
         | ({"modules": report["modules"]} if report["modules"] and _is_own(job) else {})
         | ({"doubts": report["doubts"]} if report["doubts"] else {})
@@ -251,7 +257,7 @@ def _variables(job: StepJob, seen: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not seen:
         return {}
-    given = kernel_environment(find_kernelspec(job.kernel_name), job.store.path)
+    given = kernel_environment(find_kernelspec(job.kernel_name), job.store.path, job.started_with)
     changed = {name for name, _ in changed_variables(seen, given, job.store.secret)}
     return {name: digest for name, digest in seen.items() if name not in changed}
 
@@ -275,7 +281,7 @@ def used_parameters(job: StepJob) -> dict[str, Any]:
     return {name: value for name, value in job.parameters.items() if name in used}
 
 
-def _notebook(job: StepJob) -> dict[str, Any]:
+def notebook_of(job: StepJob) -> dict[str, Any]:
     needs = job.resolved.needs
     inputs = {
         name: artifact
@@ -284,7 +290,7 @@ def _notebook(job: StepJob) -> dict[str, Any]:
     }
     references = {
         name: reference(inputs[name].materializer, inputs[name].stored, inputs[name].member)
-        for name in _in_loading_order(inputs)
+        for name in in_loading_order(inputs)
     }
     return step_notebook(
         job.pipeline,
@@ -297,7 +303,7 @@ def _notebook(job: StepJob) -> dict[str, Any]:
         content=job.content,
         kernel=job.kernel_name,
         references=references,
-        late=_late_inputs(job),
+        late=job.resolved.late_inputs,
         without_cells=() if job.kernel is None else job.kernel.cells,
     )
 
@@ -320,31 +326,7 @@ def _new_definitions(job: StepJob, definitions: tuple[Definition, ...]) -> tuple
     )
 
 
-def _in_loading_order(inputs: Mapping[str, Artifact]) -> list[str]:
-    """A class that is stored as a value comes before the objects that refer to it by its name."""
-    order: dict[str, None] = {}
-
-    def put(name: str) -> None:
-        if name not in order and name not in waiting:
-            waiting.add(name)
-            for other in inputs[name].definitions:
-                if other in inputs:
-                    put(other)
-            order[name] = None
-
-    waiting: set[str] = set()
-    for name in sorted(inputs):
-        put(name)
-    return list(order)
-
-
-def _late_inputs(job: StepJob) -> set[str]:
-    """Inputs that can be loaded only when late definitions have been made."""
-    late = {name for definition in job.resolved.needs.late_definitions for name in definition.names}
-    return {name for name, artifact in job.resolved.inputs.items() if late.intersection(artifact.definitions)}
-
-
-def _spec(job: StepJob) -> dict[str, Any]:
+def spec_of(job: StepJob) -> dict[str, Any]:
     """What the runtime in the kernel is told, see `kernel.runtime.watch.Watch`."""
     needs, step = job.resolved.needs, job.step
     defined = _definitions(job)

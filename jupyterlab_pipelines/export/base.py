@@ -19,6 +19,9 @@ files that the engine needs *beside* the package, which every target gets from `
   does so where there is no engine.
 - `SourceFile.code` puts the header with notebook hash, commit and version on Python files; `ExportedFile.text` is for
   all else. Return them in an order that is the same each time, and put in no dates and no paths of this machine.
+- A target that can run its own exports for ``--verify`` also has `engine`, the requirements to install, and
+  ``prove(bench)``, which runs the export and leaves its artifacts in ``bench.artifacts``: see `proof.Workbench`.
+  A target with options (``export --option image=NAME``) has ``with_options(**options)``, which returns an exporter.
 - What the target cannot express goes into `Exporter.gaps`: it is told in the command's output and in the README.
 
 Register an instance as an entry point of the group `ENTRY_POINTS`; those that come with this package are registered
@@ -205,6 +208,8 @@ class Export:
         Those with which that run was made, where they are not the defaults.
     notes
         For people: what was left out, or joined, and why.
+    schedule
+        When it runs by itself, in cron's notation; None: when somebody asks.
     """
 
     name: str

@@ -11,21 +11,21 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.artifact import Artifact, is_state
-from jupyterlab_pipelines.environment import Kernelspec, find_kernelspec, kernel_environment
+from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, Origin, Recorded
 from jupyterlab_pipelines.export.functions import OURS, Facts, Functions, is_made_here, kind_of_state
 from jupyterlab_pipelines.export.joining import Joint, Part, join, joints_of
 from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
-from jupyterlab_pipelines.export.requirements import ask_environment, requirements_of
+from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
@@ -71,21 +71,28 @@ class Source:
         return self.notebook.parent
 
     @property
-    def kernel(self) -> Kernelspec:
-        return find_kernelspec(self.outline.kernel)
-
-    @property
     def python(self) -> str:
         """The interpreter that runs the notebook."""
-        return sys.executable if self.kernel.is_own else self.kernel.argv[0]
+        return python_of(self.outline)
 
     def environment(self) -> dict[str, str]:
         """Variables with which that interpreter finds this package."""
-        environment = kernel_environment(self.kernel, self.store.path)
-        ours = str(Path(__file__).resolve().parents[2])
-        known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = f"{ours}{os.pathsep}{known}" if known else ours
-        return environment
+        return environment_for(self.outline, self.store)
+
+
+def python_of(outline: Outline) -> str:
+    """The interpreter of a notebook's kernel."""
+    kernel = find_kernelspec(outline.kernel)
+    return sys.executable if kernel.is_own else kernel.argv[0]
+
+
+def environment_for(outline: Outline, store: Store) -> dict[str, str]:
+    """Variables with which the interpreter of a notebook's kernel finds this package."""
+    environment = kernel_environment(find_kernelspec(outline.kernel), store.path)
+    ours = str(Path(__file__).resolve().parents[2])
+    known = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = f"{ours}{os.pathsep}{known}" if known else ours
+    return environment
 
 
 def build(source: Source, name: str | None = None) -> Export:
@@ -100,18 +107,18 @@ def build(source: Source, name: str | None = None) -> Export:
     source = replace(source, pipeline=_with_referred(source))
     facts, answer = _facts(source)
     joints = [*joints_of(source.pipeline), *_joints_of_artifacts(source, facts)]
-    recorded: list[Recorded] = []
     for _ in range(MOST_ROUNDS):
         parts = join(source.pipeline, joints)
         export = _draft(source, name, parts, facts, answer)
-        problems, recorded, pickled = _examine(source, export)
-        if not problems:
+        found = _examine(source, export)
+        if not found.joints and found.unwritable <= facts.unwritable:
             break
-        joints += problems
+        joints += found.joints
+        facts = replace(facts, unwritable=facts.unwritable | found.unwritable)
     else:
         raise ExportError("not_exportable", "The values of the steps cannot be written to files.")
-    steps = tuple(replace(step, pickled=pickled.get(step.name, ())) for step in export.steps)
-    return replace(export, steps=steps, recorded=tuple(recorded))
+    steps = tuple(replace(step, pickled=found.pickled.get(step.name, ())) for step in export.steps)
+    return replace(export, steps=steps, recorded=tuple(found.recorded))
 
 
 def _with_referred(source: Source) -> Pipeline:
@@ -171,7 +178,10 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     if any(artifact.materializer == "pandas" for left in artifacts.values() for artifact in left.values()):
         modules |= {"pandas", "pyarrow"}
     own = {module for module in modules if _is_local(source.folder, module)}
-    answer = ask_environment(source.python, modules - own, stars, source.environment(), str(source.folder))
+    also = named_in(each.statement.source for each in placed)
+    answer = ask_environment(
+        source.python, modules - own, stars, also, source.environment(), str(source.folder)
+    )
     return Facts(artifacts, source.learned, {m: tuple(n) for m, n in answer["stars"].items()}), answer
 
 
@@ -193,7 +203,7 @@ def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:
                 yield Joint(
                     given.step, step.name, f"`{step.name}` resizes an array, which must own its memory"
                 )
-            if artifact.kind == "uncarriable":
+            if artifact.kind == "uncarriable" and not (step.unit and given.step in step.unit.steps):
                 yield Joint(given.step, step.name, f"`{given.name}` cannot be stored")
             elif not names.issuperset(artifact.definitions):
                 own = sorted(set(artifact.definitions) - names)[0]
@@ -302,11 +312,12 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
     }
     for path in sorted(read - written):
         file = source.folder / path
-        if path.startswith(("/", "..", "~")) or not file.is_file():
-            if not path.startswith(("..", "/")) or not path.endswith((".py", ".pyc")):
+        module = _module_path(path, imported) if file.is_file() else None
+        if module is not None:
+            local[module] = file.read_bytes()
+        elif path.startswith(("/", "..", "~")) or not file.is_file():
+            if not path.endswith((".py", ".pyc")):
                 missing.add(path)
-        elif path.endswith(".py") and _root(path) in imported and _is_local(source.folder, _root(path)):
-            local[path] = file.read_bytes()
         elif file.stat().st_size <= MOST_DATA_BYTES:
             data[path] = file.read_bytes()
         else:
@@ -317,8 +328,15 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
     return local, data, tuple(sorted(missing))
 
 
-def _root(path: str) -> str:
-    return path.split("/")[0].removesuffix(".py")
+def _module_path(path: str, imported: Collection[str]) -> str | None:
+    """Where a module lies below the folder in which Python found it; None if nobody imports it."""
+    parts = path.split("/")
+    if not path.endswith(".py"):
+        return None
+    for number, part in enumerate(parts):
+        if part.removesuffix(".py") in imported:
+            return "/".join(parts[number:])
+    return None
 
 
 def _module_files(folder: Path, module: str) -> Iterable[Path]:
@@ -328,13 +346,33 @@ def _module_files(folder: Path, module: str) -> Iterable[Path]:
         yield from sorted((folder / module).rglob("*.py"))
 
 
+@dataclass
+class Findings:
+    """What was found of the values of an export.
+
+    Attributes
+    ----------
+    joints
+        Of steps between which a value would not survive.
+    recorded
+        Files for the tests.
+    pickled
+        By step, outputs that other formats do not bring back exactly.
+    unwritable
+        Step and name of what no file can hold, and nobody reads.
+    """
+
+    joints: list[Joint] = field(default_factory=list)
+    recorded: list[Recorded] = field(default_factory=list)
+    pickled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unwritable: frozenset[tuple[str, str]] = frozenset()
+
+
 # -- examination ----------------------------------------------------------------------------------
 
 
-def _examine(
-    source: Source, export: Export
-) -> tuple[list[Joint], list[Recorded], dict[str, tuple[str, ...]]]:
-    """Which values do not survive being written, as joints; recorded files; and what must be pickled, by step."""
+def _examine(source: Source, export: Export) -> Findings:
+    """Look at every value in the notebook's environment."""
     asked = question(source, export)
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         for file in package_files(replace(export, recorded=())):
@@ -371,12 +409,8 @@ def question(source: Source, export: Export) -> dict[str, Any]:
     }
 
 
-def _judge(
-    source: Source, export: Export, answer: Mapping[str, Any]
-) -> tuple[list[Joint], list[Recorded], dict[str, tuple[str, ...]]]:
-    problems: list[Joint] = []
-    recorded: list[Recorded] = []
-    pickled: dict[str, tuple[str, ...]] = {}
+def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Findings:
+    findings = Findings()
     for step in export.steps:
         records: dict[str, Any] = {}
         is_whole = True
@@ -384,11 +418,14 @@ def _judge(
         for told in answer[step.name]:
             names = told["names"]
             if told.get("pickled"):
-                pickled[step.name] = (*pickled.get(step.name, ()), *names)
+                findings.pickled[step.name] = (*findings.pickled.get(step.name, ()), *names)
             if told["problem"]:
                 readers = _readers(source, step, names)
                 why = f"{', '.join(f'`{name}`' for name in names)}: {told['problem']}"
-                problems += [Joint(step.steps[-1], reader, why) for reader in readers]
+                findings.joints += [Joint(step.steps[-1], reader, why) for reader in readers]
+                if not readers and told.get("is_unwritable"):
+                    owners = {each.name: each.step for each in step.outputs}
+                    findings.unwritable |= {(owners[name], name) for name in names}
             if told["content"] is None:
                 is_whole = False
                 continue
@@ -419,8 +456,8 @@ def _judge(
                 "finished_at": "2000-01-01T00:00:00+00:00",
             }
             text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-            recorded += [*files, *kept_files, Recorded(f"{step.name}/_step.json", text.encode())]
-    return problems, recorded, pickled
+            findings.recorded += [*files, *kept_files, Recorded(f"{step.name}/_step.json", text.encode())]
+    return findings
 
 
 def _readers(source: Source, step: ExportedStep, names: Iterable[str]) -> list[str]:

@@ -63,6 +63,7 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
                         _examine_group(package_io, materializers, values, told, asked["most_bytes"])
                 except Exception as error:
                     told["problem"] = f"{type(error).__name__}: {error}"
+                    told["is_unwritable"] = True
                 answer[step].append(told)
     return answer
 
@@ -111,9 +112,7 @@ def _examine_group(
         told["content"] = base64.b64encode(content).decode()
     told["format"] = form
     told["size_bytes"] = len(content)
-    told["types"] = {
-        name: f"{type(value).__module__}.{type(value).__qualname__}" for name, value in values.items()
-    }
+    told["types"] = _types(values)
 
 
 def _compare_group(
@@ -122,6 +121,7 @@ def _compare_group(
     folder = package_io.Folder(run)
     manifest = folder.read_json(f"{step}/_step.json")
     told["digest"] = _digest(materializers, values)
+    told["types"] = _types(values)
     told["exported"] = None
     if manifest is None or not set(values) <= manifest["outputs"].keys():
         return
@@ -133,6 +133,10 @@ def _compare_group(
         back = package_io.parse("pickle", package_io.pickle_of(values))
         if _digest(materializers, back) == told["exported"]:
             told["digest"] = told["exported"]
+
+
+def _types(values: dict[str, Any]) -> dict[str, str]:
+    return {name: f"{type(value).__module__}.{type(value).__qualname__}" for name, value in values.items()}
 
 
 def _digest(materializers: Any, values: dict[str, Any]) -> str:

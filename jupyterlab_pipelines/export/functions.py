@@ -73,11 +73,14 @@ class Facts:
         By step, what it was seen to do.
     stars
         By module, the names that ``from module import *`` binds.
+    unwritable
+        Step and name of values that nobody reads and that no file can hold.
     """
 
     artifacts: Mapping[str, Mapping[str, Artifact]]
     learned: Mapping[str, Effects]
     stars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unwritable: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass
@@ -143,6 +146,7 @@ class Functions:
         self.shared_names = {name for position in self.shared for name in self.placed[position].names}
         self.star_names = {name for names in facts.stars.values() for name in names} - self.bound
         self.names = self._function_names()
+        self.state = self.alias("state")
         self.used: set[str] = set()
         self.configure = "configure" if "configure" not in {*self.bound, *self.names.values()} else "set_up"
         self.in_definitions: set[Position] = set()
@@ -158,6 +162,10 @@ class Functions:
             and position not in self.shared
             for position, each in self.placed.items()
         )
+
+    def alias(self, helper: str) -> str:
+        """What the package's own function or module is called where the notebook has that name, too."""
+        return f"_{helper}" if helper in self.bound | {p.name for p in self.pipeline.parameters} else helper
 
     # -- names ----------------------------------------------------------------------------------
 
@@ -245,13 +253,13 @@ class Functions:
         self._preamble(body, part, needs, arguments)
         for kind in states:
             body.helpers.add("state")
-            body.add(f"state.restore({kind!r}, {self._state_name(kind)})")
+            body.add(f"{self.state}.restore({kind!r}, {self._state_name(kind)})")
         self._carried(body, part, needs)
         self._own_cells(body, part)
         returned = [value.name for value in outputs]
         for kind in states_out:
             body.helpers.add("state")
-            returned.append(f"state.current({kind!r})")
+            returned.append(f"{self.state}.current({kind!r})")
         self._first_lines(body, arguments, [value.name for value in outputs])
         parameters = [each for each in parameters if each in body.reads]
         name = self.names[part.steps]
@@ -373,7 +381,8 @@ class Functions:
             kept = self.facts.artifacts.get(step.name, {})
             wanted = set(read)
             if step.role in (Role.TRAINER, Role.EVALUATOR) or not read:
-                wanted |= {name for name in step.leaves if self._is_result(name, kept)}
+                results = {name for name in step.leaves if self._is_result(name, kept)}
+                wanted |= {name for name in results if (step.name, name) not in self.facts.unwritable}
             for name in step.leaves:
                 left.pop(name, None)
                 if name in wanted and name not in self.shared_names:
@@ -395,9 +404,14 @@ class Functions:
         artifact = kept.get(name)
         if artifact is None or artifact.kind != "value" or name.startswith("_") or is_state(name):
             return False
+        if artifact.type.startswith("matplotlib."):
+            return False  # a drawing, which its step has shown
         if name in self.star_names or name in self.definitions or is_made_here(artifact, self.shared_names):
             return False
-        return not artifact.definitions or self.shared_names.issuperset(artifact.definitions)
+        named = {artifact.type.rpartition(".")[2], *artifact.definitions}
+        if any(each in named and left.kind == "uncarriable" for each, left in kept.items()):
+            return False  # of a class that the step has changed
+        return self.shared_names.issuperset(artifact.definitions)
 
     def _states_out(self, part: Part) -> tuple[str, ...]:
         kinds = {
@@ -572,7 +586,8 @@ class Functions:
             return
         for index, group in by_cell.items():
             cell = self.outline.cells[index]
-            translate = translation or Translation(cell, self.bound)
+            names = self.bound | {p.name for p in self.pipeline.parameters}
+            translate = translation or Translation(cell, names, self.read)
             whole = [each for each in self._of_cell(cell) if not _is_cell_magic(each)]
             texts, comments = passages(plain_python(cell) or "", [each.statement for each in whole])
             wanted = {each.position for each in group}
@@ -598,6 +613,10 @@ class Functions:
         source = translation.statement(passage.source, statement.line)
         if source is not None:
             self._refuse(each)
+        uncovered = (statement.deletes | statement.may_delete) & BUILTINS
+        if uncovered:
+            what = f"`del {sorted(uncovered)[0]}` uncovers the builtin of that name"
+            raise refused(each.cell, statement.line, what)
         body.reads |= statement.reads | statement.deferred
         if source is None:
             body.add("\n".join(line for line in passage.before if line))

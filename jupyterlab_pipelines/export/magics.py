@@ -64,6 +64,11 @@ class Translation:
     def refuse(self, line: int, what: str) -> ExportError:
         return refused(self.cell, line, what)
 
+    def call(self, helper: str) -> str:
+        """How the code calls one of the package's own functions."""
+        self.helpers.add(helper)
+        return helper if helper not in self.names else f"_{helper}"
+
     # -- cell magics ----------------------------------------------------------------------------
 
     def body(self) -> str | None:
@@ -87,19 +92,17 @@ class Translation:
             self.left_out.append(f"cell {self.cell.index + 1}: `%%{magic.name}` only shows something")
             return ""
         if magic.name in _SHELL_CELLS and not _options_of(magic.line):
-            self.helpers.add("shell")
             program = _SHELL_CELLS[magic.name]
             if program:
-                return f"shell({_text(magic.body)}, program={program!r})"
-            return f"shell({self.interpolated(f'{magic.line}{chr(10)}{magic.body}'.strip())})"
+                return f"{self.call('shell')}({_text(magic.body)}, program={program!r})"
+            return f"{self.call('shell')}({self.interpolated(f'{magic.line}{chr(10)}{magic.body}'.strip())})"
         if magic.name in ("writefile", "file"):
             options = magic.line.split()
             append = "-a" in options or "--append" in options
             paths = [word for word in options if not word.startswith("-")]
             if len(paths) == 1:
                 text = magic.body if magic.body.endswith("\n") else f"{magic.body}\n"
-                self.helpers.add("write_file")
-                return f"write_file({self.interpolated(paths[0])}, {_text(text)}, append={append})"
+                return f"{self.call('write_file')}({self.interpolated(paths[0])}, {_text(text)}, append={append})"
         if magic.name == "timeit":
             self.left_out.append(f"cell {self.cell.index + 1}: `%%timeit` only measures")
             return ""
@@ -144,31 +147,24 @@ class Translation:
             return None
         if name in ("env", "set_env"):
             variable, _, value = text.replace("=", " ", 1).strip().partition(" ")
-            self.helpers.add("set_variable")
-            return f"set_variable({variable!r}, {self.interpolated(value.strip())})"
+            return f"{self.call('set_variable')}({variable!r}, {self.interpolated(value.strip())})"
         if name == "cd" and text and not text.startswith("-"):
-            self.helpers.add("change_folder")
-            return f"change_folder({self.interpolated(text.strip())})"
+            return f"{self.call('change_folder')}({self.interpolated(text.strip())})"
         if name in _COMMANDS:
-            self.helpers.add("shell")
-            return f"shell({self.interpolated(f'{name} {text}')})"
+            return f"{self.call('shell')}({self.interpolated(f'{name} {text}')})"
         if name in ("sx", "system", "!"):
-            self.helpers.add("shell")
-            return f"shell({self.interpolated(text)})"
+            return f"{self.call('shell')}({self.interpolated(text)})"
         raise self.refuse(line, f"`%{name}` needs IPython")
 
     def _as_expression(self, function: str, arguments: list[str], line: int) -> str:
         text = arguments[0] if arguments else ""
         if function == "system":
-            self.helpers.add("shell")
-            return f"shell({self.interpolated(text)})"
+            return f"{self.call('shell')}({self.interpolated(text)})"
         if function in ("getoutput", "getsysoutput"):
-            self.helpers.add("shell_lines")
-            return f"shell_lines({self.interpolated(text)})"
+            return f"{self.call('shell_lines')}({self.interpolated(text)})"
         name = arguments[0] if arguments else "?"
         if function == "run_line_magic" and name in ("sx", "system") and len(arguments) > 1:
-            self.helpers.add("shell_lines")
-            return f"shell_lines({self.interpolated(arguments[1])})"
+            return f"{self.call('shell_lines')}({self.interpolated(arguments[1])})"
         if function == "run_line_magic" and name == "pwd":
             return '__import__("os").getcwd()'
         if function == "run_line_magic" and name == "time" and len(arguments) > 1:

@@ -155,11 +155,12 @@ class _Modules:
         return "\n\n".join(parts) + "\n\n\n" + "\n\n\n".join(step.source for step in self.exported)
 
     def _local_imports(self, helpers: Collection[str], read: Collection[str]) -> list[str]:
-        lines = ["from . import state"] if "state" in helpers else []
+        alias = self.functions.alias
+        lines = [f"from . import {_as('state', alias('state'))}"] if "state" in helpers else []
         by_module: dict[str, list[str]] = {}
         for name in sorted(helpers):
             if HELPERS.get(name):
-                by_module.setdefault(HELPERS[name], []).append(name)
+                by_module.setdefault(HELPERS[name], []).append(_as(name, alias(name)))
         names = {
             name
             for position in self.defined
@@ -208,6 +209,10 @@ class _Modules:
         return any(
             self.placed[p].statement.source == text and self.placed[p].names & set(read) for p in self.shared
         ) or text.startswith("from ")
+
+
+def _as(name: str, alias: str) -> str:
+    return name if name == alias else f"{name} as {alias}"
 
 
 def _import_from(module: str, names: Iterable[str]) -> str:

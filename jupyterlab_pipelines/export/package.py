@@ -19,6 +19,9 @@ RELEASES = {"ruff": "0.13.0", "mypy": "1.18.1", "pytest": "8.4.2", "hatchling": 
 """What the package is checked, tested and built with."""
 
 
+EVERY_MONDAY = "0 5 * * 1"
+
+
 class PackageExporter:
     name = "package"
     summary = "an installable Python package with tests, Dockerfile and GitHub workflow; needs no engine"
@@ -75,6 +78,7 @@ def _pipeline(export: Export) -> str:
         "from __future__ import annotations\n\n"
         "from . import steps\nfrom .step import Step\n\n"
         f"NAME = {literal(export.name)}\n\n"
+        f'NOTEBOOK = {literal(export.origin.notebook)}\n"""Where it was exported from."""\n\n'
         f"{data}\n"
         '"""Files that the steps read, below the data folder."""\n\n'
         f"STEPS = (\n{steps})\n"
@@ -96,6 +100,7 @@ def _step(step: ExportedStep) -> str:
         ("timeout_seconds", step.timeout_seconds, None),
         ("cache", step.cache, "on"),
         ("cache_age_seconds", step.cache_age_seconds, None),
+        ("covers", step.steps, (step.name,)),
     ]
     fields += [(name, value) for name, value, default in optional if value != default]
     fields.append(("version", step.version))
@@ -148,7 +153,9 @@ def _pyproject(export: Export) -> str:
     dependencies = "".join(f'  "{requirement}",\n' for requirement in export.requirements)
     roots = sorted({path.split("/")[0] for path in export.local_modules})
     included = ", ".join(literal(f"src/{root}") for root in [export.name, *roots])
-    development = "".join(f'  "{name}=={RELEASES[name]}",\n' for name in ("mypy", "pytest", "ruff"))
+    locked = {requirement.name.lower(): requirement.version for requirement in export.lock}
+    versions = {name: locked.get(name, RELEASES[name]) for name in ("mypy", "pytest", "ruff")}
+    development = "".join(f'  "{name}=={version}",\n' for name, version in versions.items())
     notebook_code = "".join(
         f'"src/{path}" = ["ALL"]\n'
         for path in [
@@ -305,15 +312,14 @@ def _workflow(export: Export) -> str:
         for each in export.parameters
     )
     run_environment = f"        env:\n{environment}" if environment else ""
+    schedule = f"  schedule:\n    - cron: {literal(export.schedule or EVERY_MONDAY)}\n"
     return f"""\
 name: {export.distribution}
 
 on:
   push:
   pull_request:
-  schedule:
-    - cron: {literal(export.schedule or "0 5 * * 1")}
-{dispatch}
+{schedule}{dispatch}
 permissions:
   contents: read
 

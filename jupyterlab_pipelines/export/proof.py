@@ -177,7 +177,7 @@ def workbench(
         place = Path(scratch)
         folder = place / "export"
         shutil.copytree(output, folder)
-        data = _data(source, export, place / "data")
+        data = _data(source, export, place / "files")
         tell("installing the export in a fresh environment")
         python = install(folder, place / "environment", source.python)
         requirements = tuple(getattr(exporter, "engine", ()))
@@ -298,18 +298,21 @@ def clean_environment() -> dict[str, str]:
     return variables
 
 
-def _data(source: Source, export: Export, folder: Path) -> Path:
-    """A copy of the files that the steps read, as they were before the pipeline wrote any."""
+def _data(source: Source, export: Export, place: Path) -> Path:
+    """A folder with the files that the steps read, as they were before the pipeline wrote any.
+
+    It lies so deep that files above the notebook's folder can be given, too, by the same relative paths.
+    """
     written = {path for effects in source.learned.values() for path in effects.files.writes}
-    folder.mkdir()
+    folder = place.joinpath("a", "b", "c", "d", "data")
+    folder.mkdir(parents=True)
     for path, content in export.data.items():
         _put(folder / path, content)
     for path in export.data_missing:
-        file = source.folder / path
-        if file.is_file() and not os.path.isabs(path) and not path.startswith("..") and path not in written:
-            target = folder / path
+        target = Path(os.path.normpath(folder / path))
+        if (source.folder / path).exists() and target.is_relative_to(place) and path not in written:
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.symlink(file, target)
+            os.symlink(source.folder / path, target)
     return folder
 
 

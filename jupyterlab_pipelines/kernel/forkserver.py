@@ -74,10 +74,10 @@ def _import_kernel() -> None:
     # The kernels' parent, which ipykernel reads when it is imported; without one it thinks that it was
     # started in a terminal, and prints how to connect.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
-    # A step's kernel is not debugged; the debugger costs a quarter of a second and ten threads.
-    blocked = "debugpy" not in sys.modules
-    if blocked:
-        sys.modules["debugpy"] = None  # type: ignore[assignment]
+    # A step's kernel is not debugged, and nobody types in it: the debugger costs a quarter of a second and ten
+    # threads, what completes names as much again as IPython.
+    blocked = [name for name in ("debugpy", "jedi") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(blocked))  # type: ignore[arg-type]
     for module in (
         "ipykernel.kernelapp",
         "ipykernel.debugger",
@@ -93,15 +93,14 @@ def _import_kernel() -> None:
         "comm",
         "decimal",
         "faulthandler",
-        "jedi",
         "psutil",
         "tornado.platform.asyncio",
         "unicodedata",
     ):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    if blocked:
-        del sys.modules["debugpy"]
+    for name in blocked:
+        del sys.modules[name]
 
 
 def _preload(modules: list[str]) -> None:
@@ -246,15 +245,24 @@ def _serve(orders: BinaryIO, answers: BinaryIO, prepared: Prepared | None) -> No
             *lines, pending = pending.split(b"\n")
             for line in lines:
                 order = json.loads(line)
+                # Before the fork: whoever is told of the kernel may give the file another name.
+                log = _open_log(order["log"])
                 pid = os.fork()
                 if pid == 0:
                     selector.close()
                     signal.set_wakeup_fd(-1)
                     for handle in (orders.fileno(), answers.fileno(), woken, waker):
                         os.close(handle)
-                    _become_kernel(order, prepared)
+                    _become_kernel(order, log, prepared)
+                os.close(log)
                 living[pid] = order["sockets"]
                 _say(answers, {"forked": order["fork"], "pid": pid})
+
+
+def _open_log(path: str) -> int:
+    with contextlib.suppress(OSError):  # its folder is gone: nobody will read it
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 def _reap(answers: BinaryIO) -> list[int]:
@@ -279,7 +287,7 @@ def _kill(kernels: dict[int, str]) -> None:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _become_kernel(order: dict[str, Any], prepared: Prepared | None) -> None:
+def _become_kernel(order: dict[str, Any], log: int, prepared: Prepared | None) -> None:
     """In the child: be what ``python -m ipykernel_launcher`` would have been."""
     status = 1
     try:
@@ -288,7 +296,6 @@ def _become_kernel(order: dict[str, Any], prepared: Prepared | None) -> None:
         for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         _die_with(parent)
-        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)

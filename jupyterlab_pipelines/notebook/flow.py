@@ -873,7 +873,9 @@ class _Flow:
                 timeout_seconds=tags.timeout_seconds,
                 kernel=tags.kernel,
                 needs=self.needs(name),
-                outputs=tuple(n for n in self.leaves[name] if n in outputs[name]),
+                outputs=tuple(
+                    dict.fromkeys([*(n for n in self.leaves[name] if n in outputs[name]), *tags.outputs])
+                ),
                 leaves=tuple(self.leaves[name]),
                 defines=tuple(sorted(self.defines[name])),
                 metrics=tuple(dict.fromkeys(self.printed.get(name, ()))) if name == METRICS_STEP else (),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.errors import KernelError, NotebookError
-from jupyterlab_pipelines.notebook.tags import METRICS_STEP, CellTags, read_step_magic, read_tags
+from jupyterlab_pipelines.notebook.tags import METRICS_STEP, CellTags, is_command, read_step_magic, read_tags
 from jupyterlab_pipelines.pipeline import Cell, CellKind, Role
 
 DEFAULT_KERNEL = "python3"
@@ -157,7 +157,7 @@ def read_outline(content: Mapping[str, Any]) -> Outline:
         kind, step = CellKind.STEP, None
         if tags.parameters:
             kind = CellKind.PARAMETERS
-        elif tags.skip:
+        elif tags.skip or is_command(source):
             kind = CellKind.SKIP
         elif tags.shared is not None:
             kind, above = CellKind.SETUP, f"shared:{tags.shared}"
@@ -231,6 +231,7 @@ def _joined(first: CellTags, other: CellTags) -> CellTags:
         retries=first.retries if first.retries is not None else other.retries,
         timeout_seconds=first.timeout_seconds if first.timeout_seconds is not None else other.timeout_seconds,
         kernel=first.kernel or other.kernel,
+        outputs=tuple(dict.fromkeys(first.outputs + other.outputs)),
     )
 
 

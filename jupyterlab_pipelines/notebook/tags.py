@@ -6,6 +6,8 @@ are neither ours nor Kale's belong to somebody else and mean nothing here.
 
 from __future__ import annotations
 
+import ast
+import keyword
 import re
 import shlex
 from collections.abc import Iterable
@@ -42,6 +44,7 @@ class CellTags:
     retries: int | None = None
     timeout_seconds: float | None = None
     kernel: str | None = None
+    outputs: tuple[str, ...] = ()
 
 
 def read_tags(tags: Iterable[object], cell_index: int) -> CellTags:
@@ -123,6 +126,7 @@ def read_step_magic(source: str, cell_index: int) -> tuple[CellTags, str] | None
     except ValueError as error:
         _refuse(cell_index, line, f"{error}.")
     said = CellTags()
+    assignments: list[str] = []
     position = 0
     while position < len(words):
         word = words[position]
@@ -131,6 +135,9 @@ def read_step_magic(source: str, cell_index: int) -> tuple[CellTags, str] | None
             if said.step is not None:
                 _refuse(cell_index, line, f"`{word}` comes after the step's name; it is no option.")
             said = replace(said, step=_step_name(word, line, cell_index))
+            position += 1
+            continue
+        if option == "--force":
             position += 1
             continue
         if not equals:
@@ -147,24 +154,64 @@ def read_step_magic(source: str, cell_index: int) -> tuple[CellTags, str] | None
                 said = replace(said, cache=_cache(value, line, cell_index))
             case "--retries" | "--timeout" | "--kernel":
                 said = _read_tag(said, f"{option[2:]}:{value}", cell_index)
+            case "--outputs":
+                names = [name.strip() for name in value.split(",") if name.strip()]
+                said = replace(said, outputs=tuple(_variable(name, line, cell_index) for name in names))
+            case "--params":
+                assignments += _assignments(value, line, cell_index)
             case _:
                 _refuse(
                     cell_index,
                     line,
-                    f"`{option}` is no option of `%%step`; its options are "
-                    "--after, --role, --cache, --retries, --timeout and --kernel.",
+                    f"`{option}` is no option of `%%step`; its options are --after, --role, --cache, --outputs, "
+                    "--params, --force, --retries, --timeout and --kernel.",
                 )
     if said.step is None:
         _refuse(cell_index, line, "it lacks the step's name: `%%step NAME`.")
     # The line stays as an empty one, so that line numbers in messages are those of the cell.
-    lines[first] = ""
+    lines[first] = "; ".join(assignments)
     return said, "\n".join(lines)
+
+
+def is_forced(source: str) -> bool:
+    """Whether a cell's ``%%step`` line says ``--force``: a wish for this moment, no property of the step."""
+    lines = source.lstrip().split("\n", 1)
+    return re.match(r"%%step\s(.*\s)?--force(\s|$)", lines[0]) is not None
+
+
+def is_command(source: str) -> bool:
+    """Whether a cell holds nothing but ``%pipeline`` lines: those speak of the pipeline, and are no part of it."""
+    lines = [
+        line.strip() for line in source.split("\n") if line.strip() and not line.lstrip().startswith("#")
+    ]
+    return bool(lines) and all(re.match(r"%pipeline(\s|$)", line) for line in lines)
 
 
 def age_seconds(cache: str) -> float | None:
     """The age in seconds that a cache policy such as ``12h`` allows; None for ``on`` and ``off``."""
     match = AGE.match(cache)
     return float(match[1]) * SECONDS[match[2]] if match else None
+
+
+def _variable(name: str, line: str, cell_index: int) -> str:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        _refuse(cell_index, line, f"`{name}` is no name of a variable.")
+    return name
+
+
+def _assignments(value: str, line: str, cell_index: int) -> list[str]:
+    """``alpha=0.1,name=x`` as assignments; what is no Python literal is a text."""
+    made = []
+    for part in re.split(r",(?=\s*[A-Za-z_]\w*\s*=)", value):
+        name, equals, text = (word.strip() for word in part.partition("="))
+        if not equals:
+            _refuse(cell_index, line, "`--params` wants `NAME=VALUE`, such as `--params alpha=0.1`.")
+        try:
+            literal = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            literal = text
+        made.append(f"{_variable(name, line, cell_index)} = {literal!r}")
+    return made
 
 
 def _step_name(value: str, tag: str, cell_index: int) -> str:

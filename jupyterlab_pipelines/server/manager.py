@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,9 +16,17 @@ from jupyter_server.services.contents.manager import ContentsManager
 
 from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.errors import NotFoundError, UsageError
+from jupyterlab_pipelines.runner_host import RunnerHost
 from jupyterlab_pipelines.server import events
 from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
-from jupyterlab_pipelines.server.wire import PipelineRequest, RunChange, RunRequest
+from jupyterlab_pipelines.server.wire import (
+    HistoryQuery,
+    PipelineRequest,
+    RunChange,
+    RunRequest,
+    SuggestionRequest,
+    SweepRequest,
+)
 
 if TYPE_CHECKING:
     import logging
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
     from jupyterlab_pipelines.project import Project
 
 T = TypeVar("T")
+
+SECONDS_TO_SETTLE = 1.5
 
 
 def open_project(path: Path, store: Path | None) -> Project:
@@ -61,9 +72,14 @@ class PipelineManager:
         self._store = store
         self._projects: dict[Path, Project] = {}
         self._watcher = RunWatcher(self._publish, log)
+        self._host = RunnerHost()
+        self._warming: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
         """End what this server does on its own. Runs go on, and are found by the next server."""
+        if self._warming is not None:
+            self._warming.cancel()
+        await asyncio.to_thread(self._host.close)
         await self._watcher.stop()
 
     async def status(self) -> dict[str, Any]:
@@ -78,15 +94,58 @@ class PipelineManager:
         document = await asyncio.to_thread(
             project.inspect, notebook, content=request.content, parameters=request.parameters
         )
+        if self._warming is not None:
+            self._warming.cancel()
+        self._warming = asyncio.create_task(self._warm(project, notebook, request.content))
         return document | {"path": request.path}
 
-    async def runs(self, path: str | None, limit: int) -> dict[str, Any]:
-        """The newest runs of one notebook, or of the project at the server's root directory."""
+    async def suggest(self, request: SuggestionRequest) -> dict[str, Any]:
+        """A cut of a notebook without steps into steps."""
+        notebook, project = await self._find(request.path)
+        document = await asyncio.to_thread(project.suggest, notebook, content=request.content)
+        return document | {"path": request.path}
+
+    async def _warm(self, project: Project, notebook: Path, content: dict[str, Any] | None) -> None:
+        """Prepare for a run, once nobody has typed for a moment: other imports need other preparations."""
+        await asyncio.sleep(SECONDS_TO_SETTLE)
+        wanted = await asyncio.to_thread(project.wanted, notebook, content=content)
+        if wanted is not None:
+            await asyncio.to_thread(self._host.prepare, wanted)
+
+    async def runs(self, path: str | None, query: HistoryQuery) -> dict[str, Any]:
+        """A page of the runs of one notebook, or of the project at the server's root directory."""
         if path is None:
             notebook, project = None, await self._open(self._root())
         else:
             notebook, project = await self._find(path)
-        return {"runs": await asyncio.to_thread(project.runs, notebook, limit=limit)}
+        wanted: Any = {field.name: getattr(query, field.name) for field in fields(query)}
+        return await asyncio.to_thread(project.history, notebook, **wanted)
+
+    async def compare(self, run_ids: list[str], path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.compare(run_ids), path)
+
+    async def diff(self, first: str, second: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.diff(first, second), path)
+
+    async def step_facts(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.step_facts(run_id, step), path)
+
+    async def start_sweep(self, request: SweepRequest) -> str:
+        """Start a sweep in a process of its own, which outlives this server; its id."""
+        notebook, project = await self._find(request.path)
+        sweep_id = await asyncio.to_thread(
+            project.start_sweep,
+            notebook,
+            request.parameter_sets,
+            content=request.content,
+            parallel=request.parallel,
+            jobs=request.jobs,
+        )
+        await self._watcher.watch(project)
+        return sweep_id
+
+    async def cancel_sweep(self, sweep_id: str, path: str | None = None) -> None:
+        await self._ask_projects(lambda project: project.cancel_sweep(sweep_id), path)
 
     async def start(self, request: RunRequest) -> str:
         """Start a run in a process of its own, which outlives this server; its id."""
@@ -94,11 +153,13 @@ class PipelineManager:
         run_id = await asyncio.to_thread(
             project.start,
             notebook,
+            host=self._host,
             content=request.content,
             parameters=request.parameters,
             steps=request.steps,
             force=request.force,
             jobs=request.jobs,
+            kernel=request.kernel,
         )
         await self._watcher.watch(project)
         return run_id

@@ -15,7 +15,7 @@ from jupyterlab_pipelines.errors import NotFoundError
 if TYPE_CHECKING:
     from jupyterlab_pipelines.project import Project
 
-BUSY_SECONDS = 0.2
+BUSY_SECONDS = 0.05
 """Between two looks while a run is active, or somebody has asked lately."""
 IDLE_SECONDS = 1.0
 """Between two looks otherwise."""
@@ -53,7 +53,7 @@ News = RunNews | StepNews
 class _SeenRun:
     notebook: Path
     status: str
-    steps: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    steps: dict[str, tuple[str, tuple[int | None, int] | None]] = field(default_factory=dict)
     """By name: status, and how far it is while it runs."""
 
 
@@ -96,7 +96,10 @@ class StoreWatch:
 
     def _seen_active(self, run: dict[str, Any]) -> _SeenRun:
         steps = {
-            name: (step["status"], step["cell"] if step["status"] == "running" else None)
+            name: (
+                step["status"],
+                (step["cell"], step.get("logged_bytes", 0)) if step["status"] == "running" else None,
+            )
             for name, step in run["steps"].items()
         }
         return _SeenRun(self._project.root / run["notebook"], run["status"], steps)

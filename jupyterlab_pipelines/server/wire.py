@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from tornado.web import HTTPError
 
 from jupyterlab_pipelines.errors import NotFoundError, PipelinesError, UsageError
+from jupyterlab_pipelines.run import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,19 @@ class PipelineRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SuggestionRequest:
+    """Body of ``POST suggestions``: a notebook without steps, and what it says unsaved."""
+
+    path: str
+    content: dict[str, Any] | None = None
+
+    @classmethod
+    def from_body(cls, body: Any) -> SuggestionRequest:
+        body = _object(body, allowed={"path", "content"})
+        return cls(_path(body), _content(body))
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """Body of ``POST runs``."""
 
@@ -35,22 +50,87 @@ class RunRequest:
     steps: tuple[str, ...] = ()
     force: tuple[str, ...] = ()
     jobs: int | None = None
+    kernel: str | None = None
 
     @classmethod
     def from_body(cls, body: Any) -> RunRequest:
         # A misspelt `steps` would run everything: what is not known is refused.
-        body = _object(body, allowed={"path", "content", "parameters", "steps", "force", "jobs"})
-        jobs = body.get("jobs")
-        if jobs is not None and (not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1):
-            raise _bad("jobs", f"must be a whole number above 0, not {jobs!r}")
+        body = _object(body, allowed={"path", "content", "parameters", "steps", "force", "jobs", "kernel"})
+        kernel = body.get("kernel")
+        if kernel is not None and (not isinstance(kernel, str) or not kernel):
+            raise _bad("kernel", "must be the name of a kernelspec")
         return cls(
             _path(body),
             _content(body),
             _parameters(body),
             _strings(body, "steps"),
             _strings(body, "force"),
-            jobs,
+            _count(body, "jobs"),
+            kernel,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """Body of ``POST sweeps``: a run for each set of parameters."""
+
+    path: str
+    parameter_sets: tuple[dict[str, Any], ...]
+    content: dict[str, Any] | None = None
+    parallel: int = 1
+    jobs: int | None = None
+
+    @classmethod
+    def from_body(cls, body: Any) -> SweepRequest:
+        body = _object(body, allowed={"path", "content", "parameter_sets", "parallel", "jobs"})
+        sets = body.get("parameter_sets")
+        if not isinstance(sets, list) or not all(isinstance(values, dict) for values in sets):
+            raise _bad("parameter_sets", "must be a list of objects: name and value")
+        return cls(
+            _path(body), tuple(sets), _content(body), _count(body, "parallel") or 1, _count(body, "jobs")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Query of ``GET runs``."""
+
+    limit: int
+    before: str | None = None
+    words: str = ""
+    status: tuple[str, ...] = ()
+    tag: str | None = None
+    sweep: str | None = None
+    metric: str | None = None
+    descending: bool = True
+
+    @classmethod
+    def from_query(cls, values: Mapping[str, list[str]]) -> HistoryQuery:
+        """`values` are those of each name, as the URL has them."""
+        last = {name: found[-1] for name, found in values.items() if found}
+        statuses = tuple(status for text in values.get("status", []) for status in text.split(",") if status)
+        if unknown := [status for status in statuses if status not in set(Status)]:
+            raise _bad("status", f"must be of {', '.join(Status)}, not {unknown[0]!r}")
+        order = last.get("order", "desc")
+        if order not in ("asc", "desc"):
+            raise _bad("order", f"must be `asc` or `desc`, not {order!r}")
+        return cls(
+            limit=parse_limit(last.get("limit", "50")),
+            before=last.get("before"),
+            words=last.get("words", ""),
+            status=statuses,
+            tag=last.get("tag"),
+            sweep=last.get("sweep"),
+            metric=last.get("metric"),
+            descending=order == "desc",
+        )
+
+
+def parse_compared(run_ids: list[str], *, most: int = 50) -> list[str]:
+    """Runs to compare, from the query string."""
+    if not 1 <= len(run_ids) <= most:
+        raise _bad("run", f"must be given once for each run, for 1 to {most} runs, not for {len(run_ids)}")
+    return run_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +224,13 @@ def _parameters(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(parameters, dict):
         raise _bad("parameters", "must be an object: name and value")
     return parameters
+
+
+def _count(body: dict[str, Any], name: str) -> int | None:
+    value = body.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise _bad(name, f"must be a whole number above 0, not {value!r}")
+    return value
 
 
 def _strings(body: dict[str, Any], name: str) -> tuple[str, ...]:

@@ -29,6 +29,12 @@ STEP_COLUMNS = frozenset(
     }
 )
 JSON_COLUMNS = frozenset({"reasons", "inputs", "error"})
+STEP_COUNTS = (
+    "count(s.step) AS steps_total,"
+    " sum(s.decision = 'run' AND s.status IN ('succeeded', 'failed', 'cancelled', 'interrupted'))"
+    " AS steps_executed,"
+    " sum(s.status = 'reused') AS steps_reused, sum(s.status = 'failed') AS steps_failed"
+)
 
 
 def now() -> str:
@@ -221,6 +227,18 @@ class RunStore:
             newest.setdefault(row["step"], row)
         return newest
 
+    def last_with(self, notebook: str, executions: Iterable[int]) -> dict[int, sqlite3.Row]:
+        """By execution, the newest step run of `notebook` that made it or reused it."""
+        ids = list(executions)
+        rows = self._database.rows(
+            "SELECT s.execution_id, s.run_id, s.status, s.duration_seconds, s.finished_at"
+            " FROM step_runs s JOIN runs r ON r.id = s.run_id"
+            f" WHERE s.execution_id IN ({', '.join('?' * len(ids))}) AND r.notebook = ?"
+            " AND s.status IN (?, ?) ORDER BY r.created_at, r.rowid",
+            (*ids, notebook, Status.SUCCEEDED, Status.REUSED),
+        )
+        return {row["execution_id"]: row for row in rows}
+
     def last_status(self, notebook: str, step: str) -> str | None:
         """How the step ended in the newest run of `notebook` in which it came to its turn."""
         row = self._database.row(
@@ -234,29 +252,68 @@ class RunStore:
         """Runs, newest first, with counts of their steps."""
         where, values = ("WHERE r.notebook = ?", [notebook]) if notebook is not None else ("", [])
         rows = self._database.rows(
-            "SELECT r.*, count(s.step) AS steps_total,"
-            " sum(s.decision = 'run' AND s.status IN ('succeeded', 'failed', 'cancelled', 'interrupted'))"
-            " AS steps_executed,"
-            " sum(s.status = 'reused') AS steps_reused, sum(s.status = 'failed') AS steps_failed"
+            f"SELECT r.*, {STEP_COUNTS}"
             f" FROM (SELECT *, rowid AS number FROM runs r {where} ORDER BY created_at DESC, rowid DESC LIMIT ?) r"
             " LEFT JOIN step_runs s ON s.run_id = r.id GROUP BY r.id ORDER BY r.created_at DESC, r.number DESC",
             (*values, limit),
         )
-        return [
-            {
-                "run_id": row["id"],
-                "notebook": row["notebook"],
-                "status": row["status"],
-                "parameters": json.loads(row["parameters"]),
-                "created_at": row["created_at"],
-                "finished_at": row["finished_at"],
-                "duration_seconds": row["duration_seconds"],
-                "steps_total": row["steps_total"],
-                "steps_executed": row["steps_executed"] or 0,
-                "steps_reused": row["steps_reused"] or 0,
-                "steps_failed": row["steps_failed"] or 0,
-                "tags": json.loads(row["tags"]),
-                "comment": row["comment"],
-            }
-            for row in rows
-        ]
+        return [_summary(row) for row in rows]
+
+    def summaries_of(self, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The same of these runs, in this order, with their metrics as ``step.name``."""
+        marks = ", ".join("?" * len(run_ids))
+        rows = self._database.rows(
+            f"SELECT r.*, {STEP_COUNTS} FROM runs r LEFT JOIN step_runs s ON s.run_id = r.id"
+            f" WHERE r.id IN ({marks}) GROUP BY r.id",
+            run_ids,
+        )
+        metrics = self._metrics(f"s.run_id IN ({marks})", run_ids)
+        found = {row["id"]: _summary(row) | {"metrics": metrics.get(row["id"], {})} for row in rows}
+        return [found[run_id] for run_id in run_ids if run_id in found]
+
+    def briefly(self, notebook: str | None) -> list[sqlite3.Row]:
+        """All runs of a notebook, or of all, newest first: what one may look for."""
+        where, values = ("WHERE notebook = ?", [notebook]) if notebook is not None else ("", [])
+        return self._database.rows(
+            f"SELECT id, status, tags, comment, parameters, options FROM runs {where}"
+            " ORDER BY created_at DESC, rowid DESC",
+            values,
+        )
+
+    def metrics(self, notebook: str | None) -> dict[str, dict[str, float]]:
+        """By run, its metrics as ``step.name``."""
+        if notebook is None:
+            return self._metrics("1", ())
+        return self._metrics("s.run_id IN (SELECT id FROM runs WHERE notebook = ?)", (notebook,))
+
+    def _metrics(self, where: str, values: Sequence[Any]) -> dict[str, dict[str, float]]:
+        rows = self._database.rows(
+            "SELECT s.run_id, s.step, e.metrics FROM step_runs s JOIN executions e ON e.id = s.execution_id"
+            f" WHERE e.metrics <> '{{}}' AND {where} ORDER BY s.position",
+            values,
+        )
+        found: dict[str, dict[str, float]] = {}
+        for row in rows:
+            for name, value in json.loads(row["metrics"]).items():
+                if isinstance(value, (int, float)) and not isinstance(value, bool):
+                    found.setdefault(row["run_id"], {})[f"{row['step']}.{name}"] = value
+        return found
+
+
+def _summary(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "run_id": row["id"],
+        "notebook": row["notebook"],
+        "status": row["status"],
+        "parameters": json.loads(row["parameters"]),
+        "created_at": row["created_at"],
+        "finished_at": row["finished_at"],
+        "duration_seconds": row["duration_seconds"],
+        "steps_total": row["steps_total"],
+        "steps_executed": row["steps_executed"] or 0,
+        "steps_reused": row["steps_reused"] or 0,
+        "steps_failed": row["steps_failed"] or 0,
+        "tags": json.loads(row["tags"]),
+        "comment": row["comment"],
+        "sweep": json.loads(row["options"]).get("sweep"),
+    }

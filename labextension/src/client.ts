@@ -2,7 +2,18 @@
 import type { ServerConnection } from '@jupyterlab/services';
 
 import { request } from './request';
-import type { NotebookContent, Parameters, Pipeline, Run, RunSummary } from './tokens';
+import type {
+  ComparedRun,
+  HistoryQuery,
+  NotebookContent,
+  Parameters,
+  Pipeline,
+  Preview,
+  Run,
+  RunDiff,
+  RunPage,
+  StepFacts
+} from './tokens';
 
 /** What a run is to be started with. */
 export interface RunRequest {
@@ -11,6 +22,23 @@ export interface RunRequest {
   parameters?: Parameters;
   /** Run only what these steps need; everything when empty. */
   steps?: string[];
+  /** Execute these though they could be reused. */
+  force?: string[];
+  /** How many steps may run at the same time. */
+  jobs?: number;
+  /** Kernelspec in place of the notebook's own. */
+  kernel?: string;
+}
+
+/** What a sweep is to be started with. */
+export interface SweepRequest {
+  path: string;
+  content: NotebookContent;
+  parameter_sets: Parameters[];
+  /** How many runs may be under way at the same time. */
+  parallel: number;
+  /** How many steps of a run may run at the same time. */
+  jobs?: number;
 }
 
 export class PipelinesClient {
@@ -21,11 +49,49 @@ export class PipelinesClient {
     return request(this._settings, 'POST', 'pipelines', { path, content, parameters });
   }
 
-  /** The runs of a notebook, newest first. */
-  async runs(path: string, limit = 50): Promise<RunSummary[]> {
-    const query = new URLSearchParams({ path, limit: String(limit) });
-    const answer = await request<{ runs: RunSummary[] }>(this._settings, 'GET', `runs?${query}`);
-    return answer.runs;
+  /** A page of the runs of a notebook, newest first; of the root directory's project for the path ''. */
+  runs(path: string, query: HistoryQuery = {}): Promise<RunPage> {
+    const said = Object.entries({ path, ...query }).filter(([, value]) => value);
+    const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)]));
+    return request(this._settings, 'GET', `runs?${text}`);
+  }
+
+  /** Runs side by side, in the order of the ids. */
+  async compare(path: string, runIds: readonly string[]): Promise<ComparedRun[]> {
+    const query = new URLSearchParams([['path', path], ...runIds.map(id => ['run', id])]);
+    const url = `comparison?${query}`;
+    return (await request<{ runs: ComparedRun[] }>(this._settings, 'GET', url)).runs;
+  }
+
+  diff(path: string, first: string, second: string): Promise<RunDiff> {
+    return request(this._settings, 'GET', withPath(path, 'runs', first, 'diff', second));
+  }
+
+  stepFacts(path: string, runId: string, step: string): Promise<StepFacts> {
+    return request(this._settings, 'GET', withPath(path, 'runs', runId, 'steps', step));
+  }
+
+  preview(path: string, digest: string): Promise<Preview> {
+    return request(this._settings, 'GET', withPath(path, 'artifacts', digest, 'preview'));
+  }
+
+  /** Change what people add to a run. */
+  async annotate(
+    path: string,
+    runId: string,
+    change: { tags?: string[]; comment?: string }
+  ): Promise<void> {
+    await request(this._settings, 'PATCH', withPath(path, 'runs', runId), change);
+  }
+
+  /** Start a run for each set of parameters; answers the id of them all. */
+  async startSweep(sweep: SweepRequest): Promise<string> {
+    const answer = await request<{ sweep_id: string }>(this._settings, 'POST', 'sweeps', sweep);
+    return answer.sweep_id;
+  }
+
+  async cancelSweep(path: string, sweepId: string): Promise<void> {
+    await request(this._settings, 'POST', withPath(path, 'sweeps', sweepId, 'cancel'));
   }
 
   /** Start a run; answers its id. */

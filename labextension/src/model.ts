@@ -7,14 +7,23 @@ import type { INotebookModel } from '@jupyterlab/notebook';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { IDisposable } from '@lumino/disposable';
 
-import type { PipelinesClient } from './client';
-import { parseOverrides, type Overrides, type ParsedOverrides } from './parameters';
+import type { PipelinesClient, RunRequest } from './client';
+import { History } from './history';
+import {
+  parseOverrides,
+  writeText,
+  writeValue,
+  type Overrides,
+  type ParsedOverrides
+} from './parameters';
 import { ResponseError, UnavailableError } from './request';
 import { namesStep, tagsOf } from './tags';
 import {
   isActive,
+  NAMESPACE,
   type ErrorDetails,
   type NotebookContent,
+  type Parameters,
   type Pipeline,
   type Run,
   type RunEvent,
@@ -29,6 +38,12 @@ const EDIT_PAUSE_MS = 150;
 const RUN_INTERVAL_MS = 150;
 /** Events may be missed; while a run is under way it is fetched at least this often. */
 const POLL_INTERVAL_MS = 3000;
+
+/** What the notebook's metadata keep for the panel. */
+interface SavedMetadata {
+  parameter_sets?: { [name: string]: Parameters };
+  [other: string]: unknown;
+}
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
 
@@ -48,7 +63,12 @@ export class PipelineModel implements IDisposable {
     private readonly _document: PipelineDocument
   ) {
     this._document.model.contentChanged.connect(this._onEdit, this);
+    this.history = new History(_client, () => this.path);
+    this.history.changed.connect(() => this._changed.emit());
   }
+
+  /** Runs of the past, as far as they are shown. */
+  readonly history: History;
 
   /** Anything below has changed. */
   get changed(): ISignal<this, void> {
@@ -88,9 +108,29 @@ export class PipelineModel implements IDisposable {
   /** Runs of this notebook, newest first. */
   get runs(): readonly RunSummary[] {
     // The list is fetched less often than the run that is under way.
-    return this._runs.map(run =>
+    return this.history.runs.map(run =>
       run.run_id === this._run?.run_id ? { ...run, status: this._run.status } : run
     );
+  }
+
+  /** How many steps of a run may run at the same time; null: the server decides. */
+  get jobs(): number | null {
+    return this._jobs;
+  }
+
+  set jobs(jobs: number | null) {
+    this._jobs = jobs;
+    this._changed.emit();
+  }
+
+  /** The kernelspec for runs; null: the notebook's own. */
+  get kernel(): string | null {
+    return this._kernel;
+  }
+
+  set kernel(kernel: string | null) {
+    this._kernel = kernel;
+    this._changed.emit();
   }
 
   /** The run that is under way; null when there is none. */
@@ -111,6 +151,15 @@ export class PipelineModel implements IDisposable {
   /** The run whose steps are shown: the one selected, else the one under way. */
   get shownRun(): Run | null {
     return this._selectedRun ?? this.activeRun;
+  }
+
+  /** The newest run, if it has failed and nothing has been run since; fetched when first asked for. */
+  get failedRun(): Run | null {
+    const newest = this.history.isFiltered ? null : (this.history.runs[0] ?? null);
+    if (this.isRunning || newest?.status !== 'failed') {
+      return null;
+    }
+    return this.pastRun(newest.run_id);
   }
 
   get selectedStep(): string | null {
@@ -145,6 +194,11 @@ export class PipelineModel implements IDisposable {
         void this.refresh();
       }
     }
+  }
+
+  /** The document as it is now, without outputs. */
+  content(): NotebookContent {
+    return withoutOutputs(this._document.model);
   }
 
   /** The step that a name stands for, in what is drawn. */
@@ -186,45 +240,47 @@ export class PipelineModel implements IDisposable {
     await Promise.all([this._inspect(), this._fetchRuns()]);
   }
 
-  /** Run what is not up to date; with `step`, only what that step needs. */
-  async run(step?: string): Promise<void> {
-    if (this.isRunning) {
-      return;
-    }
+  /** Run what is not up to date; with `steps`, only what these need; with `force`, these in any case. */
+  async run(wanted: { steps?: string[]; force?: string[] } = {}): Promise<void> {
     const { values, wrong } = this.parsedOverrides;
-    if (wrong.length > 0) {
-      return;
+    if (wrong.length === 0) {
+      await this._start({ parameters: values, ...wanted });
     }
-    this._starting = true;
+  }
+
+  /** Run again what a run did not come to, with its parameters and the notebook as it is now. */
+  async retry(run: Run): Promise<void> {
+    const wasWhole = run.steps.length >= (this.drawn?.steps.length ?? 0);
+    const known = run.steps.map(step => step.name).filter(name => this.step(name) !== null);
+    await this._start({ parameters: run.parameters, steps: wasWhole ? [] : known });
+  }
+
+  /** Start a run for each set of parameters. */
+  async sweep(sets: Parameters[], parallel: number): Promise<void> {
     this._notice = null;
-    this._selectedRun = null;
-    this._changed.emit();
-    try {
-      const runId = await this._client.start({
+    await this._attempt(async () => {
+      await this._client.startSweep({
         path: this.path,
         content: this._document.model.toJSON() as unknown as NotebookContent,
-        parameters: values,
-        steps: step ? [step] : []
+        parameter_sets: sets,
+        parallel,
+        ...(this._jobs === null ? {} : { jobs: this._jobs })
       });
-      this._follow(runId);
-    } catch (error) {
-      this._setNotice(asDetails(error));
-    } finally {
-      this._starting = false;
-      this._changed.emit();
-    }
+    });
+  }
+
+  async cancelSweep(sweepId: string): Promise<void> {
+    await this._attempt(() => this._client.cancelSweep(this.path, sweepId));
   }
 
   /** End the run that is under way; finished steps are kept. */
   async cancel(): Promise<void> {
-    if (this._activeId === null) {
-      return;
-    }
-    try {
-      await this._client.cancel(this.path, this._activeId);
-      this._fetchRunSoon();
-    } catch (error) {
-      this._setNotice(asDetails(error));
+    const runId = this._activeId;
+    if (runId !== null) {
+      await this._attempt(async () => {
+        await this._client.cancel(this.path, runId);
+        this._fetchRunSoon();
+      });
     }
   }
 
@@ -267,6 +323,42 @@ export class PipelineModel implements IDisposable {
     this._onEdit();
   }
 
+  /** Take the values of `values` in place of the defaults; parameters that it lacks keep theirs. */
+  overrideAll(values: Parameters): void {
+    const known = this.drawn?.parameters ?? [];
+    this._overrides = Object.fromEntries(
+      known
+        .filter(({ name }) => name in values)
+        .map(parameter => [parameter, writeText(values[parameter.name], parameter.type)] as const)
+        .filter(([parameter, text]) => text !== writeValue(parameter))
+        .map(([{ name }, text]) => [name, text])
+    );
+    this._changed.emit();
+    this._onEdit();
+  }
+
+  /** Sets of values that the user has saved, by name. They are kept in the notebook's metadata. */
+  get parameterSets(): { [name: string]: Parameters } {
+    const said = this._document.model.getMetadata(NAMESPACE) as SavedMetadata | undefined;
+    const sets = said?.parameter_sets;
+    return typeof sets === 'object' && sets !== null ? sets : {};
+  }
+
+  /** Save what is typed as a set, or with `null` forget the set. */
+  saveParameterSet(name: string, values: Parameters | null): void {
+    const { [name]: _, ...others } = this.parameterSets;
+    const sets = values === null ? others : { ...others, [name]: values };
+    const said = (this._document.model.getMetadata(NAMESPACE) ?? {}) as SavedMetadata;
+    const { parameter_sets: __, ...rest } = said;
+    const metadata = Object.keys(sets).length > 0 ? { ...rest, parameter_sets: sets } : rest;
+    if (Object.keys(metadata).length > 0) {
+      this._document.model.setMetadata(NAMESPACE, metadata);
+    } else {
+      this._document.model.deleteMetadata(NAMESPACE);
+    }
+    this._changed.emit();
+  }
+
   /** A run has changed somewhere; it may be one of this notebook's. */
   onRunEvent(event: RunEvent): void {
     if (event.run_id !== this._activeId && event.path !== this.path) {
@@ -289,7 +381,39 @@ export class PipelineModel implements IDisposable {
     clearTimeout(this._editTimer);
     clearTimeout(this._runTimer);
     clearTimeout(this._pollTimer);
+    this.history.dispose();
     Signal.clearData(this);
+  }
+
+  private async _start(wanted: Partial<RunRequest>): Promise<void> {
+    if (this.isRunning) {
+      return;
+    }
+    this._starting = true;
+    this._notice = null;
+    this._selectedRun = null;
+    this._changed.emit();
+    await this._attempt(async () => {
+      const runId = await this._client.start({
+        path: this.path,
+        content: this._document.model.toJSON() as unknown as NotebookContent,
+        ...wanted,
+        ...(this._jobs === null ? {} : { jobs: this._jobs }),
+        ...(this._kernel === null ? {} : { kernel: this._kernel })
+      });
+      this._follow(runId);
+    });
+    this._starting = false;
+    this._changed.emit();
+  }
+
+  /** Do what the user asked for; what goes wrong is told. */
+  private async _attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this._setNotice(asDetails(error));
+    }
   }
 
   private _onEdit(): void {
@@ -349,8 +473,7 @@ export class PipelineModel implements IDisposable {
       return;
     }
     try {
-      this._runs = await this._client.runs(this.path);
-      this._changed.emit();
+      await this.history.refresh();
     } catch {
       // The panel tells already why the server has no answer: the same question went with this one.
     }
@@ -440,7 +563,8 @@ export class PipelineModel implements IDisposable {
   private _readable: Pipeline | null = null;
   private _failure: NoPipelineReason | null = null;
   private _notice: ErrorDetails | null = null;
-  private _runs: RunSummary[] = [];
+  private _jobs: number | null = null;
+  private _kernel: string | null = null;
   private _run: Run | null = null;
   private _activeId: string | null = null;
   private _ended: string | null = null;

@@ -57,14 +57,87 @@ export function parseValue(text: string, type: Parameter['type']): JSONValue | u
   }
 }
 
+/** What the comment beside a parameter says of its values. */
+export interface Hints {
+  choices: string[];
+  minimum: number | null;
+  maximum: number | null;
+}
+
+const NUMBER = '[+-]?\\d+(?:\\.\\d+)?(?:[eE][+-]?\\d+)?';
+const RANGES = [
+  new RegExp(`[[(]\\s*(${NUMBER})\\s*(?:,|;|\\.\\.+|to|–|-)\\s*(${NUMBER})\\s*[\\])]`),
+  new RegExp(`\\bbetween\\s+(${NUMBER})\\s+and\\s+(${NUMBER})`, 'i'),
+  new RegExp(`(?:^|\\s)(${NUMBER})\\s*(?:\\.\\.+|–)\\s*(${NUMBER})`)
+];
+const CHOICES = /\b(?:one of|choices|options)\s*:?\s*(.+)$/i;
+const BARS = /^\s*(\S+(?:\s*\|\s*\S+)+)\s*$/;
+
+/**
+ * Read a comment such as `between 0 and 1`, `(1 to 10)`, `one of: forest, boost`, `forest | boost`.
+ *
+ * People write comments for people: what is read here helps to fill in the form, and is no law.
+ */
+export function readHints({ comment, type }: Pick<Parameter, 'comment' | 'type'>): Hints {
+  const hints: Hints = { choices: [], minimum: null, maximum: null };
+  if (type === 'int' || type === 'float') {
+    const range = RANGES.map(pattern => pattern.exec(comment)).find(Boolean);
+    const [low, high] = range ? [Number(range[1]), Number(range[2])] : [0, 0];
+    if (low < high) {
+      hints.minimum = low;
+      hints.maximum = high;
+    }
+  }
+  if (type === 'str' || type === 'int' || type === 'float') {
+    const listed = CHOICES.exec(comment)?.[1] ?? BARS.exec(comment)?.[1];
+    const choices = (listed ?? '')
+      .split(/\s*(?:,|\||;|\bor\b|\band\b)\s*/)
+      .map(choice =>
+        choice
+          .trim()
+          .replace(/^(['"`])(.*)\1$/, '$2')
+          .replace(/[).\]]+$/, '')
+      )
+      .filter(Boolean);
+    // What is a sentence is no list of values.
+    const areValues = choices.every(
+      choice => !/\s/.test(choice) && parseValue(choice, type) !== undefined
+    );
+    hints.choices = choices.length > 1 && areValues ? choices : [];
+  }
+  return hints;
+}
+
+/** Whether a value goes against the hints. */
+export function isOutside(value: JSONValue | undefined, { minimum, maximum }: Hints): boolean {
+  return (
+    typeof value === 'number' &&
+    ((minimum !== null && value < minimum) || (maximum !== null && value > maximum))
+  );
+}
+
+const SAMPLE = /^(use_)?(sample|sampling|quick|quick_run|smoke_test|fast_dev_run)(_mode)?$/i;
+
+/** The parameter by which a notebook offers a quick run on less data. */
+export function sampleParameter(parameters: readonly Parameter[]): Parameter | null {
+  return (
+    parameters.find(
+      ({ name, type, default: value }) => type === 'bool' && value === false && SAMPLE.test(name)
+    ) ?? null
+  );
+}
+
 /** A value as the user would type it. */
+export function writeText(value: JSONValue, type: Parameter['type']): string {
+  return type === 'str' && typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** The default of a parameter as the user would type it. */
 export function writeValue(parameter: Parameter): string {
   if (parameter.type === 'expression') {
     return parameter.source;
   }
-  return parameter.type === 'str' && typeof parameter.default === 'string'
-    ? parameter.default
-    : JSON.stringify(parameter.default);
+  return writeText(parameter.default, parameter.type);
 }
 
 function parseJSON(text: string): JSONValue | undefined {

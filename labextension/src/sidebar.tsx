@@ -1,37 +1,54 @@
 /** The panel: the pipeline of the notebook in front, or why there is none. */
 import { ReactWidget } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
+import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+import { caretDownIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { Message as LuminoMessage } from '@lumino/messaging';
 import * as React from 'react';
 
 import {
   ActionsContext,
   NotebookContext,
+  RenderContext,
   TransContext,
   useActions,
   useNotebook,
   useTrans,
-  type Actions
+  type Actions,
+  type MenuItem
 } from './components/context';
 import { pipelineIcon } from './components/icons';
 import { CellLink, ErrorMessage, Message } from './components/message';
+import { useNow } from './components/now';
 import { State } from './components/state';
+import { forecast, forecastSentence } from './forecast';
 import type { PipelineModel } from './model';
+import { sampleParameter } from './parameters';
 import { DagPanel } from './panels/dag';
-import { ParametersPanel } from './panels/parameters';
+import { OptionsPanel, ParametersPanel } from './panels/parameters';
 import { RunsPanel } from './panels/runs';
 import { StepsPanel } from './panels/step';
 import { stepState } from './state';
-import { CommandIDs, PANEL_ID, type Pipeline } from './tokens';
+import { CommandIDs, PANEL_ID, type Pipeline, type Run } from './tokens';
 import type { PipelineTracker } from './tracker';
 import { formatDuration } from './units';
+
+const RUN_MENU: MenuItem[] = [
+  { command: CommandIDs.run },
+  { command: CommandIDs.runToStep },
+  { command: CommandIDs.runStepAgain },
+  { command: CommandIDs.runAllAgain },
+  { command: CommandIDs.retry },
+  null,
+  { command: CommandIDs.sweep }
+];
 
 export class Sidebar extends ReactWidget {
   constructor(
     private readonly _tracker: PipelineTracker,
     private readonly _actions: Actions,
+    private readonly _rendermime: IRenderMimeRegistry | null,
     private readonly _trans: TranslationBundle
   ) {
     super();
@@ -72,11 +89,13 @@ export class Sidebar extends ReactWidget {
     const notebook = this._tracker.currentNotebook;
     return (
       <TransContext.Provider value={this._trans}>
-        <ActionsContext.Provider value={this._actions}>
-          <NotebookContext.Provider value={notebook}>
-            {notebook ? <NotebookView key={notebook.panel.id} /> : <NoNotebook />}
-          </NotebookContext.Provider>
-        </ActionsContext.Provider>
+        <RenderContext.Provider value={this._rendermime}>
+          <ActionsContext.Provider value={this._actions}>
+            <NotebookContext.Provider value={notebook}>
+              {notebook ? <NotebookView key={notebook.panel.id} /> : <NoNotebook />}
+            </NotebookContext.Provider>
+          </ActionsContext.Provider>
+        </RenderContext.Provider>
       </TransContext.Provider>
     );
   }
@@ -101,6 +120,7 @@ function NotebookView(): React.ReactElement {
           <ErrorMessage error={model.notice} onDismiss={() => model.dismissNotice()} />
         ) : null}
         <SelectedRun />
+        <FailedRun />
       </div>
       <div className="jp-Pipelines-body" data-outdated={pipeline?.state === 'error' || undefined}>
         {isUntagged ? <Untagged /> : null}
@@ -108,6 +128,7 @@ function NotebookView(): React.ReactElement {
         <div className="jp-Pipelines-lists">
           <Warnings pipeline={drawn} />
           {isUntagged ? null : <ParametersPanel parameters={drawn.parameters} />}
+          {isUntagged ? null : <OptionsPanel />}
           {drawn.steps.length > 0 ? <StepsPanel pipeline={drawn} /> : null}
           {isUntagged && model.runs.length === 0 ? null : <RunsPanel />}
         </div>
@@ -147,18 +168,31 @@ function Header({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
           <button
             className="jp-Pipelines-button jp-mod-primary"
             disabled={!canRun}
-            title={trans.__('Run what is not up to date')}
+            title={trans.__('Run: %1', forecastSentence(trans, forecast(pipeline)))}
             onClick={() => execute(CommandIDs.run)}
           >
             <runIcon.react tag="span" />
             {trans.__('Run')}
           </button>
           <button
+            className="jp-Pipelines-button jp-Pipelines-runMenu"
+            aria-haspopup="menu"
+            title={trans.__('Other ways to run')}
+            aria-label={trans.__('Other ways to run')}
+            onClick={event => actions.openMenu(event.currentTarget, RUN_MENU)}
+          >
+            <caretDownIcon.react tag="span" />
+          </button>
+          <button
             className="jp-Pipelines-button"
             disabled={!canRun || model.step(model.selectedStep) === null}
             title={
-              model.selectedStep
-                ? trans.__('Run `%1` and what it needs', model.selectedStep)
+              model.step(model.selectedStep)
+                ? trans.__(
+                    'Run `%1` and what it needs: %2',
+                    model.selectedStep,
+                    forecastSentence(trans, forecast(pipeline, model.selectedStep!))
+                  )
                 : trans.__('Select a step first')
             }
             onClick={() => execute(CommandIDs.runToStep)}
@@ -174,57 +208,75 @@ function Header({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
             <stopIcon.react tag="span" />
             {trans.__('Cancel')}
           </button>
+          <SampleSwitch pipeline={pipeline} />
         </div>
       ) : null}
     </header>
   );
 }
 
-/** The state of the whole in one line. */
+/** The state of the whole in one line; before a run, what it would do. */
 function Summary(props: { pipeline: Pipeline; model: PipelineModel }): React.ReactElement | null {
   const { pipeline, model } = props;
   const trans = useTrans();
   const { steps } = pipeline;
-  const run = model.activeRun;
   if (model.isRunning) {
-    const done = run?.steps.filter(step => !['queued', 'running'].includes(step.status)).length;
-    return run ? (
-      <>
-        <State state={run.status} />
-        <span>{trans.__('%1 of %2 steps done', done, run.steps.length)}</span>
-      </>
-    ) : (
-      <State state="queued" />
-    );
+    return <Progress pipeline={pipeline} run={model.activeRun} />;
   }
   if (steps.length === 0) {
     return null;
   }
-  const count = (decision: string): number =>
-    steps.filter(step => step.decision === decision).length;
-  const parts: string[] = [];
   const failed = steps.filter(step => stepState(model, step) === 'failed').length;
-  if (failed > 0) {
-    parts.push(trans.__('%1 failed', failed));
+  const parts = failed > 0 ? [trans.__('%1 failed', failed)] : [];
+  parts.push(forecastSentence(trans, forecast(pipeline)));
+  return <span>{parts.join(' · ')}</span>;
+}
+
+/** How far the run is, and how long it takes, beside how long it was expected to. */
+function Progress(props: { pipeline: Pipeline; run: Run | null }): React.ReactElement {
+  const { pipeline, run } = props;
+  const trans = useTrans();
+  const now = useNow(run !== null);
+  if (!run) {
+    return <State state="queued" />;
   }
-  if (count('run') > 0) {
-    parts.push(trans.__('%1 to run', count('run')));
-  }
-  if (count('undecided') > 0) {
-    parts.push(trans.__('%1 undecided', count('undecided')));
-  }
-  if (count('reuse') > 0) {
-    parts.push(trans.__('%1 to reuse', count('reuse')));
-  }
-  const seconds = model.pipeline?.expected_duration_seconds ?? 0;
-  if (seconds > 0) {
-    const about = `~${formatDuration(seconds)}`;
-    // Undecided steps may turn out to need no run.
-    parts.push(count('undecided') > 0 ? trans.__('up to %1', about) : about);
-  }
-  return (
-    <span>{count('reuse') === steps.length ? trans.__('Up to date') : parts.join(' · ')}</span>
+  const done = run.steps.filter(step => !['queued', 'running'].includes(step.status)).length;
+  const elapsed = formatDuration(
+    Math.max(0, Math.round((now - Date.parse(run.created_at)) / 1000))
   );
+  const expected = pipeline.expected_duration_seconds;
+  return (
+    <>
+      <State state={run.status} />
+      <span>{trans.__('%1 of %2 steps done', done, run.steps.length)}</span>
+      <span aria-live="off">
+        {expected ? trans.__('%1 of about %2', elapsed, formatDuration(expected)) : elapsed}
+      </span>
+      <progress
+        className="jp-Pipelines-runProgress"
+        max={Math.max(1, run.steps.length)}
+        value={done}
+        aria-label={trans.__('Steps done')}
+      />
+    </>
+  );
+}
+
+/** A quick run on less data, where the notebook has a parameter for that. */
+function SampleSwitch({ pipeline }: { pipeline: Pipeline }): React.ReactElement | null {
+  const trans = useTrans();
+  const { model } = useNotebook();
+  const parameter = sampleParameter(pipeline.parameters);
+  return parameter ? (
+    <label className="jp-Pipelines-switch" title={trans.__('Run with `%1 = True`', parameter.name)}>
+      <input
+        type="checkbox"
+        checked={model.overrides[parameter.name] === 'true'}
+        onChange={event => model.override(parameter.name, event.target.checked ? 'true' : null)}
+      />
+      {parameter.name}
+    </label>
+  ) : null;
 }
 
 function SelectedRun(): React.ReactElement | null {
@@ -247,6 +299,45 @@ function SelectedRun(): React.ReactElement | null {
       <button className="jp-Pipelines-link" onClick={() => void model.selectRun(null)}>
         {trans.__('Back to now')}
       </button>
+    </Message>
+  );
+}
+
+/** The newest run has failed: what failed, and the way on from there. */
+function FailedRun(): React.ReactElement | null {
+  const trans = useTrans();
+  const actions = useActions();
+  const { model } = useNotebook();
+  const run = model.selectedRun ? null : model.failedRun;
+  const failed = run?.steps.filter(step => step.status === 'failed') ?? [];
+  if (failed.length === 0) {
+    return null;
+  }
+  return (
+    <Message kind="error">
+      <p>
+        {trans._n(
+          'Step %2 failed in the last run.',
+          '%1 steps failed in the last run: %2.',
+          failed.length,
+          failed.map(step => `\`${step.name}\``).join(', ')
+        )}
+      </p>
+      <div className="jp-Pipelines-buttons">
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Run what did not come to its end, with the notebook as it is now')}
+          onClick={() => void actions.commands.execute(CommandIDs.retry)}
+        >
+          {trans.__('Retry from %1', failed[0].name)}
+        </button>
+        <button
+          className="jp-Pipelines-smallButton"
+          onClick={() => model.selectStep(failed[0].name)}
+        >
+          {trans.__('Show the error')}
+        </button>
+      </div>
     </Message>
   );
 }

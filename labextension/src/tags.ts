@@ -93,6 +93,11 @@ export function hasStepMagic(source: string): boolean {
   return STEP_MAGIC.test(source);
 }
 
+/** The source without a first line that says the step, which is left out when the cell is executed. */
+export function withoutStepMagic(source: string): string {
+  return hasStepMagic(source) ? source.trimStart().replace(/^.*\n?/, '') : source;
+}
+
 /** Whether a cell names a step: by a tag, or by its first line. */
 export function namesStep(tags: readonly string[], source: string): boolean {
   return readTags(tags).kind === 'step' || hasStepMagic(source);

@@ -14,13 +14,30 @@ export const TRANSLATION_DOMAIN = 'pipelines_as_experiments';
 /** Id of the panel in the shell. */
 export const PANEL_ID = `${NAMESPACE}:sidebar`;
 
+/** Id of the plugin that has the settings. */
+export const PANEL_PLUGIN_ID = `${NAMESPACE}:panel`;
+
 export namespace CommandIDs {
   export const run = `${NAMESPACE}:run`;
   export const runToStep = `${NAMESPACE}:run-to-step`;
+  export const runStepAgain = `${NAMESPACE}:run-step-again`;
+  export const runAllAgain = `${NAMESPACE}:run-all-again`;
+  export const retry = `${NAMESPACE}:retry`;
+  export const sweep = `${NAMESPACE}:sweep`;
   export const cancel = `${NAMESPACE}:cancel`;
   export const openPanel = `${NAMESPACE}:open-panel`;
   export const setStep = `${NAMESPACE}:set-step`;
   export const openRun = `${NAMESPACE}:open-run`;
+  export const showOutputs = `${NAMESPACE}:show-outputs`;
+  export const restoreVersion = `${NAMESPACE}:restore-version`;
+  export const loadIntoKernel = `${NAMESPACE}:load-into-kernel`;
+  export const openStepAsNotebook = `${NAMESPACE}:open-step-as-notebook`;
+  export const useParameters = `${NAMESPACE}:use-parameters`;
+  export const pinRun = `${NAMESPACE}:pin-run`;
+  export const editRun = `${NAMESPACE}:edit-run`;
+  export const cancelSweep = `${NAMESPACE}:cancel-sweep`;
+  export const compareRuns = `${NAMESPACE}:compare-runs`;
+  export const newPipeline = `${NAMESPACE}:new-pipeline-notebook`;
   export const refresh = `${NAMESPACE}:refresh`;
 }
 
@@ -185,7 +202,106 @@ export interface RunSummary {
   steps_failed: number;
   tags: string[];
   comment: string;
+  /** The sweep that the run belongs to. */
+  sweep?: string | null;
+  /** Numbers, by `step.name`. */
+  metrics?: { [name: string]: number };
 }
+
+/** A page of the history. */
+export interface RunPage {
+  runs: RunSummary[];
+  /** How many there are on all pages. */
+  total: number;
+  /** What to ask for the page after this one with; null: there is none. */
+  next: string | null;
+}
+
+/** What is looked for in the history. */
+export interface HistoryQuery {
+  words?: string;
+  status?: RunStatus | '';
+  tag?: string;
+  sweep?: string;
+  /** `step.name`: in the order of this metric. */
+  metric?: string;
+  order?: 'asc' | 'desc';
+  limit?: number;
+  before?: string;
+}
+
+/** Runs with this tag are pinned: they are kept, and stand out. */
+export const PINNED = 'pinned';
+
+/** A run as it stands beside others. */
+export interface ComparedRun extends RunSummary {
+  metrics: { [name: string]: number };
+  /** Every parameter's value. */
+  values: Parameters;
+  steps: ComparedStep[];
+}
+
+export interface ComparedStep {
+  name: string;
+  status: StepStatus;
+  duration_seconds: number | null;
+  /** Equal where the code is equal; null where the step has not ended well. */
+  code: string | null;
+  outputs: Output[];
+}
+
+/** One thing that differs. */
+export interface Change<T = JSONValue> {
+  before: T | null;
+  after: T | null;
+}
+
+/** What differs between two runs. */
+export interface RunDiff {
+  runs: [string, string];
+  parameters: { [name: string]: Change };
+  steps: {
+    name: string;
+    change: 'added' | 'removed' | 'changed';
+    code?: Change<string[]>;
+    [what: string]: unknown;
+  }[];
+}
+
+/** How a step was executed. */
+export interface StepFacts {
+  executed_in: string | null;
+  finished_at: string | null;
+  duration_seconds: number | null;
+  files_read: string[];
+  files_written: string[];
+  folders: string[];
+  variables: string[];
+  packages: { [name: string]: string };
+  environment: { [name: string]: string };
+  parameters: Parameters;
+}
+
+/** What may be shown of a stored value without loading it. */
+export interface Preview {
+  digest: string;
+  type: string;
+  summary: string;
+  preview: PreviewContent | null;
+}
+
+export type PreviewContent =
+  | {
+      kind: 'table';
+      shape: number[];
+      columns: { name: string; dtype: string }[];
+      index: string[] | null;
+      rows: string[][];
+    }
+  | { kind: 'array'; shape: number[]; dtype: string; values: string[] }
+  | { kind: 'items'; length: number; items: [string, string][] }
+  | { kind: 'parameters'; parameters: { [name: string]: string } }
+  | { kind: 'text'; text: string };
 
 export interface Output {
   name: string;
@@ -194,6 +310,8 @@ export interface Output {
   digest: string;
   size_bytes: number;
   summary?: string;
+  /** Why it is not in the store any more. */
+  gone?: string | null;
 }
 
 /** Whether, and how, a variable that a step left can be handed on. */
@@ -235,6 +353,7 @@ export interface StepRun {
   inputs: { [name: string]: string };
   outputs: Output[];
   verdicts: Verdict[];
+  metrics?: { [name: string]: JSONValue };
   error: StepError | null;
 }
 
@@ -248,6 +367,8 @@ export interface Run {
   created_at: string;
   finished_at: string | null;
   error: ErrorDetails | null;
+  tags?: string[];
+  comment?: string;
   steps: StepRun[];
 }
 

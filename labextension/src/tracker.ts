@@ -2,6 +2,7 @@
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { Signal, type ISignal } from '@lumino/signaling';
 
+import { ActiveRuns } from './activeRuns';
 import type { PipelinesClient } from './client';
 import type { RunEvents } from './events';
 import { PipelineModel } from './model';
@@ -25,6 +26,8 @@ export class PipelineTracker implements IPipelineTracker<PipelineModel> {
     private readonly _notebooks: INotebookTracker,
     events: RunEvents
   ) {
+    this.activeRuns = new ActiveRuns(client, events);
+    void this.activeRuns.refresh();
     this._notebooks.widgetAdded.connect((_, panel) => this._add(panel));
     this._notebooks.forEach(panel => this._add(panel));
     this._notebooks.currentChanged.connect(() => this._updateFront());
@@ -37,10 +40,14 @@ export class PipelineTracker implements IPipelineTracker<PipelineModel> {
       if (document.visibilityState === 'visible') {
         // Events sent while the page was away are lost.
         void this.current?.refresh();
+        void this.activeRuns.refresh();
       }
     });
     this._updateFront();
   }
+
+  /** Runs that are under way, of any notebook. */
+  readonly activeRuns: ActiveRuns;
 
   get current(): PipelineModel | null {
     return this.currentNotebook?.model ?? null;
@@ -49,6 +56,12 @@ export class PipelineTracker implements IPipelineTracker<PipelineModel> {
   get currentNotebook(): OpenNotebook | null {
     const panel = this._notebooks.currentWidget;
     return (panel && this._open.get(panel)) ?? null;
+  }
+
+  /** The open notebook at a path of the contents API; of several views of it, the one in front. */
+  find(path: string): OpenNotebook | null {
+    const there = [...this._open.values()].filter(({ model }) => model.path === path);
+    return there.find(({ model }) => model === this.current) ?? there[0] ?? null;
   }
 
   get changed(): ISignal<this, void> {

@@ -29,6 +29,20 @@ export function formatSize(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
+/** A number with as many digits as tell it from others: `0.9931`, `1234.6`, `12,345`. */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) {
+    return String(value);
+  }
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e15) {
+    return value.toLocaleString('en');
+  }
+  return size !== 0 && (size < 1e-4 || size >= 1e9)
+    ? value.toExponential(3)
+    : String(Number(value.toPrecision(size >= 1000 ? 6 : 4)));
+}
+
 function join(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small > 0 ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
 }

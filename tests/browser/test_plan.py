@@ -30,7 +30,7 @@ def test_the_graph_of_the_unsaved_document_is_there_without_a_click(desk: Desk) 
         "total": "undecided",
     }
     expect(desk.step("load")).to_contain_text("to run")
-    expect(desk.panel.locator(".react-flow__edge")).to_have_count(4)
+    expect(desk.panel.locator(".jp-Pipelines-edge")).to_have_count(4)
     assert not desk.is_dirty()
 
 
@@ -41,8 +41,8 @@ def test_an_edit_is_drawn_at_once(desk: Desk) -> None:
     desk.edit(5, "squares = doubled")
     begun = time.monotonic()
     # Now `square` reads `doubled`: an edge from `double`, and none from `load`.
-    expect(desk.panel.locator("[data-id='double → square']")).to_be_attached(timeout=EDIT_MS)
-    expect(desk.panel.locator("[data-id='load → square']")).not_to_be_attached(timeout=EDIT_MS)
+    expect(desk.panel.locator("[data-edge='double → square']")).to_be_attached(timeout=EDIT_MS)
+    expect(desk.panel.locator("[data-edge='load → square']")).not_to_be_attached(timeout=EDIT_MS)
     assert time.monotonic() - begun < EDIT_MS / 1000
 
 

@@ -26,7 +26,7 @@ READINGS = [
 
 
 def line(desk: Desk, source: str, target: str) -> Locator:
-    return desk.panel.locator(f".react-flow__edge[data-id='{source} → {target}']")
+    return desk.panel.locator(f".jp-Pipelines-edge[data-edge='{source} → {target}']")
 
 
 def select(desk: Desk, step: str) -> Locator:
@@ -52,8 +52,8 @@ def test_steps_that_share_a_generator_are_shown_as_one_unit(desk: Desk) -> None:
     expect(desk.node("log").get_by_role("img")).to_have_count(0)
     for pair in (("open", "first"), ("first", "rest")):
         expect(line(desk, *pair)).to_have_class(re.compile("jp-mod-kernel"))
-    expect(line(desk, "first", "rest")).to_have_attribute(
-        "aria-label", "`rest` goes on in the kernel of `first`: `readings` cannot be stored"
+    expect(line(desk, "first", "rest").locator("title")).to_have_text(
+        "`rest` goes on in the kernel of `first`: `readings` cannot be stored"
     )
     expect(line(desk, "open", "log")).to_have_class(re.compile("jp-mod-learned"))
     legend = desk.panel.get_by_role("list", name="Lines of the graph")

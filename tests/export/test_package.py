@@ -269,3 +269,27 @@ def tree(output: Path) -> dict[str, list[str]]:
                 x for x in lines if "Exported from" not in x and "version=" not in x
             ]
     return found
+
+
+def test_a_failed_run_comes_home(tmp_path: Path) -> None:
+    document = notebook(
+        cell("class Box:\n    def __init__(self, n):\n        self.n = n"),
+        parameters("n = 3"),
+        cell("box = Box(n)", step="make"),
+        cell("rest = 10 / (box.n - 4)", step="use"),
+        cell("print(rest)", step="show"),
+    )
+    output = exported(document, tmp_path)
+    assert run_in(output, "-m", "notebook", "run", "--param", "n=4").returncode == 1
+    path = tmp_path / "here" / "notebook.ipynb"
+    project = Project.open(path, store=tmp_path / "store")
+
+    home = project.import_run(output / "artifacts", path)
+
+    assert home["status"] == "failed"
+    assert home["parameters"] == {"n": 4}
+    assert [step["status"] for step in home["steps"]] == ["succeeded", "failed", "skipped"]
+    assert [each["name"] for each in home["steps"][0]["outputs"]] == ["box"]
+    assert home["steps"][1]["error"]["message"] == "ZeroDivisionError: division by zero"
+    assert project.runs(path)[0]["run_id"] == home["run_id"]
+    assert {step["decision"] for step in project.plan(path)["steps"]} == {"reuse"}

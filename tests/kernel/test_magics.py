@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyterlab_pipelines.kernel.magics import without_step_line
+from jupyterlab_pipelines.kernel.magics.lines import with_first_line_read
 from tests.fixtures.notebooks import cell, notebook
 from tests.oracle import run_all
 
@@ -33,4 +33,4 @@ def test_a_step_cell_shows_what_its_code_shows(tmp_path: Path) -> None:
 def test_other_cells_are_left_alone(source: str) -> None:
     lines = source.splitlines(keepends=True)
 
-    assert without_step_line(lines) == lines
+    assert with_first_line_read(lines) == lines

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403
@@ -47,9 +48,12 @@ def ask(jp_fetch):
 
     async def ask(method: str, path: str, body: Any = None, /, **params: Any) -> tuple[int, Any]:
         data = {"body": body if isinstance(body, str) else json.dumps(body)} if method != "GET" else {}
+        path, _, query = path.partition("?")
+        # Pairs: `run=1&run=2` is two values of one name, which a dictionary cannot say.
+        pairs = [*params.items(), *parse_qsl(query)]
         try:
             answer = await jp_fetch(
-                "pipelines-as-experiments", *path.split("/"), method=method, params=params, **data
+                "pipelines-as-experiments", *path.split("/"), method=method, params=pairs, **data
             )
         except HTTPClientError as error:
             assert error.response is not None

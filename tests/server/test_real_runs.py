@@ -275,3 +275,74 @@ async def test_a_notebook_that_is_not_there(ask, save) -> None:
 
     assert status in (400, 404)
     assert "none.ipynb" in document["message"]
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def children_of(pid: int, count: int) -> list[int]:
+    """The living child processes of a process, once there are `count`."""
+    async with asyncio.timeout(30):
+        while True:
+            tasks = Path(f"/proc/{pid}/task").glob("*/children")
+            found = [int(child) for task in tasks for child in task.read_text().split() if lives(int(child))]
+            if len(found) == count:
+                return found
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runners are forked on Linux only")
+async def test_a_run_begins_in_a_process_that_is_warm(ask, save, ended, jp_serverapp) -> None:
+    path = save(notebook(("wait", "import time\ntime.sleep(1)\nprint('done')")))
+    host = jp_serverapp.extension_manager.extension_points["jupyterlab_pipelines"].app.manager._host
+    await ask("POST", "pipelines", {"path": path})
+    async with asyncio.timeout(30):
+        while host._process is None:
+            await asyncio.sleep(0.05)
+    [waiting] = await children_of(host._process.pid, 1)
+
+    _, started = await ask("POST", "runs", {"path": path})
+
+    # The runner, what it forks its kernels from, and what waits for the next run.
+    warm = await children_of(host._process.pid, 3)
+    assert waiting in warm
+    assert (await ended(started["run_id"]))["status"] == "succeeded"
+    # The runner ends, and with it what it has taken over.
+    await ask("POST", "pipelines", {"path": path})
+    [left] = await children_of(host._process.pid, 1)
+    assert left != waiting
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runners are forked on Linux only")
+async def test_a_run_begins_though_the_warm_process_was_killed(ask, save, ended, jp_serverapp) -> None:
+    path = save(NUMBERS)
+    host = jp_serverapp.extension_manager.extension_points["jupyterlab_pipelines"].app.manager._host
+    _, first = await ask("POST", "runs", {"path": path})
+    assert (await ended(first["run_id"]))["status"] == "succeeded"
+    host._process.kill()
+
+    _, second = await ask("POST", "runs", {"path": path, "parameters": {"n": 5}})
+
+    document = await ended(second["run_id"])
+    assert document["status"] == "succeeded"
+    assert [step["status"] for step in document["steps"]] == ["succeeded", "succeeded"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="runners are forked on Linux only")
+async def test_the_warm_process_ends_with_the_server(ask, save, ended, jp_serverapp) -> None:
+    manager = jp_serverapp.extension_manager.extension_points["jupyterlab_pipelines"].app.manager
+    _, started = await ask("POST", "runs", {"path": save(NUMBERS)})
+    assert (await ended(started["run_id"]))["status"] == "succeeded"
+    process = manager._host._process
+    waiting = await children_of(process.pid, 1)
+
+    await manager.stop()
+
+    assert process.poll() is not None
+    async with asyncio.timeout(10):
+        while any(lives(pid) for pid in waiting):
+            await asyncio.sleep(0.05)

@@ -93,6 +93,15 @@ async def test_the_unsaved_document_is_inspected(ask, project: FakeProject, jp_r
     ]
 
 
+async def test_steps_are_suggested_for_the_unsaved_document(
+    ask, project: FakeProject, jp_root_dir: Path
+) -> None:
+    status, document = await ask("POST", "suggestions", {"path": "a.ipynb", "content": NOTEBOOK})
+
+    assert (status, document["path"], sorted(document["tags"])) == (200, "a.ipynb", ["0", "1"])
+    assert project.asked == [("suggest", {"content": NOTEBOOK})]
+
+
 async def test_a_large_notebook_is_no_trouble(ask, project: FakeProject) -> None:
     cell = {"cell_type": "code", "source": "x = 1", "metadata": {}, "outputs": [{"text": "y" * 5_000_000}]}
 
@@ -122,6 +131,7 @@ async def test_a_run_is_started_watched_annotated_and_cancelled(
             "steps": ("clean",),
             "force": ("load",),
             "jobs": 2,
+            "kernel": None,
         },
     )
     assert (await ask("GET", f"runs/{run_id}"))[1]["status"] == "running"
@@ -151,6 +161,57 @@ async def test_what_a_run_left_can_be_read(ask, project: FakeProject, jp_root_di
     assert (await ask("GET", f"runs/{run_id}/notebook"))[1]["content"]["nbformat"] == 4
     assert (await ask("GET", f"runs/{run_id}/steps/load/notebook"))[1]["content"]["nbformat"] == 4
     assert await ask("GET", f"runs/{run_id}/steps/load/log") == (200, {"log": "log of load"})
+
+
+async def test_a_page_of_the_history_can_be_asked_for(ask, project: FakeProject) -> None:
+    await ask(
+        "GET", "runs", limit=7, before="r9", words="alpha=1 good", status="failed,cancelled", tag="pinned"
+    )
+    assert project.wanted == {
+        "limit": 7,
+        "before": "r9",
+        "words": "alpha=1 good",
+        "status": ("failed", "cancelled"),
+        "tag": "pinned",
+        "sweep": None,
+        "metric": None,
+        "descending": True,
+    }
+
+    await ask("GET", "runs", metric="evaluate.rmse", order="asc", sweep="sweep-1")
+    assert (project.wanted["metric"], project.wanted["descending"]) == ("evaluate.rmse", False)
+    assert project.wanted["sweep"] == "sweep-1"
+
+
+async def test_runs_are_compared_and_a_step_is_looked_into(
+    ask, project: FakeProject, jp_root_dir: Path
+) -> None:
+    one, other = (project.begin(jp_root_dir / "a.ipynb") for _ in range(2))
+
+    compared = await ask("GET", f"comparison?run={one}&run={other}")
+    assert [run["run_id"] for run in compared[1]["runs"]] == [one, other]
+    assert (await ask("GET", f"runs/{one}/diff/{other}"))[1]["runs"] == [one, other]
+    assert (await ask("GET", f"runs/{one}/steps/load"))[1]["files_read"] == ["a.csv"]
+    assert (await ask("GET", f"comparison?run={one}&run=none"))[0] == 404
+
+
+async def test_a_sweep_is_started_and_cancelled_as_one(ask, project: FakeProject, jp_root_dir: Path) -> None:
+    sets = [{"alpha": 1}, {"alpha": 2}]
+    body = {"path": "a.ipynb", "parameter_sets": sets, "parallel": 2}
+
+    assert await ask("POST", "sweeps", body) == (202, {"sweep_id": "sweep-1"})
+    assert project.asked[-1] == (
+        "start_sweep",
+        {
+            "notebook": jp_root_dir / "a.ipynb",
+            "parameter_sets": tuple(sets),
+            "content": None,
+            "parallel": 2,
+            "jobs": None,
+        },
+    )
+    assert await ask("POST", "sweeps/sweep-1/cancel") == (202, {"sweep_id": "sweep-1"})
+    assert project.asked[-1] == ("cancel_sweep", {"sweep": "sweep-1"})
 
 
 async def test_a_number_that_is_none_is_sent_as_null(ask, project: FakeProject) -> None:
@@ -202,6 +263,13 @@ async def test_status_tells_version_and_store(ask, project: FakeProject, tmp_pat
         ("PATCH", "runs/1", {"tags": [1]}, "`tags`"),
         ("PATCH", "runs/1", {"comment": 1}, "`comment`"),
         ("GET", "runs?limit=many", None, "`limit`"),
+        ("GET", "runs?status=done", None, "`status`"),
+        ("GET", "runs?order=up", None, "`order`"),
+        ("GET", "comparison", None, "`run`"),
+        ("POST", "runs", {"path": "a.ipynb", "kernel": 1}, "`kernel`"),
+        ("POST", "sweeps", {"path": "a.ipynb", "parameter_sets": {}}, "`parameter_sets`"),
+        ("POST", "sweeps", {"path": "a.ipynb", "parameter_sets": [1]}, "`parameter_sets`"),
+        ("POST", "sweeps", {"path": "a.ipynb", "parameter_sets": [], "parallel": 0}, "`parallel`"),
     ],
 )
 async def test_a_wrong_request_is_told_what_is_wrong(ask, project, method, path, body, said) -> None:

@@ -75,7 +75,7 @@ def without_kernels() -> Iterator[None]:
 
 def _execute_step(job: StepJob) -> StepOutcome:
     started = time.perf_counter()
-    notebook = step_module._notebook(job)
+    notebook = step_module.notebook_of(job)
     cells: list[tuple[str, bool]] = []
     for cell in notebook["cells"]:
         cells.append((cell["source"], is_step_cell(cell)))
@@ -86,7 +86,7 @@ def _execute_step(job: StepJob) -> StepOutcome:
     outputs, report, files, error = process.ask(
         _step_cells,
         cells,
-        step_module._spec(job),
+        step_module.spec_of(job),
         str(job.store.path),
         str(job.folder),
         job.kernel is not None,

@@ -11,6 +11,7 @@ import type {
   Pipeline,
   Run,
   RunStatus,
+  RunPage,
   RunSummary,
   Step,
   StepStatus
@@ -105,8 +106,10 @@ class FakeServer {
     return this.inspect_ ? this.inspect_() : this.pipeline;
   }
 
-  async runs(): Promise<RunSummary[]> {
-    return [];
+  history: RunSummary[] = [];
+
+  async runs(): Promise<RunPage> {
+    return { runs: this.history, total: this.history.length, next: null };
   }
 
   async start(request: RunRequest): Promise<string> {
@@ -259,10 +262,59 @@ it('says why there is no pipeline, and comes back on a retry', async () => {
   expect(model.noPipelineReason).toBeNull();
 });
 
+describe('values for parameters', () => {
+  const parameters = [
+    { name: 'alpha', default: 0.1, source: '0.1', type: 'float' as const, comment: '' },
+    { name: 'kind', default: 'a', source: "'a'", type: 'str' as const, comment: '' }
+  ];
+
+  it('are saved in the notebook under a name, taken again, and forgotten', async () => {
+    server.pipeline = pipeline({ parameters });
+    await show();
+    model.override('alpha', '0.5');
+    model.saveParameterSet('half', model.parsedOverrides.values);
+    expect(model.parameterSets).toEqual({ half: { alpha: 0.5 } });
+    expect(notebook.getMetadata('pipelines-as-experiments')).toEqual({
+      parameter_sets: { half: { alpha: 0.5 } }
+    });
+
+    model.override('alpha', null);
+    model.overrideAll({ alpha: 0.5, kind: 'a', unknown: 1 });
+    expect(model.overrides).toEqual({ alpha: '0.5' });
+
+    model.saveParameterSet('half', null);
+    expect(notebook.getMetadata('pipelines-as-experiments')).toBeUndefined();
+  });
+});
+
+describe('a failed run', () => {
+  const failed = { run_id: 'r1', status: 'failed', tags: [] } as unknown as RunSummary;
+
+  it('is known as such until something else is run, and can be retried as it was', async () => {
+    server.history = [failed];
+    server.currentRun = { ...run('r1', 'failed', 'failed'), parameters: { alpha: 2 } };
+    await show();
+    expect(model.failedRun).toBeNull();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(model.failedRun?.run_id).toBe('r1');
+
+    model.jobs = 2;
+    model.kernel = 'other';
+    await model.retry(model.failedRun!);
+    expect(server.started[0]).toMatchObject({
+      parameters: { alpha: 2 },
+      steps: [],
+      jobs: 2,
+      kernel: 'other'
+    });
+    expect(model.failedRun).toBeNull();
+  });
+});
+
 describe('a run', () => {
   it('is started with the whole document and followed to its end', async () => {
     await show();
-    await model.run('load');
+    await model.run({ steps: ['load'] });
     expect(server.started[0]).toMatchObject({ path: 'n.ipynb', steps: ['load'], parameters: {} });
     expect(server.started[0].content.cells[0].outputs).toHaveLength(1);
     expect(model.isRunning).toBe(true);

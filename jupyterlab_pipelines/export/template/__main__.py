@@ -36,8 +36,9 @@ def main(words: Sequence[str] | None = None) -> int:
             document = running.run_step(
                 arguments.step, artifacts=arguments.artifacts, parameters=parameters, data=arguments.data
             )
-        except Exception:
+        except Exception as error:
             running.tell_error()
+            running.fail(arguments.step, error, artifacts=arguments.artifacts, parameters=parameters)
             return 1
     else:
         document = running.run(

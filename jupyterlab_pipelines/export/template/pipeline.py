@@ -7,6 +7,9 @@ from .step import Step
 
 NAME = "example"
 
+NOTEBOOK = "example.ipynb"
+"""Where it was exported from."""
+
 DATA: tuple[str, ...] = ()
 """Files that the steps read, below the data folder."""
 

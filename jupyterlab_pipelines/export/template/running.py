@@ -25,7 +25,7 @@ from typing import Any
 
 from . import io, state
 from .parameters import TYPES, defaults
-from .pipeline import DATA, NAME, STEPS
+from .pipeline import DATA, NAME, NOTEBOOK, STEPS
 from .step import Step
 
 MANIFEST = "_step.json"
@@ -142,19 +142,45 @@ def run_step(
             folder, name, dict(zip(step.outputs, outputs, strict=True)), step.together, step.pickled
         )
         files = _keep_files(folder, step)
-    document = {
-        "step": name,
+    document = _told_of(step, given, started) | {
         "status": "succeeded",
-        "version": step.version,
         "parameters": {each: _told(values[each]) for each in step.parameters},
         "inputs": digests,
         "outputs": records,
         "files": files,
-        "started_at": started.isoformat(),
-        "finished_at": datetime.now(UTC).isoformat(),
     }
     folder.write_json(f"{name}/{MANIFEST}", document)
     return document
+
+
+def fail(
+    name: str, error: BaseException, *, artifacts: str, parameters: Mapping[str, Any] | None = None
+) -> None:
+    """Leave in the run's folder that a step failed, and how."""
+    document = _told_of(find_step(name), parameters or {}, datetime.now(UTC)) | {
+        "status": "failed",
+        "outputs": {},
+        "files": {},
+        "error": {
+            "type": type(error).__qualname__,
+            "message": str(error),
+            "traceback": "".join(traceback.format_exception(error)),
+        },
+    }
+    io.Folder(artifacts).write_json(f"{name}/{MANIFEST}", document)
+
+
+def _told_of(step: Step, given: Mapping[str, Any], started: datetime) -> dict[str, Any]:
+    return {
+        "pipeline": NAME,
+        "notebook": NOTEBOOK,
+        "step": step.name,
+        "covers": list(step.covers or (step.name,)),
+        "version": step.version,
+        "given": dict(given),
+        "started_at": started.isoformat(),
+        "finished_at": datetime.now(UTC).isoformat(),
+    }
 
 
 def run_step_apart(
@@ -263,6 +289,7 @@ def run(
                     status[under_way.pop(future).name] = future.result()
     document = {
         "pipeline": NAME,
+        "notebook": NOTEBOOK,
         "status": "failed" if any(each in ("failed", "skipped") for each in status.values()) else "succeeded",
         "parameters": given,
         "started_at": started.isoformat(),

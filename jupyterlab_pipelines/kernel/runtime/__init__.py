@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines import logged
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
@@ -23,11 +25,17 @@ from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder, tell
 from jupyterlab_pipelines.kernel.runtime.watch import Watch, set_state
 
 _watch: Watch | None = None
+_log: logged.Log | None = None
 _files: FileRecorder | None = None
 _variables: VariableRecorder | None = None
 _doubts: DoubtRecorder | None = None
 _local_modules: LocalModules | None = None
 _store: Path | None = None
+
+
+def is_recording() -> bool:
+    """Whether somebody has asked to `record`."""
+    return _files is not None
 
 
 def record() -> None:
@@ -53,6 +61,83 @@ def record() -> None:
         NativeReaders(_read_unseen)
     _variables = VariableRecorder({}, _watch_folder)
     _variables.started_with = tell_of_variables(lambda: _variables)
+
+
+@dataclass
+class Seen:
+    """What was read so far: files, folders, variables, and what nobody can compare; whether files were written."""
+
+    files: dict[str, Any] = field(default_factory=dict)
+    folders: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    all_variables: dict[str, bool] = field(default_factory=dict)
+    network: str | None = None
+    asks_clock: bool = False
+    writes: bool = False
+
+    def since(self, before: Seen) -> Seen:
+        """What was not seen before."""
+
+        def new(now: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+            return {name: each for name, each in now.items() if name not in then}
+
+        return Seen(
+            new(self.files, before.files),
+            new(self.folders, before.folders),
+            new(self.variables, before.variables),
+            new(self.all_variables, before.all_variables),
+            self.network if before.network is None else None,
+            self.asks_clock and not before.asks_clock,
+            self.writes,
+        )
+
+
+def seen() -> Seen:
+    """What was read since `record`; it comes first."""
+    assert _files is not None and _variables is not None and _doubts is not None
+    files, folders, writes = _files.so_far()
+    return Seen(
+        files,
+        folders,
+        dict(_variables.seen),
+        dict(_variables.seen_all),
+        _doubts.seen,
+        _doubts.asks_clock,
+        bool(writes),
+    )
+
+
+def carry(earlier: Seen) -> None:
+    """The step that is recorded now starts from what was read then."""
+    assert _files is not None and _variables is not None and _doubts is not None
+    both: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+        (_files.reads, earlier.files),
+        (_files.lists, earlier.folders),
+        (_variables.seen, earlier.variables),
+        (_variables.seen_all, earlier.all_variables),
+    )
+    for now, then in both:
+        for name, each in then.items():
+            now.setdefault(name, each)
+    _doubts.seen = _doubts.seen or earlier.network
+    _doubts.asks_clock |= earlier.asks_clock
+
+
+def started_with() -> dict[str, str]:
+    """Environment variables as they were when `record` was called first."""
+    assert _variables is not None
+    return _variables.started_with
+
+
+def watch() -> Watch:
+    """What watches the step that was begun last."""
+    assert _watch is not None, "begin() comes first"
+    return _watch
+
+
+def local_modules() -> LocalModules | None:
+    """The modules beside the notebook that this process has imported."""
+    return _local_modules
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -104,15 +189,23 @@ def prepare(references: dict[str, str]) -> None:
 
 def begin(spec: dict[str, Any]) -> None:
     """Remember the state before the step's first cell. `spec`: see `Watch`."""
-    global _watch
+    global _watch, _log
     _watch = Watch(spec, _namespace(), store_folder(), _files, _local_modules, _variables, _doubts)
     tell_of_definitions(_watch.defined)
+    _log = logged.Log(Path(spec["logged"]) if spec.get("logged") else None)
+    logged.collect(_log)
 
 
 def finish() -> dict[str, Any]:
-    """Store what the step leaves; what was stored and seen, as JSON (see `Watch.finish`)."""
-    assert _watch is not None, "begin() comes first"
-    return _watch.finish()
+    """Store what the step leaves; what was stored and seen, as JSON (see `Watch.finish`).
+
+    ``logged`` is what its cells have logged (see `logged.Log`); metrics among it are the step's metrics.
+    """
+    assert _watch is not None and _log is not None, "begin() comes first"
+    logged.collect(None)
+    report = _watch.finish()
+    report["metrics"] |= _log.last
+    return report | {"logged": _log.to_json()}
 
 
 def answer(path: str, document: dict[str, Any]) -> None:

@@ -197,6 +197,14 @@ class FileRecorder:
         self._look_at_opens(without_lists=True)
         self._busy.now = False
 
+    def so_far(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, bool]]:
+        """Files read, folders listed and files written up to now."""
+        self._busy.now = True
+        with suppress(Exception):
+            self._look_at_opens()
+        self._busy.now = False
+        return dict(self.reads), dict(self.lists), dict(self.writes)
+
     def watch(self, name: str) -> None:
         """Somebody may soon open what lies at this path, or in it."""
         if not getattr(self._busy, "now", False) and os.path.isabs(name):

@@ -441,7 +441,7 @@ def _read_shell() -> Any:
         before = _options[option] if option in _options else _default_of(shell, option)
         if value != before:
             options[option] = value
-    loaded = sorted(set(shell.extension_manager.loaded) - _extensions)
+    loaded = sorted(set(shell.extension_manager.loaded) - _extensions - {OURS})
     mode = shell.InteractiveTB.mode
     return (options, loaded, mode) if options or loaded or mode != _traceback_mode else None
 
@@ -464,6 +464,9 @@ def _write_shell(state: Any) -> None:
     if shell.InteractiveTB.mode != mode:
         shell.InteractiveTB.set_mode(mode=mode)
 
+
+OURS = "jupyterlab_pipelines"
+"""Our own extension of IPython: it changes nothing for the cells of a step."""
 
 _options: Mapping[tuple[str, str], Any] = {}
 _extensions: set[str] = set()

@@ -72,14 +72,19 @@ _snapshots: dict[str, tuple[materializers.Snapshot, str | None]] = {}
 """By name, with the digest of the value when it was loaded: the first that `snapshots_of` was told."""
 
 
-def take_snapshots(values: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Remember how values look that were loaded just now, before any other code sees them."""
+def take_snapshots(
+    values: Mapping[str, Any], names: Iterable[str], digests: Mapping[str, str] | None = None
+) -> None:
+    """Remember how values look that were loaded just now, before any other code sees them.
+
+    `digests`: of the values, where they are known.
+    """
     for name in names:
         snapshot = materializers.snapshot(values[name])
         if snapshot is None:
             _snapshots.pop(name, None)
         else:
-            _snapshots[name] = (snapshot, None)
+            _snapshots[name] = (snapshot, (digests or {}).get(name))
 
 
 def snapshots_of(digests: Mapping[str, str]) -> dict[str, materializers.Snapshot]:

@@ -9,7 +9,7 @@ import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -39,6 +39,10 @@ PROVED_BYTES = 1 << 20
 
 WITH = "+"
 """In the digest of a value that shares objects with others: between its own digest and theirs."""
+
+MOST_SEARCHED = 10_000
+DEEPEST_SEARCHED = 4
+"""How far a value is searched for the objects of inputs."""
 
 CACHED = type(functools.lru_cache(lambda: None))
 
@@ -156,7 +160,8 @@ class Watch:
         -------
         dict
             ``outputs``: a record for each name (see `Artifact`), with ``preview``; ``effects``: names
-            that were bound or changed in place, groups that share objects; ``files``: see
+            that were bound or changed in place, groups that share objects; ``same``: by name, the input
+            whose very object it stands for; ``inside``: see `_inside`; ``files``: see
             `FileRecorder.report`; ``variables``: see `VariableRecorder.report`;
             ``doubts``: see `doubts`; ``packages``;
             ``modules``: see `FileRecorder.places_of_modules`; ``metrics``; ``seconds`` that this took.
@@ -225,8 +230,35 @@ class Watch:
             "modules": places,
             "paths": list(sys.path),
             "metrics": self._metrics(bound),
+            "same": self._same(bound),
+            "inside": self._inside(groups),
             "seconds": time.perf_counter() - started,
         }
+
+    def _same(self, bound: Collection[str]) -> dict[str, str]:
+        """Names that the step has bound to an input's object."""
+        inputs: dict[int, str] = {}
+        for name in self.spec["inputs"]:
+            value = self.loaded[name]() if name in self.loaded else None
+            if value is not None:
+                inputs.setdefault(id(value), name)
+        found = ((name, inputs.get(id(self.namespace[name]))) for name in sorted(bound))
+        return {name: other for name, other in found if other is not None and other != name}
+
+    def _inside(self, groups: Iterable[frozenset[str]]) -> list[list[Any]]:
+        """Where values that the step leaves hold an input's object: ``[name, path, input]``."""
+        inputs = {
+            id(value): name
+            for name in self.spec["inputs"]
+            if name in self.loaded and (value := self.loaded[name]()) is not None
+        }
+        found: list[list[Any]] = []
+        for name in sorted({name for group in groups for name in group}):
+            if name in self.namespace and id(self.namespace[name]) not in inputs:
+                found += [
+                    [name, path, inputs[number]] for path, number in _paths(self.namespace[name], inputs)
+                ]
+        return found
 
     # -- what happened --------------------------------------------------------------------------
 
@@ -532,6 +564,28 @@ def _reference(value: Any) -> Callable[[], Any]:
         with contextlib.suppress(TypeError):
             return weakref.ref(value)
     return lambda: value
+
+
+def _paths(value: Any, wanted: Collection[int]) -> Iterator[tuple[list[list[Any]], int]]:
+    """Paths through attributes, keys and positions that lead from a value to one of the `wanted` objects."""
+    todo: list[tuple[Any, list[list[Any]]]] = [(value, [])]
+    seen = {id(value)}
+    while todo and len(seen) < MOST_SEARCHED:
+        holder, path = todo.pop(0)
+        parts: Iterable[tuple[str, Any, Any]] = ()
+        if isinstance(holder, dict):
+            parts = (("item", key, each) for key, each in list(holder.items()) if isinstance(key, str | int))
+        elif isinstance(holder, list):
+            parts = (("item", position, each) for position, each in enumerate(holder))
+        elif type(holder).__module__ == "__main__" and hasattr(holder, "__dict__"):
+            parts = (("attribute", key, each) for key, each in list(vars(holder).items()))
+        for kind, key, each in parts:
+            step = [*path, [kind, key]]
+            if id(each) in wanted:
+                yield step, id(each)
+            elif id(each) not in seen and len(step) < DEEPEST_SEARCHED:
+                seen.add(id(each))
+                todo.append((each, step))
 
 
 def _is_definition(value: Any) -> bool:

@@ -6,14 +6,19 @@ from jupyterlab_pipelines.server.routes.artifacts import ArtifactPreviewHandler
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
 from jupyterlab_pipelines.server.routes.pipelines import PipelinesHandler
 from jupyterlab_pipelines.server.routes.runs import (
+    ComparisonHandler,
     RunCancelHandler,
+    RunDiffHandler,
     RunHandler,
     RunNotebookHandler,
     RunsHandler,
+    StepFactsHandler,
     StepLogHandler,
     StepNotebookHandler,
 )
 from jupyterlab_pipelines.server.routes.status import StatusHandler
+from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
+from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
 
 __all__ = ["ROUTES", "URL_PREFIX"]
 
@@ -22,12 +27,18 @@ _STEP = rf"{_RUN}/steps/(?P<step>[^/]+)"
 
 ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"pipelines", PipelinesHandler),
+    (r"suggestions", SuggestionsHandler),
     (r"runs", RunsHandler),
     (_RUN, RunHandler),
     (rf"{_RUN}/cancel", RunCancelHandler),
     (rf"{_RUN}/notebook", RunNotebookHandler),
+    (rf"{_RUN}/diff/(?P<other>[\w:-]+)", RunDiffHandler),
+    (_STEP, StepFactsHandler),
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
+    (r"comparison", ComparisonHandler),
+    (r"sweeps", SweepsHandler),
+    (r"sweeps/(?P<sweep_id>[\w:-]+)/cancel", SweepCancelHandler),
     (r"status", StatusHandler),
 ]

@@ -5,15 +5,15 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
-from jupyterlab_pipelines.server.wire import RunChange, RunRequest, parse_limit
+from jupyterlab_pipelines.server.wire import HistoryQuery, RunChange, RunRequest, parse_compared
 
 
 class RunsHandler(PipelinesAPIHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        limit = parse_limit(self.get_query_argument("limit", "50"))
-        self.answer(await self.manager.runs(self.notebook_path, limit))
+        values = {name: self.get_query_arguments(name) for name in self.request.query_arguments}
+        self.answer(await self.manager.runs(self.notebook_path, HistoryQuery.from_query(values)))
 
     @web.authenticated
     @authorized
@@ -64,3 +64,27 @@ class StepLogHandler(PipelinesAPIHandler):
     @authorized
     async def get(self, run_id: str, step: str) -> None:
         self.answer(await self.manager.step_log(run_id, step, self.notebook_path))
+
+
+class StepFactsHandler(PipelinesAPIHandler):
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str, step: str) -> None:
+        self.answer(await self.manager.step_facts(run_id, step, self.notebook_path))
+
+
+class RunDiffHandler(PipelinesAPIHandler):
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str, other: str) -> None:
+        self.answer(await self.manager.diff(run_id, other, self.notebook_path))
+
+
+class ComparisonHandler(PipelinesAPIHandler):
+    """Runs side by side; the query says which: ``?run=ID&run=ID``."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        run_ids = parse_compared(self.get_query_arguments("run"))
+        self.answer(await self.manager.compare(run_ids, self.notebook_path))

@@ -1,4 +1,5 @@
 /** What every component may need and none should have to pass on. */
+import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { CommandRegistry } from '@lumino/commands';
 import { nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
@@ -8,6 +9,8 @@ import type { OpenNotebook } from '../tracker';
 /** What a click may do beyond the model. */
 export interface Actions {
   commands: CommandRegistry;
+  /** The kernels that there are to choose from. */
+  kernels(): { name: string; title: string }[];
   /** Scroll to a cell; `line` is counted from 1. */
   revealCell(notebook: OpenNotebook, index: number, line?: number): void;
   revealStep(notebook: OpenNotebook, name: string): void;
@@ -15,9 +18,16 @@ export interface Actions {
   openRun(notebook: OpenNotebook, runId: string, step?: string): void;
   /** Make the selected cell a step. */
   makeStep(notebook: OpenNotebook): void;
+  /** Open a menu of commands below an element. */
+  openMenu(below: Element, items: MenuItem[]): void;
 }
 
+/** A command, or null for a line between commands. */
+export type MenuItem = { command: string; args?: { [name: string]: string } } | null;
+
 export const TransContext = React.createContext<TranslationBundle>(nullTranslator.load(''));
+/** Draws outputs and markdown; null where the application has nothing that does. */
+export const RenderContext = React.createContext<IRenderMimeRegistry | null>(null);
 export const ActionsContext = React.createContext<Actions | null>(null);
 export const NotebookContext = React.createContext<OpenNotebook | null>(null);
 

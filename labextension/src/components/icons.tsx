@@ -148,3 +148,45 @@ export function NoteIcon(): React.ReactElement {
     </Drawing>
   );
 }
+
+/** Small drawings of tools; the button says what they do. */
+export function MinusIcon(): React.ReactElement {
+  return (
+    <Drawing className="jp-Pipelines-toolIcon">
+      <path d="M3.5 8h9" />
+    </Drawing>
+  );
+}
+
+export function FitIcon(): React.ReactElement {
+  return (
+    <Drawing className="jp-Pipelines-toolIcon">
+      <path d="M2.5 5.5v-3h3m5 0h3v3m0 5v3h-3m-5 0h-3v-3" />
+    </Drawing>
+  );
+}
+
+export function GroupIcon(): React.ReactElement {
+  return (
+    <Drawing className="jp-Pipelines-toolIcon">
+      <path d="M2 2.5h12v11H2zM5 5.5h2.5V8H5zm4 3h2.5V11H9z" />
+    </Drawing>
+  );
+}
+
+export function FoldIcon(): React.ReactElement {
+  return (
+    <Drawing className="jp-Pipelines-toolIcon">
+      <path d="M2.5 8h11M5.5 2.5 8 5l2.5-2.5M5.5 13.5 8 11l2.5 2.5" />
+    </Drawing>
+  );
+}
+
+/** Beside a run that is kept. */
+export function PinIcon({ title }: { title: string }): React.ReactElement {
+  return (
+    <Drawing className="jp-Pipelines-pinIcon" title={title}>
+      <path d="M5.5 2h5M6.3 2v4.2L4.5 8.5h7L9.7 6.2V2M8 8.5V14" />
+    </Drawing>
+  );
+}

@@ -24,6 +24,9 @@ export const commands: JupyterFrontEndPlugin<void> = {
     for (const command of [
       CommandIDs.run,
       CommandIDs.runToStep,
+      CommandIDs.runStepAgain,
+      CommandIDs.runAllAgain,
+      CommandIDs.retry,
       CommandIDs.cancel,
       CommandIDs.openPanel,
       CommandIDs.setStep,

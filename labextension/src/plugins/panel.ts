@@ -4,13 +4,24 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { SplitPanel, type Widget } from '@lumino/widgets';
+import type { CommandRegistry } from '@lumino/commands';
+import { Menu } from '@lumino/widgets';
 
+import type { MenuItem } from '../components/context';
+import { giveRoom } from '../shell';
 import { Sidebar } from '../sidebar';
-import { CommandIDs, IPipelineTracker, NAMESPACE, PANEL_ID, TRANSLATION_DOMAIN } from '../tokens';
+import {
+  CommandIDs,
+  IPipelineTracker,
+  NAMESPACE,
+  PANEL_ID,
+  PANEL_PLUGIN_ID,
+  TRANSLATION_DOMAIN
+} from '../tokens';
 import { revealCell, revealStep, type PipelineTracker } from '../tracker';
 
 /** Between the running sessions (200), the extensions' usual place and the extension manager (1000). */
@@ -23,18 +34,19 @@ const FIRST_WIDTH = 420;
 const SHOWN_KEY = `${NAMESPACE}:shown`;
 
 export const panel: JupyterFrontEndPlugin<void> = {
-  id: `${NAMESPACE}:panel`,
+  id: PANEL_PLUGIN_ID,
   description: 'The panel with the pipeline of the notebook in front.',
   autoStart: true,
   requires: [IPipelineTracker],
-  optional: [ITranslator, ILayoutRestorer, ISettingRegistry, IStateDB],
+  optional: [ITranslator, ILayoutRestorer, ISettingRegistry, IStateDB, IRenderMimeRegistry],
   activate: (
     app: JupyterFrontEnd,
     tracker: PipelineTracker,
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null,
     settings: ISettingRegistry | null,
-    state: IStateDB | null
+    state: IStateDB | null,
+    rendermime: IRenderMimeRegistry | null
   ) => {
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
     const { commands, shell } = app;
@@ -42,6 +54,12 @@ export const panel: JupyterFrontEndPlugin<void> = {
       tracker,
       {
         commands,
+        kernels: () =>
+          Object.values(app.serviceManager.kernelspecs.specs?.kernelspecs ?? {})
+            .filter(spec => spec !== undefined)
+            .filter(({ language }) => /^i?python/i.test(language))
+            .map(({ name, display_name: title }) => ({ name, title })),
+        openMenu: (below, items) => openMenu(commands, below, items),
         revealCell: (notebook, index, line) => void revealCell(notebook, index, line),
         revealStep: (notebook, name) => void revealStep(notebook, name),
         openRun: ({ model }, runId, step) =>
@@ -52,13 +70,16 @@ export const panel: JupyterFrontEndPlugin<void> = {
           }),
         makeStep: () => void commands.execute(CommandIDs.setStep, { kind: 'step' })
       },
+      rendermime,
       trans
     );
     shell.add(sidebar, 'left', { rank: RANK, type: 'Pipeline' });
     restorer?.add(sidebar, PANEL_ID);
 
     if (settings && state) {
-      void Promise.all([settings.load(panel.id), app.restored]).then(async ([loaded]) => {
+      // Not before: the application's own shortcuts are loaded then, among which it puts ours.
+      void app.restored.then(async () => {
+        const loaded = await settings.load(PANEL_PLUGIN_ID);
         if (loaded.get('showPanelOnce').composite !== false && !(await state.fetch(SHOWN_KEY))) {
           showWithFirstPipeline(app, sidebar, tracker, state);
         }
@@ -66,6 +87,21 @@ export const panel: JupyterFrontEndPlugin<void> = {
     }
   }
 };
+
+/** Opens a menu of commands; where it is closed again, the focus goes back to whence it came. */
+function openMenu(commands: CommandRegistry, below: Element, items: MenuItem[]): void {
+  const menu = new Menu({ commands });
+  for (const item of items) {
+    menu.addItem(item ?? { type: 'separator' });
+  }
+  menu.aboutToClose.connect(() => {
+    (below as HTMLElement).focus();
+    // Not before the command is executed.
+    setTimeout(() => menu.dispose());
+  });
+  const { left, bottom } = below.getBoundingClientRect();
+  menu.open(left, bottom);
+}
 
 /** Shows the panel as soon as a notebook with steps is in front, once and for all. */
 function showWithFirstPipeline(
@@ -79,27 +115,11 @@ function showWithFirstPipeline(
       tracker.changed.disconnect(show);
       if (!sidebar.isVisible) {
         app.shell.activateById(PANEL_ID);
-        giveRoom(sidebar);
+        giveRoom(sidebar, FIRST_WIDTH);
       }
       void state.save(SHOWN_KEY, true);
     }
   };
   tracker.changed.connect(show);
   show();
-}
-
-/** Makes the area that a widget stands in wide enough for a graph. */
-function giveRoom(widget: Widget): void {
-  let area = widget;
-  while (area.parent && !(area.parent instanceof SplitPanel)) {
-    area = area.parent;
-  }
-  const panel = area.parent;
-  if (panel instanceof SplitPanel && area.node.clientWidth < FIRST_WIDTH) {
-    const sizes = panel.relativeSizes();
-    const index = panel.widgets.indexOf(area);
-    const share = FIRST_WIDTH / panel.node.clientWidth;
-    const rest = (1 - share) / (1 - sizes[index]);
-    panel.setRelativeSizes(sizes.map((size, at) => (at === index ? share : size * rest)));
-  }
 }

@@ -10,6 +10,8 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { notebookIcon } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 
+import { describeArguments } from '../commands';
+import { addToMain } from '../shell';
 import {
   CommandIDs,
   IPipelineTracker,
@@ -78,13 +80,17 @@ export const viewer: JupyterFrontEndPlugin<void> = {
       );
       widget.disposed.connect(() => opened.delete(id));
       opened.set(id, widget);
-      app.shell.add(widget, 'main');
-      app.shell.activateById(id);
+      addToMain(app, widget);
     };
 
     app.commands.addCommand(CommandIDs.openRun, {
-      label: trans.__('Open the Notebook of a Run'),
-      isVisible: () => false,
+      label: args =>
+        args.step ? trans.__('Open the Executed Step') : trans.__('Open the Run’s Notebook'),
+      caption: trans.__('Open the notebook of a run, or of one of its steps, read-only'),
+      describedBy: describeArguments(
+        { path: trans.__('Path of the notebook'), runId: trans.__('Id of the run') },
+        { step: trans.__('Name of a step') }
+      ),
       execute: async args => {
         const { path, runId, step } = args;
         try {

@@ -1,8 +1,9 @@
 import * as React from 'react';
 
+import { useNotebook } from '../../components/context';
+import { groupSteps } from '../../groups';
 import type { Pipeline } from '../../tokens';
 import type { Size } from './layout';
-import { Legend } from './legend';
 
 const Graph = React.lazy(() => import('./graph'));
 
@@ -10,37 +11,45 @@ const Graph = React.lazy(() => import('./graph'));
 export function DagPanel({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
   const element = React.useRef<HTMLDivElement>(null);
   const frame = useSize(element);
+  const { model } = useNotebook();
+  const groups = React.useMemo(() => groupSteps(model.content(), pipeline.steps), [pipeline]);
   return (
     <div className="jp-Pipelines-dag" style={{ height: dagHeight(pipeline) }}>
       <div className="jp-Pipelines-drawing" ref={element}>
         {frame ? (
           <React.Suspense fallback={null}>
-            <Graph pipeline={pipeline} frame={frame} />
+            <Graph pipeline={pipeline} groups={groups} frame={frame} />
           </React.Suspense>
         ) : null}
       </div>
-      <Legend edges={pipeline.edges} />
     </div>
   );
 }
 
 /** Room for the longest way through the graph, within limits that the style sheet sets. */
 function dagHeight({ steps, edges }: Pipeline): string {
-  const depth = new Map<string, number>();
+  const depth = new Map(steps.map(step => [step.name, 1]));
   for (const step of steps) {
-    const above = edges.filter(edge => edge.target === step.name);
-    depth.set(step.name, 1 + Math.max(0, ...above.map(edge => depth.get(edge.source) ?? 0)));
+    for (const edge of edges) {
+      if (edge.target === step.name) {
+        const below = (depth.get(edge.source) ?? 0) + 1;
+        depth.set(step.name, Math.max(depth.get(step.name)!, below));
+      }
+    }
   }
-  return `${Math.max(1, ...depth.values()) * 60 + 24}px`;
+  return `${Math.max(1, ...depth.values()) * 60 + 54}px`;
 }
 
-/** The size of an element, in steps coarse enough not to draw at every pixel; null while hidden. */
+/** The foot of the drawing, which its frame also holds. */
+const FOOT = 30;
+
+/** The size of the drawing's frame, in steps coarse enough not to draw at every pixel; null while hidden. */
 function useSize(element: React.RefObject<HTMLElement>): Size | null {
   const [size, setSize] = React.useState<Size | null>(null);
   React.useEffect(() => {
     const observer = new ResizeObserver(([{ contentRect }]) => {
       const width = Math.floor(contentRect.width / 10) * 10;
-      const height = Math.floor(contentRect.height / 10) * 10;
+      const height = Math.floor((contentRect.height - FOOT) / 10) * 10;
       if (width > 0 && height > 0) {
         setSize(old => (old?.width === width && old.height === height ? old : { width, height }));
       }

@@ -1,166 +1,234 @@
-/** Where the steps of a graph are drawn. */
-import { Graph, layout } from '@dagrejs/dagre';
-
-import type { Edge } from '../../tokens';
+/** Where the steps of a graph, and their groups, are drawn. */
+import type { Group } from '../../groups';
+import { layOut, linkKey, type Box, type Layered, type Link, type Point } from './layered';
 
 /** Pixels of a frame's width below which there is room for names only. */
 const NARROW = 440;
-
-/** Above this number of steps a graph is laid out once, not once for each number of columns. */
-const LARGE = 60;
-const COLUMNS = [2, 3, 4, 5, 6];
-
 const MAX_WIDTH = 220;
 /** Of an icon and the gap before it. */
 const ICON_WIDTH = 18;
+const MARGIN = 10;
+
+/** How many boxes may stand side by side; fewer choices where laying out takes time. */
+const COLUMNS = [2, 3, 4, 5, 6];
+const LARGE = 120;
+const LARGE_COLUMNS = [3, 6];
 
 /** Larger looks coarse, smaller cannot be read: then the graph is larger than its frame. */
 const MAX_ZOOM = 1.1;
-const MIN_ZOOM = 0.3;
+const MIN_ZOOM = 0.55;
+
+/** Another number of columns must be better by so much: a drawing should not jump while one types. */
+const CLEARLY_BETTER = 1.15;
+
+const GROUP_TITLE = 24;
+const GROUP_PADDING = 10;
 
 export interface Size {
   width: number;
   height: number;
 }
 
-export interface Place {
-  /** Of the upper left corner. */
-  x: number;
-  y: number;
-  width: number;
+export interface Place extends Point, Size {}
+
+/** Where the graph stands in its frame, and how large. */
+export interface View extends Point {
+  zoom: number;
 }
 
-export interface Layout {
-  places: Map<string, Place>;
+/** What is to be placed. */
+export interface Shape {
+  names: readonly string[];
+  links: readonly Link[];
+  groups: readonly Group[];
+  /** Ids of groups of which only the title is drawn. */
+  collapsed: ReadonlySet<string>;
+  /** Steps with one more icon beside their name. */
+  marked: ReadonlySet<string>;
+}
+
+export interface Layout extends Size {
+  /** Steps that are drawn, by name. */
+  steps: Map<string, Place>;
+  /** By id; those that are collapsed are as high as a step. */
+  groups: Map<string, Place>;
+  /** By `linkKey` of the steps that are drawn, or of groups that stand for them. */
+  routes: Map<string, Point[]>;
   /** Whether there is room for names only. */
   isCompact: boolean;
-  /** Of every step. */
-  nodeHeight: number;
-  /** Where the graph stands in its frame, and how large. */
-  view: { x: number; y: number; zoom: number };
+  view: View;
+  /** Which of the choices was taken. */
+  columns: number;
 }
 
 /**
- * A place for every step, from top to bottom in the direction of the edges.
+ * A place for every step, from top to bottom in the direction of the links.
  *
- * How many steps stand side by side is chosen so that the graph fits its frame at the largest scale.
- * `marked` are steps with one more icon beside their name.
+ * How many boxes stand side by side is chosen so that the graph fits its frame at the largest scale;
+ * `columns` is what was chosen the last time, and stays unless another number is clearly better.
  */
-export function placeSteps(
-  names: readonly string[],
-  edges: readonly Edge[],
-  frame: Size,
-  marked: ReadonlySet<string> = new Set()
-): Layout {
+export function placeSteps(shape: Shape, frame: Size, columns?: number): Layout {
   const isCompact = frame.width < NARROW;
-  const nodeHeight = isCompact ? 30 : 44;
-  const choices = names.length > LARGE ? [COLUMNS.at(-1)!] : COLUMNS;
-  const widths = new Map(
-    names.map(name => [name, nodeWidth(name, isCompact, marked.has(name) ? ICON_WIDTH : 0)])
+  const choices = shape.names.length > LARGE ? LARGE_COLUMNS : COLUMNS;
+  const sizes = new Map(shape.names.map(name => [name, boxSize(name, isCompact, shape.marked)]));
+  const drawings = choices.map(choice => draw(shape, choice, sizes, isCompact));
+  const scales = drawings.map(({ width, height }) =>
+    Math.min(MAX_ZOOM, frame.width / width, frame.height / height)
   );
-  const candidates = choices.map(columns =>
-    layOut(names, edges, columns, widths, isCompact, nodeHeight)
-  );
-  const scales = candidates.map(({ width, height }) =>
-    Math.min(frame.width / width, frame.height / height)
-  );
-  const best = scales.indexOf(Math.max(...scales));
-  const { places, width, height } = candidates[best];
-  const zoom = Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, scales[best]));
+  let best = scales.indexOf(Math.max(...scales));
+  const last = choices.indexOf(columns ?? -1);
+  if (last >= 0 && scales[best] < scales[last] * CLEARLY_BETTER) {
+    best = last;
+  }
+  const drawing = drawings[best];
+  return { ...drawing, isCompact, view: fit(drawing, frame, MIN_ZOOM), columns: choices[best] };
+}
+
+/** The view that shows as much as possible of a graph, but not smaller than `minZoom`. */
+export function fit({ width, height }: Size, frame: Size, minZoom: number): View {
+  const scale = Math.min(frame.width / width, frame.height / height);
+  const zoom = Math.min(MAX_ZOOM, Math.max(minZoom, scale));
   return {
-    places,
-    isCompact,
-    nodeHeight,
-    view: {
-      x: (frame.width - width * zoom) / 2,
-      y: Math.max(0, (frame.height - height * zoom) / 2),
-      zoom
-    }
+    x: (frame.width - width * zoom) / 2,
+    y: Math.max(0, (frame.height - height * zoom) / 2),
+    zoom
   };
 }
 
-function layOut(
-  names: readonly string[],
-  edges: readonly Edge[],
+/** The step, or the collapsed group, that a step is drawn as. */
+export function shownAs(shape: Pick<Shape, 'groups' | 'collapsed'>): (name: string) => string {
+  const owner = new Map<string, string>();
+  for (const { id, steps } of shape.groups) {
+    if (shape.collapsed.has(id)) {
+      steps.forEach(name => owner.set(name, groupKey(id)));
+    }
+  }
+  return name => owner.get(name) ?? name;
+}
+
+/** The id of a group among those of steps, with which it shares no name. */
+export function groupKey(id: string): string {
+  return `# ${id}`;
+}
+
+type Drawing = Omit<Layout, 'isCompact' | 'view' | 'columns'>;
+
+/** Every group by itself first, then the groups and the steps outside of them as boxes. */
+function draw(
+  shape: Shape,
   columns: number,
-  widths: ReadonlyMap<string, number>,
-  isCompact: boolean,
-  nodeHeight: number
-): Size & { places: Map<string, Place> } {
-  const graph = new Graph();
-  const [nodesep, ranksep] = isCompact ? [10, 30] : [18, 36];
-  graph.setGraph({ rankdir: 'TB', nodesep, ranksep, marginx: 10, marginy: 8 });
-  graph.setDefaultEdgeLabel(() => ({}));
-  for (const name of names) {
-    graph.setNode(name, { width: widths.get(name)!, height: nodeHeight });
-  }
-  const lines = assignLines(names, edges, columns);
-  for (const { source, target } of edges) {
-    graph.setEdge(source, target, { minlen: lines.get(target)! - lines.get(source)! });
-  }
-  layout(graph);
-  const places = new Map<string, Place>();
-  for (const name of names) {
-    // dagre answers with the middle of a node.
-    const { x, y, width } = graph.node(name) as Place;
-    places.set(name, { x: x - width / 2, y: y - nodeHeight / 2, width });
-  }
-  const { width = 1, height = 1 } = graph.graph() as Partial<Size>;
-  return { width, height, places };
-}
-
-/**
- * The line of each step: below all that it needs, and at most `columns` steps on one. Where there
- * are more, those go first from which the longest way leads on.
- */
-export function assignLines(
-  names: readonly string[],
-  edges: readonly Edge[],
-  columns: number
-): Map<string, number> {
-  const heights = heightsOf(names, edges);
-  const lines = new Map<string, number>();
-  for (let line = 0; lines.size < names.length; line++) {
-    const ready = names.filter(
-      name =>
-        !lines.has(name) &&
-        edges.every(({ source, target }) => target !== name || (lines.get(source) ?? line) < line)
-    );
-    ready.sort((one, other) => heights.get(other)! - heights.get(one)!);
-    if (ready.length === 0) {
-      // A cycle: the server refuses it, but a drawing must end all the same.
-      names.filter(name => !lines.has(name)).forEach((name, at) => lines.set(name, line + at));
-    }
-    for (const name of ready.slice(0, columns)) {
-      lines.set(name, line);
+  sizes: ReadonlyMap<string, Size>,
+  isCompact: boolean
+): Drawing {
+  const gaps = isCompact ? { x: 10, y: 30 } : { x: 18, y: 36 };
+  const { height } = boxSize('', isCompact, new Set());
+  const boxOf = (name: string): Box => ({ id: name, ...sizes.get(name)! });
+  const inner = new Map<string, Layered>();
+  const groupBoxes = new Map<string, Box>();
+  const owner = new Map<string, string>();
+  for (const { id, title, steps } of shape.groups) {
+    const key = groupKey(id);
+    steps.forEach(name => owner.set(name, key));
+    const titleWidth = Math.ceil(textWidth(title)) + 84;
+    if (shape.collapsed.has(id)) {
+      groupBoxes.set(key, { id: key, width: Math.min(MAX_WIDTH + 60, titleWidth), height });
+    } else {
+      const layered = layOut(steps.map(boxOf), shape.links, columns, gaps);
+      inner.set(key, layered);
+      const width = Math.max(layered.width, Math.min(MAX_WIDTH, titleWidth));
+      groupBoxes.set(key, {
+        id: key,
+        width: width + 2 * GROUP_PADDING,
+        height: layered.height + GROUP_TITLE + 2 * GROUP_PADDING
+      });
     }
   }
-  return lines;
-}
+  const keys = [...new Set(shape.names.map(name => owner.get(name) ?? name))];
+  const boxes = keys.map(key => groupBoxes.get(key) ?? boxOf(key));
+  const outerLinks = uniqueLinks(
+    shape.links.map(({ source, target }) => ({
+      source: owner.get(source) ?? source,
+      target: owner.get(target) ?? target
+    }))
+  );
+  // Groups that are open are wide already.
+  const outer = layOut(boxes, outerLinks, inner.size > 0 ? Math.min(2, columns) : columns, gaps);
 
-/** How many steps lie below each step on the longest way; `names` are in an order of execution. */
-function heightsOf(names: readonly string[], edges: readonly Edge[]): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const name of [...names].reverse()) {
-    const below = edges.filter(edge => edge.source === name);
-    found.set(name, Math.max(-1, ...below.map(edge => found.get(edge.target) ?? 0)) + 1);
+  const steps = new Map<string, Place>();
+  const groups = new Map<string, Place>();
+  const routes = new Map<string, Point[]>();
+  for (const box of boxes) {
+    const corner = shifted(outer.places.get(box.id)!, MARGIN, MARGIN);
+    const place = { ...corner, width: box.width, height: box.height };
+    if (!groupBoxes.has(box.id)) {
+      steps.set(box.id, place);
+      continue;
+    }
+    groups.set(box.id.slice(groupKey('').length), place);
+    const layered = inner.get(box.id);
+    if (layered) {
+      const left = corner.x + (box.width - layered.width) / 2;
+      const top = corner.y + GROUP_TITLE + GROUP_PADDING;
+      for (const [name, point] of layered.places) {
+        steps.set(name, { ...shifted(point, left, top), ...sizes.get(name)! });
+      }
+      for (const [key, points] of layered.bends) {
+        routes.set(
+          key,
+          points.map(point => shifted(point, left, top))
+        );
+      }
+    }
   }
-  return found;
+  for (const link of shape.links) {
+    const [source, target] = [link.source, link.target].map(name => owner.get(name) ?? name);
+    const shown = [link.source, link.target].map(shownAs(shape));
+    const bends = outer.bends.get(linkKey({ source, target }));
+    if (source !== target && bends) {
+      routes.set(
+        linkKey({ source: shown[0], target: shown[1] }),
+        bends.map(point => shifted(point, MARGIN, MARGIN))
+      );
+    }
+  }
+  return {
+    steps,
+    groups,
+    routes,
+    width: outer.width + 2 * MARGIN,
+    height: outer.height + 2 * MARGIN
+  };
 }
 
-function nodeWidth(name: string, isCompact: boolean, extra: number): number {
+function shifted({ x, y }: Point, right: number, down: number): Point {
+  return { x: x + right, y: y + down };
+}
+
+function uniqueLinks(links: readonly Link[]): Link[] {
+  const unique = new Map(links.map(link => [linkKey(link), link]));
+  return [...unique.values()].filter(({ source, target }) => source !== target);
+}
+
+function boxSize(name: string, isCompact: boolean, marked: ReadonlySet<string>): Size {
   // Beside the name stand the icons and the padding.
-  const wanted = Math.ceil(textWidth(name)) + (isCompact ? 42 : 52) + extra;
-  return Math.min(MAX_WIDTH, Math.max(isCompact ? 64 : 130, wanted));
+  const extra = (isCompact ? 42 : 52) + (marked.has(name) ? ICON_WIDTH : 0);
+  const wanted = Math.ceil(textWidth(name)) + extra;
+  return {
+    width: Math.min(MAX_WIDTH, Math.max(isCompact ? 64 : 130, wanted)),
+    height: isCompact ? 30 : 44
+  };
 }
+
+let canvas: CanvasRenderingContext2D | null | undefined;
 
 /** Pixels of a name as the style sheet writes it. */
 function textWidth(text: string): number {
-  const context = document.createElement('canvas').getContext('2d');
-  if (!context) {
-    return text.length * 8;
+  if (canvas === undefined) {
+    canvas = document.createElement('canvas').getContext('2d');
+    const family = getComputedStyle(document.body).getPropertyValue('--jp-ui-font-family');
+    if (canvas) {
+      canvas.font = `600 13px ${family || 'sans-serif'}`;
+    }
   }
-  const family = getComputedStyle(document.body).getPropertyValue('--jp-ui-font-family');
-  context.font = `600 13px ${family || 'sans-serif'}`;
-  return context.measureText(text).width;
+  return canvas ? canvas.measureText(text).width : text.length * 8;
 }

@@ -4,11 +4,28 @@ import * as React from 'react';
 
 import { useActions, useNotebook, useTrans } from '../../components/context';
 import { NoteIcon, UnitIcon } from '../../components/icons';
+import { useFetched } from '../../components/fetched';
 import { CellLink } from '../../components/message';
+import { PreviewView } from '../../components/preview';
+import { RenderedMarkdown } from '../../components/rendered';
+import { affectedBy, forecast, forecastSentence, neededFor } from '../../forecast';
+import { textAbove } from '../../groups';
+import { withoutAnsi } from '../../log';
 import { roleWord, stateWord } from '../../state';
-import { CommandIDs, type Step, type StepError, type StepRun, type Unit } from '../../tokens';
-import { formatSize } from '../../units';
+import {
+  CommandIDs,
+  type JSONValue,
+  type Output,
+  type Step,
+  type StepError,
+  type StepRun,
+  type Unit
+} from '../../tokens';
+import { formatNumber, formatSize } from '../../units';
 import { inputsOf, valuesOf, type Input, type Value } from '../../values';
+import { Executed } from './executed';
+import { StepFactsView } from './facts';
+import { Log } from './log';
 
 interface StepDetailProps {
   id: string;
@@ -27,10 +44,8 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
 
   return (
     <div id={id} className="jp-Pipelines-detail">
-      {step.title && step.title.toLowerCase() !== step.name ? (
-        <p className="jp-Pipelines-stepTitle">{step.title}</p>
-      ) : null}
-      <StepButtons step={step} runId={past ? runId : null} />
+      <Description step={step} />
+      <StepButtons step={step} stepRun={past} runId={past ? runId : null} />
       {step.unit ? <UnitLine unit={step.unit} step={step.name} /> : null}
       {past?.error ? <StepErrorView error={past.error} /> : null}
       {reasons.length > 0 ? (
@@ -48,11 +63,17 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
           {warning.message}
         </p>
       ))}
+      <Metrics metrics={past?.metrics ?? {}} />
+      {past && runId ? <Executed step={step} stepRun={past} runId={runId} /> : null}
       <Inputs step={step} />
-      <Outputs step={step} values={valuesOf(past)} />
+      <Outputs step={step} stepRun={past} runId={runId} />
+      <Lineage step={step} />
       <Facts step={step} />
       {past && runId ? (
-        <Log key={`${runId} ${past.status}`} step={step.name} runId={runId} />
+        <>
+          <Log key={`log ${runId}`} stepRun={past} runId={runId} />
+          <StepFactsView key={`facts ${runId}`} step={step.name} runId={runId} />
+        </>
       ) : null}
       {step.last?.finished_at && !stepRun ? (
         <p className="jp-Pipelines-note">
@@ -67,17 +88,46 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
   );
 }
 
-function StepButtons(props: { step: Step; runId: string | null }): React.ReactElement {
-  const { step, runId } = props;
+/** Title and text from the markdown above the step. */
+function Description({ step }: { step: Step }): React.ReactElement | null {
+  const { model } = useNotebook();
+  const text = textAbove(model.content(), step);
+  if (text.trim() !== '') {
+    return <RenderedMarkdown text={text} />;
+  }
+  return step.title && step.title.toLowerCase() !== step.name ? (
+    <p className="jp-Pipelines-stepTitle">{step.title}</p>
+  ) : null;
+}
+
+interface StepButtonsProps {
+  step: Step;
+  stepRun: StepRun | null;
+  runId: string | null;
+}
+
+function StepButtons(props: StepButtonsProps): React.ReactElement {
+  const { step, stepRun, runId } = props;
   const trans = useTrans();
   const notebook = useNotebook();
   const actions = useActions();
+  const { pipeline } = notebook.model;
+  const what = (force: boolean): string =>
+    pipeline ? forecastSentence(trans, forecast(pipeline, step.name, force)) : '';
   return (
     <div className="jp-Pipelines-buttons">
       <button
         className="jp-Pipelines-smallButton"
         disabled={notebook.model.isRunning}
-        title={trans.__('Run this step and what it needs')}
+        title={trans.__('Run this step even if nothing has changed: %1', what(true))}
+        onClick={() => void actions.commands.execute(CommandIDs.runStepAgain, { step: step.name })}
+      >
+        {trans.__('Run only this')}
+      </button>
+      <button
+        className="jp-Pipelines-smallButton"
+        disabled={notebook.model.isRunning}
+        title={trans.__('Run this step and what it needs: %1', what(false))}
         onClick={() => void actions.commands.execute(CommandIDs.runToStep, { step: step.name })}
       >
         {trans.__('Run to here')}
@@ -95,6 +145,21 @@ function StepButtons(props: { step: Step; runId: string | null }): React.ReactEl
           onClick={() => actions.openRun(notebook, runId, step.name)}
         >
           {trans.__('Executed notebook')}
+        </button>
+      ) : null}
+      {runId && stepRun?.status === 'failed' ? (
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Open this step as a notebook, with what it reads already loaded')}
+          onClick={() =>
+            void actions.commands.execute(CommandIDs.openStepAsNotebook, {
+              path: notebook.model.path,
+              runId,
+              step: step.name
+            })
+          }
+        >
+          {trans.__('Debug as notebook')}
         </button>
       ) : null}
     </div>
@@ -225,9 +290,14 @@ function InputRow(props: { input: Input; value: Value | null }): React.ReactElem
 }
 
 /** What the step leaves: as it was when it ended, or as its code says. */
-function Outputs(props: { step: Step; values: Map<string, Value> }): React.ReactElement | null {
-  const { step, values } = props;
+function Outputs(props: {
+  step: Step;
+  stepRun: StepRun | null;
+  runId: string | null;
+}): React.ReactElement | null {
+  const { step, stepRun, runId } = props;
   const trans = useTrans();
+  const values = valuesOf(stepRun);
   const names = [...new Set([...step.outputs, ...values.keys()])];
   if (names.length === 0) {
     return null;
@@ -240,7 +310,10 @@ function Outputs(props: { step: Step; values: Map<string, Value> }): React.React
             <OutputRow
               key={name}
               name={name}
+              step={step.name}
               value={values.get(name) ?? null}
+              stored={stepRun?.outputs.find(output => output.name === name) ?? null}
+              runId={runId}
               isShared={step.unit?.names.includes(name) ?? false}
             />
           ))}
@@ -252,19 +325,39 @@ function Outputs(props: { step: Step; values: Map<string, Value> }): React.React
 
 interface OutputRowProps {
   name: string;
+  step: string;
   value: Value | null;
+  /** The value in the store; null where it is not there. */
+  stored: Output | null;
+  runId: string | null;
   /** Whether it is what the steps of a unit share: that it cannot be stored is in order then. */
   isShared: boolean;
 }
 
-function OutputRow({ name, value, isShared }: OutputRowProps): React.ReactElement {
+function OutputRow(props: OutputRowProps): React.ReactElement {
+  const { name, value, stored, isShared } = props;
   const trans = useTrans();
+  const id = React.useId();
+  const [isOpen, setOpen] = React.useState(false);
   const hasWarning = value !== null && !value.carriable && !isShared;
+  const canOpen = stored !== null && value?.kept !== false;
   return (
     <>
       <tr>
         <th scope="row">
-          <code>{name}</code>
+          {canOpen ? (
+            <button
+              className="jp-Pipelines-link"
+              aria-expanded={isOpen}
+              aria-controls={isOpen ? id : undefined}
+              title={trans.__('Show what it holds')}
+              onClick={() => setOpen(!isOpen)}
+            >
+              <code>{name}</code>
+            </button>
+          ) : (
+            <code>{name}</code>
+          )}
         </th>
         <td title={value?.type}>
           {join(
@@ -294,6 +387,13 @@ function OutputRow({ name, value, isShared }: OutputRowProps): React.ReactElemen
           </td>
         </tr>
       ) : null}
+      {isOpen && stored ? (
+        <tr className="jp-Pipelines-verdict" id={id}>
+          <td colSpan={3}>
+            <OutputPreview {...props} stored={stored} />
+          </td>
+        </tr>
+      ) : null}
     </>
   );
 
@@ -303,6 +403,89 @@ function OutputRow({ name, value, isShared }: OutputRowProps): React.ReactElemen
     }
     return carriable ? trans.__('not stored (no step reads it)') : message;
   }
+}
+
+/** What a stored value holds, and the way to it from the notebook's kernel. */
+function OutputPreview(props: OutputRowProps & { stored: Output }): React.ReactElement {
+  const { name, step, stored, runId } = props;
+  const trans = useTrans();
+  const actions = useActions();
+  const { model } = useNotebook();
+  const { value, error } = useFetched(stored.digest, () =>
+    model.client.preview(model.path, stored.digest)
+  );
+  return (
+    <div className="jp-Pipelines-preview">
+      {value ? <PreviewView content={value.preview} /> : <p>{error || trans.__('Loading…')}</p>}
+      {stored.gone ? (
+        <p className="jp-Pipelines-small">{trans.__('Not in the store: it %1.', stored.gone)}</p>
+      ) : runId ? (
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Make `%1` a variable of the notebook’s kernel, as it was then', name)}
+          onClick={() =>
+            void actions.commands.execute(CommandIDs.loadIntoKernel, {
+              path: model.path,
+              runId,
+              step,
+              name
+            })
+          }
+        >
+          {trans.__('Load into kernel')}
+        </button>
+      ) : null}
+    </div>
+  );
+}
+
+/** What the step has measured. */
+function Metrics(props: { metrics: { [name: string]: JSONValue } }): React.ReactElement | null {
+  const trans = useTrans();
+  const numbers = Object.entries(props.metrics).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number'
+  );
+  return numbers.length > 0 ? (
+    <Part title={trans.__('Metrics')}>
+      <dl className="jp-Pipelines-metrics">
+        {numbers.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd title={String(value)}>{formatNumber(value)}</dd>
+          </div>
+        ))}
+      </dl>
+    </Part>
+  ) : null;
+}
+
+/** What the step comes from, and what comes from it, near and far. */
+function Lineage({ step }: { step: Step }): React.ReactElement | null {
+  const trans = useTrans();
+  const { model } = useNotebook();
+  const edges = model.drawn?.edges ?? [];
+  const names = model.drawn?.steps.map(({ name }) => name) ?? [];
+  const inOrder = (found: Set<string>): React.ReactNode[] =>
+    names
+      .filter(name => found.has(name) && name !== step.name)
+      .map(name => <StepLink key={name} name={name} />);
+  const above = inOrder(neededFor(step.name, edges));
+  const below = inOrder(affectedBy(step.name, edges));
+  return above.length + below.length > 0 ? (
+    <details className="jp-Pipelines-part">
+      <summary>{trans.__('Lineage: %1 above, %2 below', above.length, below.length)}</summary>
+      {above.length > 0 ? (
+        <p>
+          {trans.__('Comes from')} {join(above, ', ')}
+        </p>
+      ) : null}
+      {below.length > 0 ? (
+        <p>
+          {trans.__('Goes into')} {join(below, ', ')}
+        </p>
+      ) : null}
+    </details>
+  ) : null;
 }
 
 function describe({ type, summary }: Value): string {
@@ -366,30 +549,6 @@ function StepErrorView({ error }: { error: StepError }): React.ReactElement {
   );
 }
 
-/** What the step wrote; fetched when it is asked for. */
-function Log({ step, runId }: { step: string; runId: string }): React.ReactElement {
-  const trans = useTrans();
-  const { model } = useNotebook();
-  const [text, setText] = React.useState<string | null>(null);
-  const fetchLog = async (isOpen: boolean): Promise<void> => {
-    if (isOpen && text === null) {
-      try {
-        setText(await model.client.stepLog(model.path, runId, step));
-      } catch (error) {
-        setText(error instanceof Error ? error.message : String(error));
-      }
-    }
-  };
-  return (
-    <details onToggle={event => void fetchLog(event.currentTarget.open)}>
-      <summary>{trans.__('Log')}</summary>
-      <pre tabIndex={0}>
-        {text === null ? trans.__('Loading…') : withoutAnsi(text) || trans.__('It wrote nothing.')}
-      </pre>
-    </details>
-  );
-}
-
 function findStep(steps: StepRun[] | undefined, name: string): StepRun | null {
   return steps?.find(step => step.name === name) ?? null;
 }
@@ -397,9 +556,4 @@ function findStep(steps: StepRun[] | undefined, name: string): StepRun | null {
 /** `pandas.DataFrame` → `DataFrame`. */
 function shortType(type: string): string {
   return type.split('.').at(-1) ?? type;
-}
-
-/** Text without the escape sequences by which terminals are coloured. */
-export function withoutAnsi(text: string): string {
-  return text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]/g, '');
 }

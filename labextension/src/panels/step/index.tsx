@@ -96,7 +96,9 @@ function StepDuration(props: { step: Step; stepRun: StepRun | null }): React.Rea
     seconds = step.expected_duration_seconds;
     isExpected = true;
   }
-  if (seconds === null) {
+  // That a result was reused took no time worth telling.
+  const isReused = (stepRun?.status ?? step.last?.status) === 'reused' && !isExpected;
+  if (seconds === null || isReused) {
     return null;
   }
   return (

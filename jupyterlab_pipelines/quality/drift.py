@@ -1,0 +1,313 @@
+"""Drift: how far two columns lie apart, and whether chance explains it, from their statistics alone.
+
+A difference counts when chance cannot explain it *and* it is large enough to matter:
+
+- numbers, times and lengths with many values: Kolmogorov–Smirnov's distance between the two
+  distribution functions (interpolated in the 101-point grids), and Wasserstein's distance in
+  standard deviations of the reference;
+- few values, categories and booleans: chi-square with rare values pooled, and the total variation
+  (the share of rows that would have to change their value).
+
+PSI and Jensen–Shannon's divergence (base 2) are there for those who ask for them.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+from jupyterlab_pipelines.quality.chance import chi_square_tail, kolmogorov_tail
+from jupyterlab_pipelines.quality.statistics import Column, Numbers, Value
+
+LARGE_DISTANCE = 0.1
+"""A Kolmogorov–Smirnov distance that matters."""
+LARGE_MOVE = 0.2
+"""A Wasserstein distance, in standard deviations, that matters."""
+LARGE_VARIATION = 0.08
+"""A total variation that matters."""
+FEW_NUMBERS = 12
+"""Numbers with more distinct values are compared by size, not value by value."""
+FEWEST = 8
+"""With fewer values on a side nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far two columns lie apart.
+
+    `measure` is ``kolmogorov_smirnov`` or ``total_variation``, `distance` its value, 0 to 1;
+    `effect` is the distance (or the move) as a multiple of what matters, so 1 and more matter.
+    `move` is Wasserstein's distance in standard deviations, None for categories.
+    """
+
+    measure: str
+    distance: float
+    p_value: float
+    effect: float
+    move: float | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "measure": self.measure,
+            "distance": self.distance,
+            "p_value": self.p_value,
+            "effect": self.effect,
+            "move": self.move,
+        }
+
+
+def compare(reference: Column, current: Column) -> Drift | None:
+    """How far `current` lies from `reference`; None where that cannot be said.
+
+    It cannot where a side has fewer than eight values, the types have nothing in common, or the
+    column is text with too many different values (the lengths are compared then).
+    """
+    if min(reference.count, current.count) < FEWEST:
+        return None
+    if are_both_categories(reference, current):
+        return compare_counts(reference, align(reference, current))
+    if reference.numbers and current.numbers:
+        return compare_numbers(reference.numbers, current.numbers)
+    if reference.text and current.text:
+        return compare_numbers(reference.text.lengths, current.text.lengths)
+    if reference.lengths and current.lengths:
+        return compare_numbers(reference.lengths, current.lengths)
+    return None
+
+
+def are_both_categories(reference: Column, current: Column) -> bool:
+    """Whether both columns have so few values that each of them is counted."""
+    if _family(reference) != _family(current):
+        return False
+    if reference.type == "string" and current.type == "string":
+        # Some of the rare values may be untold: they are pooled.
+        return _told(reference) > 0.8 and _told(current) > 0.5
+    if (
+        reference.type in ("int", "float")
+        and max(reference.distinct or 0, current.distinct or 0) > FEW_NUMBERS
+    ):
+        return False
+    return reference.is_complete and current.is_complete
+
+
+def _family(column: Column) -> str:
+    # 0 and 1 are booleans to some.
+    return "number" if column.type in ("int", "float", "bool") else column.type
+
+
+def align(reference: Column, current: Column) -> Column:
+    """`current` with the values that differ from one of the reference's in the last digits alone made equal."""
+    if "float" not in (reference.type, current.type) or not reference.top:
+        return current
+    known = {_nine_digits(value): value for value in reference.counts}
+    if all(value in reference.counts or _nine_digits(value) not in known for value in current.counts):
+        return current
+    counts: dict[Value, int] = {}
+    for value, count in current.top:
+        value = known.get(_nine_digits(value), value)
+        counts[value] = counts.get(value, 0) + count
+    distinct = current.distinct - (len(current.top) - len(counts)) if current.distinct is not None else None
+    return replace(current, top=tuple(counts.items()), distinct=distinct)
+
+
+def _nine_digits(value: Value) -> Value:
+    return float(f"{value:.9g}") if isinstance(value, int | float) else value
+
+
+def _told(column: Column) -> float:
+    return sum(count for _, count in column.top) / column.count if column.count else 0.0
+
+
+# -- categories -----------------------------------------------------------------------------------
+
+
+def compare_counts(reference: Column, current: Column) -> Drift:
+    """Two columns of counted values."""
+    before, after = told_counts(reference, current)
+    statistic, freedom = chi_square(before, after)
+    p_value = chi_square_tail(statistic, freedom)
+    distance = total_variation(before, after)
+    numbers = reference.numbers and current.numbers and reference.type in ("int", "float")
+    move = None
+    effect = distance / LARGE_VARIATION
+    if numbers and reference.numbers and current.numbers:
+        ordered = compare_numbers(reference.numbers, current.numbers)
+        move = ordered.move
+        # Two looks at one column: the better one, at twice its price.
+        p_value = min(1.0, 2 * min(p_value, ordered.p_value))
+        effect = max(effect, ordered.effect)
+    return Drift("total_variation", distance, p_value, effect, move)
+
+
+def told_counts(reference: Column, current: Column) -> tuple[list[int], list[int]]:
+    """Counts side by side of all values that either side tells; the untold ones are the last pair.
+
+    A value is told by both sides only if both lists are complete or both have it: what the other side
+    may have without telling is pooled with the untold.
+    """
+    values: list[Value]
+    if reference.is_complete and current.is_complete:
+        values = list({**reference.counts, **current.counts})
+    else:
+        values = [value for value in reference.counts if value in current.counts]
+        values += [
+            value for value in current.counts if value not in reference.counts and reference.is_complete
+        ]
+        values += [value for value in reference.counts if value not in current.counts and current.is_complete]
+    before = [reference.counts.get(value, 0) for value in values]
+    after = [current.counts.get(value, 0) for value in values]
+    return [*before, reference.count - sum(before)], [*after, current.count - sum(after)]
+
+
+def chi_square(before: Sequence[int], after: Sequence[int]) -> tuple[float, int]:
+    """Statistic and degrees of freedom of "both come from one population".
+
+    Values that are expected less than five times on a side are pooled, as the approximation is good
+    from there on.
+    """
+    total_before, total_after = sum(before), sum(after)
+    total = total_before + total_after
+    if not total_before or not total_after:
+        return 0.0, 0
+    smaller = min(total_before, total_after) / total
+    statistic, cells, rare_before, rare_after = 0.0, 0, 0, 0
+
+    def cell(a: int, b: int) -> float:
+        expected_a, expected_b = (a + b) * total_before / total, (a + b) * total_after / total
+        return (a - expected_a) ** 2 / expected_a + (b - expected_b) ** 2 / expected_b
+
+    for a, b in zip(before, after, strict=True):
+        if (a + b) * smaller < 5:
+            rare_before, rare_after = rare_before + a, rare_after + b
+        else:
+            statistic += cell(a, b)
+            cells += 1
+    if rare_before + rare_after:
+        statistic += cell(rare_before, rare_after)
+        cells += 1
+    return statistic, cells - 1
+
+
+def total_variation(before: Sequence[int], after: Sequence[int]) -> float:
+    """The share of rows that would have to change their value; 0 to 1."""
+    total_before, total_after = sum(before) or 1, sum(after) or 1
+    return sum(abs(a / total_before - b / total_after) for a, b in zip(before, after, strict=True)) / 2
+
+
+# -- numbers --------------------------------------------------------------------------------------
+
+
+def compare_numbers(reference: Numbers, current: Numbers) -> Drift:
+    """Two columns of numbers."""
+    distance = kolmogorov_smirnov(reference.grid, current.grid)
+    if distance > LARGE_DISTANCE / 2:
+        # A value that many have may differ in its last digit, which would tear both apart there.
+        distance = kolmogorov_smirnov(_rounded(reference.grid), _rounded(current.grid))
+    p_value = kolmogorov_tail(distance, reference.count, current.count)
+    move = wasserstein(reference.grid, current.grid) / (spread(reference) or spread(current) or 1.0)
+    effect = max(distance / LARGE_DISTANCE, min(move, 10.0) / LARGE_MOVE if distance > 0.03 else 0.0)
+    return Drift("kolmogorov_smirnov", distance, p_value, effect, move)
+
+
+def kolmogorov_smirnov(before: Sequence[float], after: Sequence[float]) -> float:
+    """The widest distance between two distribution functions, each given by its grid of quantiles."""
+    widest = 0.0
+    for point in {*before, *after}:
+        difference = abs(cumulated(before, point) - cumulated(after, point))
+        if difference > widest:
+            widest = difference
+    return widest
+
+
+def _rounded(grid: Sequence[float]) -> list[float]:
+    """To nine significant digits."""
+    return [float(f"{value:.9g}") for value in grid]
+
+
+def cumulated(grid: Sequence[float], point: float) -> float:
+    """The share of values up to `point`, interpolated in a grid of quantiles."""
+    right = bisect_right(grid, point)
+    if right == 0:
+        return 0.0
+    last = len(grid) - 1
+    if right > last:
+        return 1.0
+    low, high = grid[right - 1], grid[right]
+    return (right - 1 + (point - low) / (high - low)) / last
+
+
+def wasserstein(before: Sequence[float], after: Sequence[float]) -> float:
+    """The mean distance between equal quantiles, the outermost left out: one outlier is no drift."""
+    return math.fsum(abs(a - b) for a, b in zip(before[1:-1], after[1:-1], strict=True)) / (len(before) - 2)
+
+
+def spread(numbers: Numbers) -> float:
+    """The standard deviation of the middle 98 %: one outlier must not hide a move."""
+    inner = numbers.grid[1:-1]
+    middle = math.fsum(inner) / len(inner)
+    return math.sqrt(math.fsum((value - middle) ** 2 for value in inner) / len(inner))
+
+
+# -- on request -----------------------------------------------------------------------------------
+
+
+def shares(reference: Column, current: Column, bins: int = 10) -> tuple[list[float], list[float]]:
+    """Both columns as shares of the same bins: values, or tenths of the reference's distribution."""
+    if are_both_categories(reference, current):
+        before, after = told_counts(reference, current)
+        return [a / max(1, sum(before)) for a in before], [b / max(1, sum(after)) for b in after]
+    first, second = _compared_numbers(reference, current)
+    edges = sorted({first.grid[round(index * 100 / bins)] for index in range(1, bins)})
+    return _binned(first.grid, edges), _binned(second.grid, edges)
+
+
+def _compared_numbers(reference: Column, current: Column) -> tuple[Numbers, Numbers]:
+    for first, second in (
+        (reference.numbers, current.numbers),
+        (reference.text and reference.text.lengths, current.text and current.text.lengths),
+        (reference.lengths, current.lengths),
+    ):
+        if first and second:
+            return first, second
+    raise ValueError(
+        f"{reference.name} is {reference.type}, {current.name} is {current.type}: no common scale"
+    )
+
+
+def _binned(grid: Sequence[float], edges: Sequence[float]) -> list[float]:
+    below = [0.0, *(cumulated(grid, edge) for edge in edges), 1.0]
+    return [high - low for low, high in pairwise(below)]
+
+
+def population_stability(before: Sequence[float], after: Sequence[float]) -> float:
+    """The population stability index of two rows of shares; shares of zero count as 0.0001."""
+    return math.fsum(
+        (max(b, 1e-4) - max(a, 1e-4)) * math.log(max(b, 1e-4) / max(a, 1e-4))
+        for a, b in zip(before, after, strict=True)
+    )
+
+
+def jensen_shannon(before: Sequence[float], after: Sequence[float]) -> float:
+    """Jensen–Shannon's divergence of two rows of shares, to base 2: 0 (equal) to 1 (nothing in common)."""
+    divergence = 0.0
+    for a, b in zip(before, after, strict=True):
+        middle = (a + b) / 2
+        divergence += sum(share * math.log2(share / middle) for share in (a, b) if share > 0) / 2
+    return max(0.0, divergence)
+
+
+def measures(reference: Column, current: Column) -> dict[str, float]:
+    """PSI and Jensen–Shannon's divergence of two columns; empty where they have no common scale."""
+    try:
+        before, after = shares(reference, current)
+    except ValueError:
+        return {}
+    return {
+        "population_stability_index": population_stability(before, after),
+        "jensen_shannon_divergence": jensen_shannon(before, after),
+    }

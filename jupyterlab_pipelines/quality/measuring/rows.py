@@ -1,0 +1,202 @@
+"""What whole rows tell: which repeat an earlier one, and which columns go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jupyterlab_pipelines.quality.measuring.numbers import Array
+from jupyterlab_pipelines.quality.statistics import Column
+
+SAMPLE = 2_000
+"""Rows that are looked at for correlations."""
+MOST_COLUMNS = 40
+"""Of more number columns the first so many are compared."""
+FEWEST = 20
+"""Rows that a pair of columns must have in common."""
+WEAKEST = 0.2
+"""Correlations below are left out."""
+
+
+def count_duplicates(columns: Sequence[Column], arrays: Sequence[Any]) -> int | None:
+    """How many rows repeat an earlier one; None where a column's values cannot be compared.
+
+    Column after column, the one with the most distinct values first, sorts out the rows that are
+    like no other; mostly two columns are enough.
+    """
+    if not columns or columns[0].rows < 2:
+        return 0
+    if any(column.is_unique and not column.nulls for column in columns):
+        return 0
+    ranked = sorted(range(len(columns)), key=lambda index: -(columns[index].distinct or 0))
+    rows = np.arange(columns[0].rows)
+    hashes = np.zeros(len(rows), dtype=np.uint64)
+    for position, index in enumerate(ranked):
+        codes = _codes(arrays[index], rows, whole=len(rows) == columns[0].rows)
+        if codes is None:
+            return None
+        hashes = _mix(hashes, codes)
+        if position == 0 and len(columns) > 1:
+            continue
+        ordered = np.sort(hashes)
+        repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        if len(repeated) == 0:
+            return 0
+        kept = _contained(hashes, repeated)
+        if np.count_nonzero(kept) < 0.8 * len(rows):
+            rows, hashes = rows[kept], hashes[kept]
+    return len(hashes) - len(np.unique(hashes))
+
+
+def _contained(values: Array, ordered: Array) -> Array:
+    places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[places] == values)
+
+
+def _mix(hashes: Array, codes: Array) -> Array:
+    """SplitMix64's finisher over both: equal rows keep equal hashes, others hardly ever meet."""
+    mixed = hashes * np.uint64(0x9E3779B97F4A7C15) + codes
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def _codes(values: Any, rows: Array, *, whole: bool) -> Array | None:
+    """Of the chosen rows, 64 bits that are equal where the values are."""
+    part = (
+        values
+        if whole
+        else values.take(pa.array(rows))
+        if not isinstance(values, np.ndarray)
+        else values[rows]
+    )
+    if isinstance(part, np.ndarray):
+        return _codes_of_numpy(part)
+    kind = part.type
+    if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType) or pa.types.is_null(kind):
+        return _codes_of_objects(part.to_pylist())
+    if pa.types.is_primitive(kind) and not part.null_count and not pa.types.is_boolean(kind):
+        return _codes_of_numpy(
+            np.asarray(
+                part.to_numpy() if isinstance(part, pa.ChunkedArray) else part.to_numpy(zero_copy_only=False)
+            )
+        )
+    if pa.types.is_dictionary(kind):
+        part = part.unify_dictionaries() if isinstance(part, pa.ChunkedArray) else part
+    else:
+        part = pc.dictionary_encode(part)
+    if isinstance(part, pa.ChunkedArray):
+        part = part.combine_chunks()
+        if isinstance(part, pa.ChunkedArray):
+            part = part.chunk(0)
+    codes = pc.fill_null(part.indices.cast(pa.int64()), -1).to_numpy()
+    return np.asarray(codes).view(np.uint64)
+
+
+def _codes_of_numpy(part: Array) -> Array | None:
+    kind = part.dtype.kind
+    if kind == "f":
+        # Minus zero is zero, and a NaN is like any other.
+        numbers = part.astype(np.float64) + 0.0
+        numbers[np.isnan(numbers)] = np.nan
+        return numbers.view(np.uint64)
+    if kind in "iub":
+        return part.astype(np.int64, copy=False).view(np.uint64)
+    if kind in "Mm":
+        return part.view(np.uint64)
+    if kind == "O":
+        return _codes_of_objects(part.tolist())
+    return _codes_of_objects(part.tolist())
+
+
+def _codes_of_objects(values: Sequence[Any]) -> Array | None:
+    codes: dict[Any, int] = {}
+    found = np.empty(len(values), dtype=np.uint64)
+    for index, value in enumerate(values):
+        if value is None or (isinstance(value, float) and value != value):
+            key: Any = None
+        else:
+            try:
+                hash(value)
+                key = (type(value).__name__, value)
+            except TypeError:
+                key = (type(value).__name__, repr(value))
+        found[index] = codes.setdefault(key, len(codes))
+    return found
+
+
+def rank_correlations(
+    columns: Sequence[Column], arrays: Sequence[Any]
+) -> tuple[tuple[str, ...], tuple[tuple[str, str, float], ...]]:
+    """Which number columns were compared, and the rank correlations (Spearman) that are not weak."""
+    chosen = [
+        index
+        for index, column in enumerate(columns)
+        if column.type in ("int", "float") and column.numbers and (column.distinct or 0) > 2
+    ][:MOST_COLUMNS]
+    if len(chosen) < 2 or columns[0].rows < 20:
+        return (), ()
+    rows = columns[0].rows
+    places = np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(np.int64))
+    ranks = np.stack([_ranks(arrays[index], places) for index in chosen])
+    known = ranks == ranks
+    ranks[~known] = 0.0
+    weights = known.astype(np.float64)
+    # Pearson's correlation of the ranks, of each pair over the rows that have both.
+    if known.all():
+        common = np.full((len(chosen), len(chosen)), float(len(places)))
+        sums = np.zeros_like(common)
+        squares = np.broadcast_to((ranks * ranks).sum(axis=1)[:, None], common.shape)
+    else:
+        common = _products(weights, weights)
+        sums = _products(ranks, weights)
+        squares = _products(ranks * ranks, weights)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariances = _products(ranks, ranks) - sums * sums.T / common
+        variances = squares - sums * sums / common
+        matrix = covariances / np.sqrt(variances * variances.T)
+    matrix[common < FEWEST] = 0.0
+    matrix = np.clip(np.nan_to_num(matrix, posinf=0.0, neginf=0.0), -1.0, 1.0)
+    first, second = np.nonzero(np.triu(np.abs(matrix) >= WEAKEST, 1))
+    names = tuple(columns[index].name for index in chosen)
+    pairs = tuple(
+        (names[a], names[b], round(float(matrix[a, b]), 3))
+        for a, b in zip(first.tolist(), second.tolist(), strict=True)
+    )
+    return names, pairs
+
+
+def _products(left: Array, right: Array) -> Array:
+    """All rows of one with all of the other; without BLAS, whose threads would go on waiting for more."""
+    return np.asarray(np.einsum("ik,jk->ij", left, right))
+
+
+def _ranks(values: Any, places: Array) -> Array:
+    """Mid-ranks less their mean; NaN for the missing."""
+    if isinstance(values, np.ndarray):
+        part = values[places]
+        if part.dtype == object:
+            part = np.array([np.nan if value is None else value for value in part.tolist()], dtype=np.float64)
+        part = np.abs(part) if part.dtype.kind == "c" else part.astype(np.float64)
+    else:
+        taken = values.take(pa.array(places))
+        part = np.asarray(
+            pc.cast(taken, pa.float64(), safe=False).to_numpy(
+                **({} if isinstance(taken, pa.ChunkedArray) else {"zero_copy_only": False})
+            )
+        )
+    known = ~np.isnan(part)
+    ordered = np.sort(part[known])
+    ranks = np.full(len(part), np.nan)
+    middle = (
+        np.searchsorted(ordered, part[known], "left") + np.searchsorted(ordered, part[known], "right")
+    ) / 2
+    ranks[known] = middle - middle.mean() if len(middle) else middle
+    return ranks

@@ -1,0 +1,118 @@
+"""Columns of text: counted once by value, and then looked at value by value."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from jupyterlab_pipelines.quality.measuring.numbers import COMPLETE, TOP, Array, counted, measure_numbers
+from jupyterlab_pipelines.quality.statistics import Text
+
+SAMPLE = 2_000
+"""Of how many distinct values the form is looked at."""
+LONGEST = 120
+"""Longer values are cut where they are told."""
+
+DIGIT = re.compile(r"\d").search
+DIGITS, LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*").fullmatch
+DECIMAL_COMMA = re.compile(
+    r"\s*[-+]?(\d+,\d+|\d{1,3}([.\xa0 ']\d{3})+,\d+|\d{1,3}(\.\d{3}){2,})\s*"
+).fullmatch
+DECORATED = re.compile(
+    # A sign or a currency before, a unit behind; commas between thousands.
+    r"\s*[-+(]?\s*([$€£¥₹]|[A-Z]{1,3}\$?|[~<>#])?\s*[-+]?\d[\d,.' ]*\s*([$€£¥₹%]|°?[A-Za-zµμ]{1,5}|/[A-Za-z]+)?\)?\s*"
+).fullmatch
+TIME = re.compile(
+    r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d{1,2}:\d{2}.*)?"
+    r"|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}([ T]\d{1,2}:\d{2}.*)?"
+    r"|([A-Za-z]{3,9},? )?\d{1,2}[- ][A-Za-z]{3,9}\.?[- ,]+\d{2,4}.*|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}.*)\s*"
+).fullmatch
+# UTF-8 read as Latin-1 or Windows-1252, or the sign for what cannot be shown.
+DAMAGED = re.compile(
+    "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|Ã[^A-Za-z ]|[A-Za-z]\\?[a-z]"
+).search
+QUESTIONED = re.compile(r"[A-Za-z]\?[a-z]").search
+
+
+def measure_text(values: Any, counts: Array) -> Text | None:
+    """What strings look like.
+
+    Parameters
+    ----------
+    values
+        The distinct strings, an Arrow array without nulls.
+    counts
+        How often each occurs.
+    """
+    if len(values) == 0:
+        return None
+    lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False)
+    trimmed = pc.utf8_length(pc.utf8_trim_whitespace(values)).to_numpy(zero_copy_only=False)
+    of_length = np.bincount(lengths, weights=counts).astype(np.int64)
+    known = np.flatnonzero(of_length)
+    numbers = measure_numbers(counted(known, of_length[known]))
+    assert numbers is not None
+    seen, weights = values, counts
+    if len(values) > SAMPLE:
+        chosen = np.linspace(0, len(values) - 1, SAMPLE).astype(np.int64)
+        seen, weights = values.take(chosen), counts[chosen]
+    return Text(
+        lengths=numbers,
+        blank=int(counts[trimmed == 0].sum()),
+        edge_spaces=int(counts[(trimmed != lengths) & (trimmed > 0)].sum()),
+        **_forms(seen.to_pylist(), weights.tolist()),
+    )
+
+
+def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
+    """How many rows have a word of each form."""
+    counts: dict[str, Any] = dict.fromkeys(
+        ("numeric", "decimal_commas", "decorated", "times", "upper", "lower", "non_ascii", "damaged"), 0
+    )
+    shapes: dict[str, int] = {}
+    for word, weight in zip(words, weights, strict=True):
+        if DIGIT(word):
+            if NUMBER(word):
+                counts["numeric"] += weight
+            elif DECIMAL_COMMA(word):
+                counts["decimal_commas"] += weight
+            elif TIME(word):
+                counts["times"] += weight
+            elif DECORATED(word):
+                counts["decorated"] += weight
+        if word.isupper():
+            counts["upper"] += weight
+        elif word.islower():
+            counts["lower"] += weight
+        if not word.isascii():
+            counts["non_ascii"] += weight
+            if DAMAGED(word):
+                counts["damaged"] += weight
+        elif "?" in word and QUESTIONED(word):
+            counts["damaged"] += weight
+        shape = DIGITS.sub("9", LETTERS.sub("a", word[:60]))[:40]
+        shapes[shape] = shapes.get(shape, 0) + weight
+    ranked = sorted(shapes.items(), key=lambda pair: (-pair[1], pair[0]))
+    return {**counts, "shapes": tuple(ranked[:5]), "seen": sum(weights)}
+
+
+def commonest(values: Any, counts: Array) -> tuple[tuple[Any, int], ...]:
+    """The commonest of distinct Arrow `values`; equally common ones in order of the alphabet."""
+    distinct = len(values)
+    wanted = distinct if distinct <= COMPLETE else TOP
+    if distinct > COMPLETE:
+        border = np.partition(counts, distinct - wanted)[distinct - wanted]
+        # All that are as common as the last: which of them are told must not hang on their order.
+        kept = np.flatnonzero(counts >= max(2, border))[: wanted * 50]
+        values, counts = values.take(kept), counts[kept]
+    pairs = [(_short(value), count) for value, count in zip(values.to_pylist(), counts.tolist(), strict=True)]
+    pairs.sort(key=lambda pair: (-pair[1], str(pair[0])))
+    return tuple(pairs[:wanted])
+
+
+def _short(value: Any) -> Any:
+    return value if not isinstance(value, str) or len(value) <= LONGEST else value[: LONGEST - 1] + "…"

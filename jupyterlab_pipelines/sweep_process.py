@@ -1,0 +1,57 @@
+"""The process of one sweep: ``python -m jupyterlab_pipelines.sweep_process``.
+
+It starts the runs, one after another or a few at a time, and outlives the server. When it is killed no more
+runs begin; those that it started go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from jupyterlab_pipelines.project import Project
+from jupyterlab_pipelines.sweep import is_cancelled, read_sweep, remove_sweep, unfinished_runs
+
+LOOK_SECONDS = 0.2
+"""Between two looks whether a run has ended, or the sweep was cancelled."""
+
+
+def carry_out(project: Project, sweep_id: str) -> None:
+    """Start the runs of a sweep and wait for them, until all have ended or the sweep is cancelled."""
+    store = project.store
+    told = read_sweep(store, sweep_id)
+    for position, values in enumerate(told["parameter_sets"]):
+        # The first by itself: what all share is there then, and nobody waits for another's step.
+        room = 1 if position <= 1 else told["parallel"]
+        while len(unfinished_runs(store, sweep_id)) >= room and not is_cancelled(store, sweep_id):
+            time.sleep(LOOK_SECONDS)
+        if is_cancelled(store, sweep_id):
+            break
+        project.start(
+            Path(told["notebook"]),
+            content=told["content"],
+            parameters=values,
+            jobs=told["jobs"],
+            sweep=sweep_id,
+        )
+    while runs := unfinished_runs(store, sweep_id):
+        if is_cancelled(store, sweep_id):
+            # One may have begun while the others were being cancelled.
+            for run_id in runs:
+                project.cancel(run_id)
+        time.sleep(LOOK_SECONDS)
+    remove_sweep(store, sweep_id)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="sweep_process")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--sweep", required=True)
+    arguments = parser.parse_args()
+    carry_out(Project(arguments.root, arguments.store), arguments.sweep)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+/** Tells that a run has ended, where it took long enough to look away. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
+import { PathExt } from '@jupyterlab/coreutils';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import type { LocatedRun } from '../activeRuns';
+import {
+  CommandIDs,
+  IPipelineTracker,
+  NAMESPACE,
+  PANEL_PLUGIN_ID,
+  TRANSLATION_DOMAIN
+} from '../tokens';
+import type { PipelineTracker } from '../tracker';
+import { formatDuration } from '../units';
+
+/** Unless the settings say otherwise. */
+const LONG_SECONDS = 30;
+
+export const news: JupyterFrontEndPlugin<void> = {
+  id: `${NAMESPACE}:news`,
+  description: 'Notifies about the end of long runs.',
+  autoStart: true,
+  requires: [IPipelineTracker],
+  optional: [ITranslator, ISettingRegistry],
+  activate: (
+    app: JupyterFrontEnd,
+    { activeRuns }: PipelineTracker,
+    translator: ITranslator | null,
+    settings: ISettingRegistry | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
+    let longSeconds = LONG_SECONDS;
+    // When the application has loaded its own settings, among which it puts our shortcuts.
+    void app.restored.then(async () => {
+      const loaded = await settings?.load(PANEL_PLUGIN_ID);
+      if (!loaded) {
+        return;
+      }
+      const read = (): void => {
+        longSeconds = Number(loaded.get('notifyAfterSeconds').composite ?? LONG_SECONDS);
+      };
+      loaded.changed.connect(read);
+      read();
+    });
+    activeRuns.ended.connect((_, located) => {
+      const seconds = located.run.duration_seconds ?? 0;
+      if (longSeconds > 0 && seconds >= longSeconds) {
+        tell(located, seconds);
+      }
+    });
+
+    function tell({ path, run }: LocatedRun, seconds: number): void {
+      const name = PathExt.basename(path, '.ipynb');
+      const time = formatDuration(seconds);
+      const actions = [
+        {
+          label: trans.__('Show'),
+          callback: () =>
+            void app.commands
+              .execute('docmanager:open', { path })
+              .then(() => app.commands.execute(CommandIDs.openPanel))
+        }
+      ];
+      const failed = run.steps.filter(step => step.status === 'failed').map(step => step.name);
+      switch (run.status) {
+        case 'succeeded':
+          Notification.success(trans.__('The run of %1 succeeded after %2.', name, time), {
+            actions
+          });
+          break;
+        case 'failed':
+          Notification.error(
+            trans.__('The run of %1 failed after %2: %3', name, time, failed.join(', ')),
+            { actions, autoClose: false }
+          );
+          break;
+        case 'interrupted':
+          Notification.warning(trans.__('The run of %1 was interrupted.', name), { actions });
+          break;
+      }
+    }
+  }
+};

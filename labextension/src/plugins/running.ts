@@ -1,0 +1,52 @@
+/** Lists the runs that are under way among the running sessions, where shutting down cancels them. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { PathExt } from '@jupyterlab/coreutils';
+import { IRunningSessionManagers } from '@jupyterlab/running';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { progressOf } from '../activeRuns';
+import { pipelineIcon } from '../components/icons';
+import { CommandIDs, IPipelineTracker, NAMESPACE, TRANSLATION_DOMAIN } from '../tokens';
+import type { PipelineTracker } from '../tracker';
+
+export const running: JupyterFrontEndPlugin<void> = {
+  id: `${NAMESPACE}:running`,
+  description: 'Lists runs of pipelines among the running sessions.',
+  autoStart: true,
+  requires: [IPipelineTracker],
+  optional: [IRunningSessionManagers, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    { activeRuns }: PipelineTracker,
+    managers: IRunningSessionManagers | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
+    managers?.add({
+      name: trans.__('Pipeline runs'),
+      running: () =>
+        activeRuns.all.map(located => {
+          const { path, run } = located;
+          const [done, total] = progressOf(run);
+          return {
+            open: async () => {
+              await app.commands.execute('docmanager:open', { path });
+              await app.commands.execute(CommandIDs.openPanel);
+            },
+            shutdown: () => void activeRuns.cancel(located),
+            icon: () => pipelineIcon,
+            label: () => PathExt.basename(path),
+            labelTitle: () =>
+              trans.__('%1\nRun %2\n%3 of %4 steps done', path, run.run_id, done, total),
+            detail: () => trans.__('%1 of %2 steps', done, total)
+          };
+        }),
+      shutdownAll: () => activeRuns.all.forEach(located => void activeRuns.cancel(located)),
+      refreshRunning: () => void activeRuns.refresh(),
+      runningChanged: activeRuns.changed,
+      shutdownLabel: trans.__('Cancel'),
+      shutdownAllLabel: trans.__('Cancel All'),
+      shutdownAllConfirmationText: trans.__('Cancel all runs? Finished steps are kept.')
+    });
+  }
+};

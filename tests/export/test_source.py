@@ -1,0 +1,133 @@
+"""Cells become Python that does the same: moved, edited and freed of IPython without changing a string."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyterlab_pipelines.errors import ExportError
+from jupyterlab_pipelines.export.magics import Translation
+from jupyterlab_pipelines.export.scopes import plain_python
+from jupyterlab_pipelines.export.source import indented, nonlocal_for_global, passages
+from jupyterlab_pipelines.notebook.names import analyse
+from jupyterlab_pipelines.pipeline import Cell, CellKind
+
+TEXTS = [
+    "plain",
+    "two\nlines",
+    "  indented\n    more\n",
+    "quote ' \" `",
+    "tab\there",
+    "{braces}",
+    "back\\slash",
+]
+
+
+@given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4), st.integers(1, 3))
+def test_moving_code_to_the_right_leaves_its_strings_alone(texts: list[str], levels: int) -> None:
+    lines = [f"a{number} = {_triple(text)}" for number, text in enumerate(texts)]
+    lines += ["b = f'''{a0!r}\n  {a0:>10}'''", "if a0:\n    c = [\n        1,\n    ]"]
+    source = "\n".join(lines)
+    before: dict[str, object] = {}
+    exec(source, before)
+
+    moved = "if True:\n" + "".join("    " * level + "if True:\n" for level in range(1, levels))
+    after: dict[str, object] = {}
+    exec(moved + indented(source, levels), after)
+
+    assert _own(after) == _own(before)
+
+
+def _triple(text: str) -> str:
+    return '"""' + text.replace("\\", "\\\\").replace('"', '\\"') + '"""'
+
+
+def _own(namespace: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in namespace.items() if not name.startswith("__")}
+
+
+def test_comments_stay_with_their_statements() -> None:
+    source = textwrap.dedent(
+        """\
+        # about x
+        x = 1  # one
+
+        # about y,
+        # at length
+        y = (  # inside
+            2
+        )
+        z = '# none'; w = 3  # last
+        # below"""
+    )
+
+    found, below = passages(source, analyse(source).statements)
+
+    assert [passage.text for passage in found] == [
+        "# about x\nx = 1  # one",
+        "# about y,\n# at length\ny = (  # inside\n    2\n)",
+        "z = '# none'",
+        "w = 3  # last",
+    ]
+    assert [passage.is_apart for passage in found] == [False, True, False, False]
+    assert below == ["# below"]
+
+
+def test_what_is_global_in_a_notebook_is_a_functions_own_in_a_step() -> None:
+    source = "def f():\n    global count, other\n    text = 'global count'\n    count += 1"
+
+    changed, bound = nonlocal_for_global(source, {"count"})
+
+    assert changed == "def f():\n    global other; nonlocal count\n    text = 'global count'\n    count += 1"
+    assert bound == {"count"}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("!ls -l", "shell('ls -l')"),
+        ("!echo {name} $name $HOME {1}", "shell('echo ' + str(name) + ' ' + str(name) + ' $HOME {1}')"),
+        ("files = !ls", "files = shell_lines('ls')"),
+        ("if name:\n    !ls\nelse:\n    %time name()", "if name:\n    shell('ls')\nelse:\n    name()"),
+        ("%time x = name + 1", "x = name + 1"),
+        ("%matplotlib inline", ""),
+        ("for i in name:\n    %pip install x", "for i in name:\n    pass"),
+        ("%env A=b c", "set_variable('A', 'b c')"),
+        ("%cd ../data", "change_folder('../data')"),
+        ("%%time\nx = 1", "x = 1"),
+    ],
+)
+def test_ipython_is_said_in_python(source: str, expected: str) -> None:
+    assert translated(source) == expected
+
+
+@pytest.mark.parametrize("source", ["%run other.py", "x = 1\n%store x", "y = %who_ls", "get_ipython()"])
+def test_what_only_ipython_can_do_is_refused(source: str) -> None:
+    with pytest.raises(ExportError, match=r"Cell 1, line \d"):
+        translated(source)
+
+
+def test_cell_magics_become_calls() -> None:
+    def taken(source: str) -> str:
+        return Translation(Cell(0, None, CellKind.STEP, source), {"name"}).taken()
+
+    assert taken("%%bash\necho 1\necho 2\n") == 'shell("""echo 1\necho 2\n""", program=\'bash\')'
+    assert taken("%%html\n<b>x</b>") == ""
+    assert ast.literal_eval(taken("%%writefile a.txt\n'x'\n").split(", ")[1]) == "'x'\n"
+    with pytest.raises(ExportError, match="`%%R` needs IPython"):
+        taken("%%R\n1")
+
+
+def translated(source: str) -> str:
+    cell = Cell(0, None, CellKind.STEP, source)
+    translation = Translation(cell, {"name"})
+    python = plain_python(cell)
+    assert python is not None
+    statements = [s for s in analyse(source).statements if "run_cell_magic" not in s.source]
+    found, _ = passages(python, statements)
+    texts = [translation.statement(each.source, each.statement.line) for each in found]
+    return "\n".join(text for text in texts if text is not None)
