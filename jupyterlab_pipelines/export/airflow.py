@@ -35,7 +35,6 @@ class AirflowExporter(Engine):
     name = "airflow"
     summary = "an Apache Airflow 3 DAG"
     engine = ("apache-airflow==3.3.2",)
-    known_options = ("schedule",)
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, f"dags/{export.name}_dag.py", self._dag(export))
@@ -113,7 +112,7 @@ def run(step: str, parameters: tuple[str, ...] = ()) -> str:
 @dag(
     dag_id={literal(export.name)},
     description={literal(sentence(export.title))},
-{f"    doc_md={text},{chr(10)}" if text and len(text) < 95 else ""}    schedule={literal(self.schedule(export))},
+{f"    doc_md={text},{chr(10)}" if text and len(text) < 95 else ""}    schedule={literal(export.schedule)},
     start_date=datetime(2024, 1, 1),
     catchup=False,
     params={{

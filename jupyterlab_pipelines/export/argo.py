@@ -40,21 +40,21 @@ class ArgoExporter(Engine):
     name = "argo"
     summary = "an Argo workflow as YAML, and the Hera program that renders it"
     engine = ("hera==7.1.0", "pyyaml>=6")
-    known_options = ("schedule", "image", "cpu", "memory", "gpu")
+    known_options = ("image", "cpu", "memory", "gpu")
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "argo_workflow.py", self._program(export))
         yield ExportedFile.code(export, "workflow.yaml", self._yaml(export))
 
     def section(self, export: Export) -> str:
-        kind = "cron create" if self.schedule(export) else "submit"
+        kind = "cron create" if export.schedule else "submit"
         return f"""\
 ## Run it on Argo Workflows
 
 Build the image, push it as `{self.image(export)}`, then
 
 ```sh
-argo {kind} workflow.yaml{"" if self.schedule(export) else " -p artifacts=s3://bucket/runs"}
+argo {kind} workflow.yaml{"" if export.schedule else " -p artifacts=s3://bucket/runs"}
 ```
 
 The parameter `artifacts` is the folder or URL below which each run leaves its artifacts. The default is a
@@ -100,7 +100,7 @@ share one node. `python argo_workflow.py` renders the YAML from Hera (`pip insta
             ],
         }
         name = export.distribution
-        schedule = self.schedule(export)
+        schedule = export.schedule
         if schedule is None:
             return {
                 "apiVersion": "argoproj.io/v1alpha1",
@@ -138,7 +138,7 @@ share one node. `python argo_workflow.py` renders the YAML from Hera (`pip insta
 
     def _program(self, export: Export) -> str:
         names = free_names((step.name for step in export.steps), TAKEN)
-        schedule = self.schedule(export)
+        schedule = export.schedule
         kind = "CronWorkflow" if schedule else "Workflow"
         named = (
             [f"name={literal(export.distribution)}", f"schedules=[{literal(schedule)}]"]

@@ -37,7 +37,6 @@ class DagsterExporter(Engine):
     name = "dagster"
     summary = "Dagster assets with a job"
     engine = ("dagster==1.13.27",)
-    known_options = ("schedule",)
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "dagster_definitions.py", self._definitions(export))
@@ -105,7 +104,7 @@ configuration or `{export.name.upper()}_ARTIFACTS` says.
             for each in export.parameters
         )
         assets = "".join(self._asset(export, step, names, fields) for step in export.steps)
-        schedule = self.schedule(export)
+        schedule = export.schedule
         timed = (
             f"schedule = dg.ScheduleDefinition(job=job, cron_schedule={literal(schedule)})\n"
             if schedule

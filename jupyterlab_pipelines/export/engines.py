@@ -77,14 +77,13 @@ class Engine:
     A subclass has `name`, `summary`, `engine` (requirements that run it), `known_options`, `files`, `section`,
     `gaps` and `prove`.
 
-    Options: ``schedule`` (a cron expression), ``image`` (that containers run in), ``cpu``, ``memory`` and ``gpu`` for
-    all steps, or ``cpu.STEP`` for one.
+    Options: ``image`` (that containers run in), ``cpu``, ``memory`` and ``gpu`` for all steps, or ``cpu.STEP`` for one.
     """
 
     name: str = ""
     summary: str = ""
     engine: tuple[str, ...] = ()
-    known_options: tuple[str, ...] = ("schedule",)
+    known_options: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.options: dict[str, Any] = {}
@@ -153,10 +152,6 @@ class Engine:
         return self.name.capitalize()
 
     # -- what options say -----------------------------------------------------------------------
-
-    def schedule(self, export: Export) -> str | None:
-        said = self.options.get("schedule") or export.schedule
-        return None if said is None else str(said)
 
     def image(self, export: Export) -> str:
         return str(self.options.get("image") or f"{export.distribution}:1.0.0")

@@ -32,7 +32,6 @@ class KedroExporter(Engine):
     name = "kedro"
     summary = "a Kedro pipeline of nodes"
     engine = ("kedro==1.7.0",)
-    known_options = ()
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "kedro_pipeline.py", self._program(export))
@@ -41,7 +40,7 @@ class KedroExporter(Engine):
         yield from super().gaps(export)
         if any(step.retries or step.timeout_seconds is not None for step in export.steps):
             yield "Kedro has no retries and no timeouts for a node: the node itself repeats and stops its step."
-        if self.schedule(export):
+        if export.schedule:
             yield "Kedro has no schedule: let a scheduler start `python kedro_pipeline.py`."
 
     def section(self, export: Export) -> str:

@@ -69,7 +69,7 @@ class KubeflowExporter(Engine):
             yield "Kubeflow has no timeout for a task: the task itself stops its step."
         if any(step.retries for step in export.steps):
             yield "Kubeflow's local runner does not try again: there, the task itself does."
-        if self.schedule(export):
+        if export.schedule:
             yield "A schedule is no part of a Kubeflow pipeline: make a recurring run of it."
         if self.as_notebooks:
             yield "The YAML with embedded notebooks is compiled by `python kubeflow_pipeline.py`."

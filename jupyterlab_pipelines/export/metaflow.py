@@ -49,7 +49,7 @@ class MetaflowExporter(Engine):
     name = "metaflow"
     summary = "a Metaflow flow"
     engine = ("metaflow==2.19.39", "setuptools<81")
-    known_options = ("schedule", "cpu", "memory", "gpu")
+    known_options = ("cpu", "memory", "gpu")
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "flow.py", self._flow(export))
@@ -101,7 +101,7 @@ Each parameter is an option, `--NAME VALUE`; `--artifacts URL` says where this r
             (step.name for step in export.steps),
             {*TAKEN, *attributes.values(), *(f"join_{number}" for number in range(len(export.steps)))},
         )
-        schedule = self.schedule(export)
+        schedule = export.schedule
         used = {"FlowSpec", "Parameter", "current", "step"}
         used |= {"schedule"} if schedule else set()
         used |= {"retry"} if any(step.retries for step in export.steps) else set()

@@ -38,7 +38,7 @@ class MLRunExporter(Engine):
     name = "mlrun"
     summary = "an MLRun project with a workflow"
     engine = ("mlrun==1.12.1", "setuptools<81")
-    known_options = ("schedule", "image")
+    known_options = ("image",)
 
     @property
     def title(self) -> str:
@@ -164,7 +164,7 @@ if __name__ == "__main__":
     def _project(self, export: Export) -> str:
         import yaml
 
-        schedule = self.schedule(export)
+        schedule = export.schedule
         document = {
             "kind": "project",
             "metadata": {"name": export.distribution},

@@ -15,7 +15,6 @@ class PapermillExporter(Engine):
     name = "papermill"
     summary = "a chain of step notebooks for papermill, with run.sh; what was executed is kept"
     engine = ("papermill==2.7.0", "ipykernel>=6")
-    known_options = ()
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield from step_notebooks(export, run="artifacts", retries=True)
@@ -28,7 +27,7 @@ class PapermillExporter(Engine):
             for before, after in zip(export.steps, export.steps[1:], strict=False)
         ):
             yield "papermill executes the notebooks one after another, also those that do not need each other."
-        if self.schedule(export):
+        if export.schedule:
             yield "papermill has no schedule: let cron start `run.sh`."
 
     @property

@@ -48,7 +48,7 @@ class ZenMLExporter(Engine):
         yield from super().gaps(export)
         if any(step.timeout_seconds is not None for step in export.steps):
             yield "ZenML has no timeout for a step: the task itself stops it."
-        if self.schedule(export):
+        if export.schedule:
             yield "A schedule is no part of a ZenML pipeline: it belongs to the orchestrator of the stack that runs it."
 
     def section(self, export: Export) -> str:

@@ -69,7 +69,7 @@ def _exporter(target: str, options: Mapping[str, Any]) -> Any:
 
 
 def _written(made: Made, target: str, options: Mapping[str, Any], folder: Path) -> Path:
-    export(made.source, target, folder, name="numbers_pipeline", options=options)
+    export(made.source, target, folder, name="numbers_pipeline", schedule=None, options=options)
     return folder
 
 
