@@ -10,6 +10,7 @@ from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep,
 from jupyterlab_pipelines.export.engines import (
     Engine,
     call,
+    described,
     free_name,
     free_names,
     is_scalar,
@@ -73,14 +74,16 @@ airflow dags test {export.name} --conf '{{"artifacts": "artifacts"}}'
         own = _own(export)
         names = free_names((step.name for step in export.steps), {*TAKEN, export.name})
         whole = free_name(export.name, TAKEN)
-        parameters = "".join(f"        {literal(each.name)}: {_param(each)},\n" for each in export.parameters)
+        parameters = "".join(
+            f"{call(f'{literal(each.name)}: Param(', _param(each), '),', indent=8)}\n"
+            for each in export.parameters
+        )
         tasks = "".join(self._task(export, step, names[step.name]) for step in export.steps)
         calls = "".join(f"    {names[step.name]}_task = {names[step.name]}()\n" for step in export.steps)
         order = "".join(
             call(
-                f"{names[step.name]}_task.set_upstream([",
-                [f"{names[parent]}_task" for parent in step.parents],
-                "])",
+                f"{names[step.name]}_task.set_upstream(",
+                [f"[{', '.join(f'{names[parent]}_task' for parent in step.parents)}]"],
                 indent=4,
             )
             + "\n"
@@ -111,12 +114,12 @@ def run(step: str, parameters: tuple[str, ...] = ()) -> str:
 
 @dag(
     dag_id={literal(export.name)},
-    description={literal(sentence(export.title))},
+    description={described(export.title)},
 {f"    doc_md={text},{chr(10)}" if text and len(text) < 95 else ""}    schedule={literal(export.schedule)},
     start_date=datetime(2024, 1, 1),
     catchup=False,
     params={{
-        {literal(own)}: Param("", type="string", description="Folder or URL of this run; default: one by its id."),
+        {literal(own)}: Param("", type="string", description="Folder or URL of this run."),
 {parameters}    }},
     tags=["notebook"],
 )
@@ -151,12 +154,12 @@ def _own(export: Export) -> str:
     return free_name("artifacts", {each.name for each in export.parameters})
 
 
-def _param(parameter: Parameter) -> str:
+def _param(parameter: Parameter) -> list[str]:
     kind: Any = JSON_TYPES[parameter.type] if is_scalar(parameter) else None
     value = literal(parameter.default) if is_scalar(parameter) else "None"
     said = [value, *([f"type={literal(kind)}"] if kind else [])]
     said += [f"description={literal(parameter.comment)}"] if parameter.comment else []
-    return f"Param({', '.join(said)})"
+    return said
 
 
 EXPORTER = AirflowExporter()

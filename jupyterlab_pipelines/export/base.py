@@ -359,6 +359,8 @@ def find_exporter(name: str) -> Exporter:
 def literal(value: Any) -> str:
     """JSON values as Python, strings in double quotes as formatters write them."""
     if isinstance(value, str):
+        if '"' in value and "'" not in value:
+            return repr(value)
         said = json.dumps(value, ensure_ascii=True)
         return said if "\\u" not in said and "\\/" not in said else repr(value)
     if isinstance(value, tuple):

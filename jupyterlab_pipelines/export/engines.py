@@ -6,6 +6,7 @@ engine's own words for retries, timeouts and schedules; each task calls `run_tas
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import keyword
@@ -226,6 +227,11 @@ def levels(export: Export) -> list[list[ExportedStep]]:
     return found
 
 
+def described(text: str) -> str:
+    """A text as a description: one line, as Python."""
+    return literal(" ".join(text.split()))
+
+
 def sentence(text: str) -> str:
     """A text as the inside of a docstring: one line."""
     line = " ".join(text.split()).replace("\\", "\\\\").replace('"', "'")
@@ -242,9 +248,37 @@ def call(head: str, arguments: Iterable[str], tail: str = ")", *, indent: int = 
     if len(one) <= WIDTH or not given:
         return one
     inner = f"{space}    {', '.join(given)}"
-    if len(inner) <= WIDTH and not head.startswith(("def ", "async def ")):
+    if len(inner) <= WIDTH and not head.startswith(("def ", "async def ")) and not head.endswith("{"):
         return f"{space}{head}\n{inner}\n{space}{tail}"
-    return f"{space}{head}\n" + "".join(f"{space}    {each},\n" for each in given) + f"{space}{tail}"
+    lines = "".join(_argument(each, indent + 4) for each in given)
+    return f"{space}{head}\n{lines}{space}{tail}"
+
+
+def _argument(text: str, indent: int) -> str:
+    """A line of a call; a container that is too long for it has one item a line."""
+    space = " " * indent
+    line = f"{space}{text},\n"
+    start = min((at for each in "{[" if (at := text.find(each)) >= 0), default=-1)
+    if len(line) <= WIDTH + 1 or start < 0 or text[-1] not in "}]":
+        return line
+    items = "".join(f"{space}    {each},\n" for each in _items(text[start:]))
+    return f"{space}{text[: start + 1]}\n{items}{space}{text[-1]},\n"
+
+
+def _items(text: str) -> list[str]:
+    """The items of a container, as Python."""
+    node = ast.parse(text, mode="eval").body
+    if isinstance(node, ast.Dict):
+        pairs = [
+            (ast.unparse(key) if key else "", value)
+            for key, value in zip(node.keys, node.values, strict=True)
+        ]
+        return [f"{literal(ast.literal_eval(key))}: {_said(text, value)}" for key, value in pairs]
+    return [_said(text, each) for each in node.elts] if isinstance(node, ast.List) else [text]
+
+
+def _said(text: str, node: ast.expr) -> str:
+    return ast.get_source_segment(text, node) or ""
 
 
 def mapping(names: Mapping[str, str]) -> str:

@@ -96,7 +96,7 @@ from kedro.runner import SequentialRunner
 
 from {export.name}.task import run_folder, run_task
 
-DEFAULTS: dict[str, Any] = {mapping(defaults)}
+{call("DEFAULTS: dict[str, Any] = {", [f"{literal(name)}: {value}" for name, value in defaults.items()], "}")}
 
 
 {functions}def create_pipeline() -> Pipeline:

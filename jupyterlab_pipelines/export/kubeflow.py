@@ -14,6 +14,7 @@ from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep,
 from jupyterlab_pipelines.export.engines import (
     Engine,
     call,
+    described,
     free_name,
     free_names,
     is_scalar,
@@ -111,7 +112,9 @@ On this machine, without a cluster:
             [f'{arguments.artifacts}: str = ""', *(_argument(each) for each in export.parameters)],
             "):",
         )
-        components = "\n\n".join(self._component(export, step, names[step.name]) for step in export.steps)
+        components = "\n\n".join(
+            self._component(export, step, names[step.name]) for step in export.steps
+        ).rstrip()
         tasks = "".join(self._task(export, step, names) for step in export.steps)
         notebooks = "import os\n" if self.as_notebooks else ""
         here = "\nos.chdir(os.path.dirname(os.path.abspath(__file__)))\n" if self.as_notebooks else ""
@@ -133,7 +136,7 @@ IMAGE = {literal(self.image(export))}
 {components}
 
 
-@dsl.pipeline(name={literal(export.distribution)}, description={literal(sentence(export.title))})
+@dsl.pipeline(name={literal(export.distribution)}, description={described(export.title)})
 {head}
 {tasks}
 
@@ -204,7 +207,7 @@ if __name__ == "__main__":
                     for step in export.steps
                 }
             },
-            "pipelineInfo": {"description": sentence(export.title), "name": export.distribution},
+            "pipelineInfo": {"description": " ".join(export.title.split()), "name": export.distribution},
             "root": {
                 "dag": {
                     "tasks": {

@@ -169,7 +169,7 @@ if __name__ == "__main__":
             "kind": "project",
             "metadata": {"name": export.distribution},
             "spec": {
-                "description": sentence(export.title),
+                "description": " ".join(export.title.split()),
                 "functions": [
                     {"name": "steps", "url": "mlrun_steps.py", "kind": "job", "image": self.image(export)},
                 ],
