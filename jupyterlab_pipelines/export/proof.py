@@ -6,15 +6,16 @@ then the target's engine runs it there, and each artifact is compared with the n
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -157,7 +158,7 @@ def verify(
     }
 
 
-@contextmanager
+@contextlib.contextmanager
 def workbench(
     source: Source,
     export: Export,
@@ -207,11 +208,11 @@ def install(folder: Path, environment: Path, python: str) -> Path:
     ExportError
         ``not_installable``.
     """
-    interpreter, add = _new_environment(environment, python)
+    interpreter = _new_environment(environment, python)
     lock = folder / "requirements.lock"
     if any(line and not line.startswith("#") for line in lock.read_text(encoding="utf-8").splitlines()):
-        _installed([*add, "-r", str(lock)], folder)
-    _installed([*add, "--no-deps", str(folder)], folder)
+        _add(interpreter, ["-r", str(lock)], folder)
+    _add(interpreter, ["--no-deps", str(folder)], folder)
     return interpreter
 
 
@@ -236,8 +237,7 @@ def engine_environment(requirements: tuple[str, ...], python: str, folder: Path 
     try:
         if not done.is_file():
             shutil.rmtree(environment, ignore_errors=True)
-            _, add = _new_environment(environment, python)
-            _installed([*add, *requirements], environment)
+            _add(_new_environment(environment, python), list(requirements), environment)
             done.write_text("\n".join(requirements) + "\n", encoding="utf-8")
     finally:
         lock.release()
@@ -254,16 +254,28 @@ def _interpreter(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def _new_environment(environment: Path, python: str) -> tuple[Path, list[str]]:
-    """Make an environment; its interpreter, and the command to which one adds what to install."""
-    uv = shutil.which("uv")
-    interpreter = _interpreter(environment)
+def _new_environment(environment: Path, python: str) -> Path:
+    """Make an environment; its interpreter."""
     environment.parent.mkdir(parents=True, exist_ok=True)
+    uv = _uv()
+    make = [uv, "venv", "--quiet", "--seed", "--python", python] if uv else [python, "-m", "venv"]
+    _installed([*make, str(environment)], environment.parent)
+    return _interpreter(environment)
+
+
+def _add(interpreter: Path, words: list[str], folder: Path) -> None:
+    """Install by uv, which is faster, or by pip where there is no uv, or where only pip is told about an index."""
+    uv = _uv()
     if uv:
-        _installed([uv, "venv", "--quiet", "--python", python, str(environment)], environment.parent)
-        return interpreter, [uv, "pip", "install", "--quiet", "--python", str(interpreter)]
-    _installed([python, "-m", "venv", str(environment)], environment.parent)
-    return interpreter, [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        with contextlib.suppress(ExportError):
+            return _installed([uv, "pip", "install", "--quiet", "--python", str(interpreter), *words], folder)
+    pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return _installed([*pip, *words], folder)
+
+
+def _uv() -> str | None:
+    beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
+    return shutil.which("uv") or (str(beside) if beside.is_file() else None)
 
 
 def _installed(command: list[str], folder: Path) -> None:
