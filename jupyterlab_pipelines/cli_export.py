@@ -35,6 +35,11 @@ def register(add: AddCommand, add_parameters: AddParameters, read_parameters: Re
         "--schedule", metavar="CRON", help='when it runs by itself, e.g. "0 5 * * 1" (default: when asked)'
     )
     exporter.add_argument(
+        "--as-notebooks",
+        action="store_true",
+        help="steps as executed notebooks, where the target can: the same as --option as_notebooks",
+    )
+    exporter.add_argument(
         "--verify",
         action="store_true",
         help="install it in a fresh environment, run it on the engine, and compare every artifact",
@@ -74,7 +79,7 @@ def export(arguments: argparse.Namespace) -> int:
             arguments.output,
             name=arguments.name,
             schedule=arguments.schedule,
-            options=_options(arguments.option),
+            options=_options([*arguments.option, *(["as_notebooks"] if arguments.as_notebooks else [])]),
             verifies=arguments.verify,
             environments=arguments.environment,
             tell=lambda line: print(line, file=sys.stderr),
