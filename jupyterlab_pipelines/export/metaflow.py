@@ -97,9 +97,14 @@ Each parameter is an option, `--NAME VALUE`; `--artifacts URL` says where this r
     def _flow(self, export: Export) -> str:
         flags = _flags(export)
         attributes = free_names(flags, TAKEN)
+        joints = (f"{kind}_{number}" for kind in ("join", "split") for number in range(len(export.steps)))
         methods = free_names(
             (step.name for step in export.steps),
-            {*TAKEN, *attributes.values(), *(f"join_{number}" for number in range(len(export.steps)))},
+            {
+                *TAKEN,
+                *attributes.values(),
+                *(f"{kind}_{number}" for kind in ("join", "split") for number in range(len(export.steps))),
+            },
         )
         schedule = export.schedule
         used = {"FlowSpec", "Parameter", "current", "step"}
@@ -147,9 +152,17 @@ if __name__ == "__main__":
 
     def _methods(self, export: Export, attributes: dict[str, str], methods: dict[str, str]) -> Iterator[str]:
         stages = levels(export)
-        heads = [_next(stage, methods) for stage in stages] + ["self.end"]
+        # A join may not be a split, too.
+        heads = [
+            f"self.split_{number}"
+            if number and len(stage) > 1 and len(stages[number - 1]) > 1
+            else _next(stage, methods)
+            for number, stage in enumerate(stages)
+        ] + ["self.end"]
         yield f"    @step\n    def start(self):\n        self.next({heads[0]})\n\n"
         for number, stage in enumerate(stages):
+            if heads[number] == f"self.split_{number}":
+                yield f"    @step\n    def split_{number}(self):\n        self.next({_next(stage, methods)})\n\n"
             following = heads[number + 1] if len(stage) == 1 else f"self.join_{number}"
             for each in stage:
                 yield self._step(export, each, methods[each.name], attributes, following)

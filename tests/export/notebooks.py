@@ -40,9 +40,9 @@ DIAMOND: Notebook = notebook(
     ),
     cell("grow(right)", step="grown"),
     cell("report = (left.to_dict(), right, box, {label, 'b'}, logged)", step="report"),
-    cell("other = str(label)", step="start", after="report"),
+    cell("other = str(label)", step="start", after="left"),
 )
-"""Branches of unequal length, an override, a class, a closure, in-place changes, draws, names that engines reserve."""
+"""Two wide levels in a row, an override, a class, a closure, in-place changes, draws, and a name that engines reserve."""
 
 UNSTEADY: Notebook = notebook(
     cell("import os\nfrom pathlib import Path"),
