@@ -97,7 +97,6 @@ Each parameter is an option, `--NAME VALUE`; `--artifacts URL` says where this r
     def _flow(self, export: Export) -> str:
         flags = _flags(export)
         attributes = free_names(flags, TAKEN)
-        joints = (f"{kind}_{number}" for kind in ("join", "split") for number in range(len(export.steps)))
         methods = free_names(
             (step.name for step in export.steps),
             {

@@ -42,7 +42,7 @@ DIAMOND: Notebook = notebook(
     cell("report = (left.to_dict(), right, box, {label, 'b'}, logged)", step="report"),
     cell("other = str(label)", step="start", after="left"),
 )
-"""Two wide levels in a row, an override, a class, a closure, in-place changes, draws, and a name that engines reserve."""
+"""Two wide levels, an override, a class, a closure, in-place changes, draws, and a name that engines reserve."""
 
 UNSTEADY: Notebook = notebook(
     cell("import os\nfrom pathlib import Path"),
