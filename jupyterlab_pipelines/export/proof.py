@@ -93,7 +93,7 @@ class Workbench:
                 "export_fails", f"The exported pipeline did not end in {RUN_SECONDS} seconds."
             ) from None
         if ended.returncode:
-            tail = f"{ended.stdout}\n{ended.stderr}".strip()[-3000:]
+            tail = f"{ended.stdout}\n{ended.stderr}".strip()[-8000:]
             raise ExportError(
                 "export_fails", f"The exported pipeline fails with exit status {ended.returncode}:\n{tail}"
             )
