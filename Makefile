@@ -4,7 +4,7 @@
 # make truth   tens of thousands of random notebooks against Restart & Run All (SEEDS=first:last for others)
 # make reuse   random edits of random notebooks against a model of what each step reads (SEEDS=first:last)
 # make kill    some hundred runs of which a process is killed at random moments (KILLS=1000 for more)
-# make bench   the benchmarks: what it costs to see that nothing changed, and to trace (SIZE=200MB for less memory)
+# make bench   the benchmarks, side by side with other tools (SIZE=200MB for less memory)
 # make lint    ruff, mypy, the import contracts
 # make build   sdist and wheel into dist/
 
@@ -14,6 +14,7 @@ PORT ?= 8888
 SEEDS ?= 1000:4000
 KILLS ?= 300
 SIZE ?= 1GB
+PEERS ?= .venv-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml hatch_build.py package.json package-lock.json install.json \
@@ -39,10 +40,12 @@ reuse: $(VENV)/.test
 kill: $(VENV)/.test
 	$(BIN)/python -W ignore -m tests.execution.test_endings $(KILLS)
 
-bench: $(VENV)/.test
+bench: $(VENV)/.test $(PEERS)/.installed
 	$(BIN)/python -W ignore benchmarks/change_check.py --size $(SIZE)
 	$(BIN)/python -W ignore benchmarks/tracing.py --size $(SIZE)
 	$(BIN)/python -W ignore benchmarks/plan.py
+	$(BIN)/python -W ignore benchmarks/hand_over.py --size $(SIZE)
+	$(BIN)/python -W ignore benchmarks/side_by_side.py --peers $(PEERS)/bin/python --json benchmarks/side_by_side.json
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -72,6 +75,12 @@ $(BIN)/python:
 # An editable install copies the front end: it is made again when a source of it has changed.
 $(VENV)/.demo: $(BIN)/python $(SOURCES)
 	$(PIP) install -q -e ".[demo]"
+	touch $@
+
+# What the benchmarks compare with; what cannot be installed is left out there.
+$(PEERS)/.installed: benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	for package in $$(grep -v '^#' benchmarks/peers.txt); do $(PEERS)/bin/pip install -q $$package || true; done
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo

@@ -374,8 +374,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     cli_export.register(add, _add_parameters, read_parameters)
-    add(doctor, "tell what is wrong with this installation, and what to do")
     cli_quality.register(add)
+    add(doctor, "tell what is wrong with this installation, and what to do")
     return parser
 
 

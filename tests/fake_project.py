@@ -155,6 +155,10 @@ class FakeProject:
     def step_facts(self, run_id: str, step: str) -> dict[str, Any]:
         return {"run_id": self.run_document(run_id)["run_id"], "step": step, "files_read": ["a.csv"]}
 
+    def step_logged(self, run_id: str, step: str) -> dict[str, Any]:
+        self.run_document(run_id)
+        return {"metrics": {"loss": [[0, 1.0]]}, "texts": {}, "figures": {}}
+
     def start_sweep(self, notebook: Path, parameter_sets: Any, **options: Any) -> str:
         self.asked.append(
             ("start_sweep", {"notebook": notebook, "parameter_sets": parameter_sets, **options})

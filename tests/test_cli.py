@@ -598,7 +598,10 @@ def test_every_command_says_what_it_does() -> None:
     parser = cli.make_parser()
     [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
 
-    expected = ["run", "plan", "verify", "runs", "show", "diff", "tag", "comment", "check", "gc", "doctor"]
+    expected = [
+        *("run", "plan", "verify", "runs", "show", "diff", "tag", "comment", "check", "gc"),
+        *("export", "import-run", "quality", "doctor"),
+    ]
     assert list(commands.choices) == expected
     for command in commands.choices.values():
         assert command.description

@@ -33,7 +33,7 @@ TAKEN = words(
     """
 )
 
-FOLDER = "/work/artifacts"
+FOLDER = "/srv/artifacts"
 
 
 class ArgoExporter(Engine):

@@ -266,13 +266,13 @@ ENV PATH={path}:$PATH \\
     PYTHONUNBUFFERED=1 \\
     PYTHONHASHSEED=0 \\
     MPLBACKEND=agg \\
-    {export.name.upper()}_DATA=/work/data{variable}
+    {export.name.upper()}_DATA=/srv/data{variable}
 COPY --from=build /venv /venv
-{kept}WORKDIR /work
-{data}RUN mkdir -p /work/data /work/artifacts && chown -R 10001:10001 /work
+{kept}WORKDIR /srv
+{data}RUN mkdir -p /srv/data /srv/artifacts && chown -R 10001:10001 /srv
 USER 10001
 ENTRYPOINT ["python", "-m", "{export.name}"]
-CMD ["run", "--artifacts", "/work/artifacts"]
+CMD ["run", "--artifacts", "/srv/artifacts"]
 """
 
 

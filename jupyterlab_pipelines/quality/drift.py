@@ -216,12 +216,27 @@ def compare_numbers(reference: Numbers, current: Numbers) -> Drift:
 
 def kolmogorov_smirnov(before: Sequence[float], after: Sequence[float]) -> float:
     """The widest distance between two distribution functions, each given by its grid of quantiles."""
-    widest = 0.0
-    for point in {*before, *after}:
-        difference = abs(cumulated(before, point) - cumulated(after, point))
-        if difference > widest:
-            widest = difference
-    return widest
+    points = sorted({*before, *after})
+    return max(
+        abs(a - b) for a, b in zip(_all_cumulated(before, points), _all_cumulated(after, points), strict=True)
+    )
+
+
+def _all_cumulated(grid: Sequence[float], points: Sequence[float]) -> list[float]:
+    """`cumulated` at ascending points, in one go."""
+    found = []
+    right, last = 0, len(grid) - 1
+    for point in points:
+        while right <= last and grid[right] <= point:
+            right += 1
+        if right == 0:
+            found.append(0.0)
+        elif right > last:
+            found.append(1.0)
+        else:
+            low = grid[right - 1]
+            found.append((right - 1 + (point - low) / (grid[right] - low)) / last)
+    return found
 
 
 def _rounded(grid: Sequence[float]) -> list[float]:

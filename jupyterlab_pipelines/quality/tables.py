@@ -32,6 +32,8 @@ NULL_WORDS = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
+WRITTEN = "written"
+"""Metadata of a column of times that are not written in ISO 8601: the form of the first."""
 INDEX_COLUMN = re.compile(r"__index_level_\d+__")
 
 
@@ -133,10 +135,15 @@ def _read_csv(path: Path) -> Any:
         ),
     )
     columns = {name: _convert(table.column(name), comma=separator != ",") for name in names}
+    written = {name: form for name in names if (form := _date_form(table.column(name), columns[name]))}
     if header[0] == "" and len(names) > 1 and _is_index(columns[names[0]]):
         # pandas writes its index as a first column without a name.
         del columns[names[0]]
-    return pa.table(columns)
+    fields = [
+        pa.field(name, column.type, metadata={WRITTEN: written[name]} if name in written else None)
+        for name, column in columns.items()
+    ]
+    return pa.table(list(columns.values()), schema=pa.schema(fields))
 
 
 def _encoding(data: bytes) -> tuple[int, str]:
@@ -186,7 +193,7 @@ def _separator(text: str) -> str:
 def _unique_names(header: list[str]) -> list[str]:
     names: list[str] = []
     for position, name in enumerate(header):
-        name = name.strip() or f"unnamed_{position}"
+        name = name if name.strip() else f"unnamed_{position}"
         number = 1
         fresh = name
         while fresh in names:
@@ -249,6 +256,20 @@ def _convert(column: Any, *, comma: bool) -> Any:
         if converted is None:
             return column
     return converted.take(encoded.indices)
+
+
+def _date_form(texts: Any, converted: Any) -> str | None:
+    """How local dates are written; None where the column holds none. Of day and month nothing is said."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = texts.drop_null()
+    if not pa.types.is_timestamp(converted.type) or pc.match_substring_regex(known[:1], ISO_TIME)[0].as_py():
+        return None
+    found = DATE.match(known[0].as_py().strip())
+    if not found:
+        return None
+    return f"with {found[2]} and year {'first' if len(found[1]) == 4 else 'last'}"
 
 
 def _times(words: Any) -> Any:

@@ -130,6 +130,9 @@ class PipelineManager:
     async def step_facts(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
         return await self._ask_projects(lambda project: project.step_facts(run_id, step), path)
 
+    async def step_logged(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.step_logged(run_id, step), path)
+
     async def start_sweep(self, request: SweepRequest) -> str:
         """Start a sweep in a process of its own, which outlives this server; its id."""
         notebook, project = await self._find(request.path)

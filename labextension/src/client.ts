@@ -5,6 +5,7 @@ import { request } from './request';
 import type {
   ComparedRun,
   HistoryQuery,
+  Logged,
   NotebookContent,
   Parameters,
   Pipeline,
@@ -12,7 +13,8 @@ import type {
   Run,
   RunDiff,
   RunPage,
-  StepFacts
+  StepFacts,
+  Suggestion
 } from './tokens';
 
 /** What a run is to be started with. */
@@ -49,6 +51,11 @@ export class PipelinesClient {
     return request(this._settings, 'POST', 'pipelines', { path, content, parameters });
   }
 
+  /** How a notebook without steps may be cut into steps. */
+  suggest(path: string, content: NotebookContent): Promise<Suggestion> {
+    return request(this._settings, 'POST', 'suggestions', { path, content });
+  }
+
   /** A page of the runs of a notebook, newest first; of the root directory's project for the path ''. */
   runs(path: string, query: HistoryQuery = {}): Promise<RunPage> {
     const said = Object.entries({ path, ...query }).filter(([, value]) => value);
@@ -69,6 +76,10 @@ export class PipelinesClient {
 
   stepFacts(path: string, runId: string, step: string): Promise<StepFacts> {
     return request(this._settings, 'GET', withPath(path, 'runs', runId, 'steps', step));
+  }
+
+  stepLogged(path: string, runId: string, step: string): Promise<Logged> {
+    return request(this._settings, 'GET', withPath(path, 'runs', runId, 'steps', step, 'logged'));
   }
 
   preview(path: string, digest: string): Promise<Preview> {

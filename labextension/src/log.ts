@@ -1,6 +1,6 @@
 /** What a step has written, as a terminal would show it. */
 
-export type LogLine = { kind: 'text'; text: string } | ProgressLine;
+export type LogPart = { kind: 'text'; text: string } | ProgressLine;
 
 /** A progress bar, as tqdm and others write it. */
 export interface ProgressLine {
@@ -24,8 +24,11 @@ export function withoutAnsi(text: string): string {
   return text.replace(ANSI, '');
 }
 
-/** The last lines of a log; of a line that was written over, what stood there at the end. */
-export function readLog(text: string): LogLine[] {
+/**
+ * The last lines of a log; of a line that was written over, what stood there at the end. Lines of text
+ * that follow each other are one text.
+ */
+export function readLog(text: string): LogPart[] {
   const lines = withoutAnsi(text).split('\n');
   if (lines.at(-1) === '') {
     lines.pop();
@@ -34,20 +37,27 @@ export function readLog(text: string): LogLine[] {
     const written = line.split('\r').filter(part => part.trim() !== '');
     return readLine(written.at(-1) ?? '');
   });
-  // Bars that were drawn below each other, again and again, are one bar.
-  return shown.filter((line, at) => {
-    const next = shown[at + 1];
-    return !(
-      line.kind === 'progress' &&
-      next?.kind === 'progress' &&
-      next.label === line.label &&
-      next.percent >= line.percent &&
-      line.percent < 100
-    );
-  });
+  const parts: LogPart[] = [];
+  for (const line of shown) {
+    const last = parts.at(-1);
+    if (line.kind === 'text' && last?.kind === 'text') {
+      last.text += `\n${line.text}`;
+    } else if (line.kind === 'progress' && last?.kind === 'progress' && isLater(line, last)) {
+      // Bars that were drawn below each other, again and again, are one bar.
+      parts[parts.length - 1] = line;
+    } else {
+      parts.push(line);
+    }
+  }
+  return parts;
 }
 
-function readLine(text: string): LogLine {
+/** Whether a bar is the same as another, at a later time. */
+function isLater(line: ProgressLine, other: ProgressLine): boolean {
+  return line.label === other.label && line.percent >= other.percent && other.percent < 100;
+}
+
+function readLine(text: string): LogPart {
   const bar = BAR.exec(text);
   if (bar && Number(bar[2]) <= 100) {
     const [, label, percent, note] = bar;

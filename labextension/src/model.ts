@@ -29,7 +29,8 @@ import {
   type RunEvent,
   type RunSummary,
   type Step,
-  type StepRun
+  type StepRun,
+  type Suggestion
 } from './tokens';
 
 /** How long after the last of a burst of edits the server is asked. */
@@ -253,6 +254,15 @@ export class PipelineModel implements IDisposable {
     const wasWhole = run.steps.length >= (this.drawn?.steps.length ?? 0);
     const known = run.steps.map(step => step.name).filter(name => this.step(name) !== null);
     await this._start({ parameters: run.parameters, steps: wasWhole ? [] : known });
+  }
+
+  /** How the notebook may be cut into steps; null, with a notice, where it may not. */
+  async suggest(): Promise<Suggestion | null> {
+    let suggestion: Suggestion | null = null;
+    await this._attempt(async () => {
+      suggestion = await this._client.suggest(this.path, this.content());
+    });
+    return suggestion;
   }
 
   /** Start a run for each set of parameters. */

@@ -4,6 +4,7 @@ import type { ICell, IOutput } from '@jupyterlab/nbformat';
 import type { ISharedCodeCell, SharedCell } from '@jupyter/ydoc';
 
 import { sourceOf } from './groups';
+import { tagsOf } from './tags';
 import type { NotebookContent, Run } from './tokens';
 
 type CellContent = { [key: string]: unknown };
@@ -118,6 +119,17 @@ export function restoreVersion(model: INotebookModel, content: NotebookContent):
   asOneChange(model, () => {
     sharedModel.deleteCellRange(0, sharedModel.cells.length);
     sharedModel.insertCells(0, cells as unknown as SharedCell.Cell[]);
+  });
+}
+
+/** Give cells the tags that were proposed for them; one change that can be undone. */
+export function tagCells(model: INotebookModel, tags: { [index: string]: string[] }): void {
+  asOneChange(model, () => {
+    for (const [index, added] of Object.entries(tags)) {
+      const cell = model.sharedModel.cells[Number(index)];
+      const known = tagsOf(cell?.getMetadata('tags'));
+      cell?.setMetadata('tags', [...new Set([...known, ...added])]);
+    }
   });
 }
 

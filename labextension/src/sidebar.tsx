@@ -29,8 +29,9 @@ import { DagPanel } from './panels/dag';
 import { OptionsPanel, ParametersPanel } from './panels/parameters';
 import { RunsPanel } from './panels/runs';
 import { StepsPanel } from './panels/step';
+import { tagCells } from './results';
 import { stepState } from './state';
-import { CommandIDs, PANEL_ID, type Pipeline, type Run } from './tokens';
+import { CommandIDs, PANEL_ID, type Pipeline, type Run, type Suggestion } from './tokens';
 import type { PipelineTracker } from './tracker';
 import { formatDuration } from './units';
 
@@ -388,7 +389,51 @@ function Untagged(): React.ReactElement {
       >
         {trans.__('Make the selected cell a step')}
       </button>
+      <Proposal />
     </Empty>
+  );
+}
+
+/** Steps that the data flow and the headings of the notebook propose. */
+function Proposal(): React.ReactElement {
+  const trans = useTrans();
+  const { model, panel } = useNotebook();
+  const [proposed, setProposed] = React.useState<Suggestion | null>(null);
+  if (!proposed) {
+    return (
+      <button
+        className="jp-Pipelines-button"
+        onClick={() => void model.suggest().then(setProposed)}
+      >
+        {trans.__('Propose steps')}
+      </button>
+    );
+  }
+  return (
+    <>
+      <ol className="jp-Pipelines-proposal">
+        {proposed.steps.map(step => (
+          <li key={step.name}>
+            <strong>{step.name}</strong>{' '}
+            <span className="jp-Pipelines-note">
+              {trans._n('%1 cell', '%1 cells', step.cells.length)}
+            </span>
+          </li>
+        ))}
+      </ol>
+      <div className="jp-Pipelines-buttons">
+        <button
+          className="jp-Pipelines-button jp-mod-primary"
+          title={trans.__('Tag the cells; can be undone')}
+          onClick={() => tagCells(panel.context.model, proposed.tags)}
+        >
+          {trans.__('Tag the cells so')}
+        </button>
+        <button className="jp-Pipelines-button" onClick={() => setProposed(null)}>
+          {trans.__('Dismiss')}
+        </button>
+      </div>
+    </>
   );
 }
 

@@ -282,6 +282,22 @@ export interface StepFacts {
   parameters: Parameters;
 }
 
+/** A cut of a notebook without steps into steps. */
+export interface Suggestion {
+  steps: { name: string; title: string; cells: number[] }[];
+  /** By index of a cell, the tags that it gets. */
+  tags: { [index: string]: string[] };
+}
+
+/** What the cells of a step have logged, by name. */
+export interface Logged {
+  /** Points in the order in which they were logged: step and value. */
+  metrics: { [name: string]: [number, number | null][] };
+  texts: { [name: string]: string };
+  /** MIME bundles. */
+  figures: { [name: string]: { [type: string]: JSONValue } };
+}
+
 /** What may be shown of a stored value without loading it. */
 export interface Preview {
   digest: string;

@@ -182,3 +182,23 @@ def test_what_is_no_table_is_told(tmp_path: Path, name: str, content: bytes, say
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no such file"):
         read_table(tmp_path / "t.csv")
+
+
+def test_dates_that_are_written_in_another_way(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=60)
+
+    def read(form: str) -> Any:
+        return csv(tmp_path, "d,n\n" + "".join(f"{day:{form}},{i}\n" for i, day in enumerate(days)))
+
+    iso, dots, day_first, month_first = (
+        measure(read(form)) for form in ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
+    )
+
+    assert all(one.columns[0].numbers == iso.columns[0].numbers for one in (dots, day_first, month_first))
+    assert [one.kind for one in find(dots, reference=iso)] == ["format_changed"]
+    assert [one.kind for one in find(month_first, reference=iso)] == ["format_changed"]
+    assert find(month_first, reference=day_first) == []
+
+
+def test_a_blank_in_a_column_name_is_kept(tmp_path: Path) -> None:
+    assert csv(tmp_path, "a, b\n1,2\n").column_names == ["a", " b"]

@@ -15,6 +15,7 @@ import yaml
 
 import jupyterlab_pipelines.server
 from jupyterlab_pipelines.server.manager import PipelineManager
+from jupyterlab_pipelines.server.wire import HistoryQuery
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -219,7 +220,7 @@ async def test_runs_are_found_by_the_next_server(ask, save, ended, jp_serverapp)
     next_server = PipelineManager(jp_serverapp.contents_manager, jp_serverapp.event_logger, jp_serverapp.log)
     try:
         found = await next_server.run(started["run_id"])
-        listed = await next_server.runs(path, 10)
+        listed = await next_server.runs(path, HistoryQuery(limit=10))
         ended_run = await ended(started["run_id"])
     finally:
         await next_server.stop()
@@ -265,7 +266,7 @@ async def test_a_run_that_cannot_begin_is_refused(ask, save, options: dict[str, 
 
     assert status in (400, 404)
     conforms(document, "Error")
-    assert (await ask("GET", "runs", path=path))[1] == {"runs": []}
+    assert (await ask("GET", "runs", path=path))[1]["runs"] == []
 
 
 async def test_a_notebook_that_is_not_there(ask, save) -> None:

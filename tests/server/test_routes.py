@@ -192,6 +192,7 @@ async def test_runs_are_compared_and_a_step_is_looked_into(
     assert [run["run_id"] for run in compared[1]["runs"]] == [one, other]
     assert (await ask("GET", f"runs/{one}/diff/{other}"))[1]["runs"] == [one, other]
     assert (await ask("GET", f"runs/{one}/steps/load"))[1]["files_read"] == ["a.csv"]
+    assert (await ask("GET", f"runs/{one}/steps/load/logged"))[1]["metrics"] == {"loss": [[0, 1.0]]}
     assert (await ask("GET", f"comparison?run={one}&run=none"))[0] == 404
 
 

@@ -26,6 +26,9 @@ CHOSEN = (
     "the order of sets",
     "a closure changes a global",
     "a database in memory",
+    "a weak reference",
+    "a module beside the notebook has a state",
+    "sharing by way of a name that is rebound",
 )
 
 

@@ -13,7 +13,7 @@ import os
 import types
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines import materializers
 from jupyterlab_pipelines.artifact import HIDDEN, is_state
@@ -23,7 +23,9 @@ from jupyterlab_pipelines.kernel.runtime.watch import KEPT_ANYWAY_BYTES, WITH, _
 from jupyterlab_pipelines.notebook.flow import GIVEN, normal_form
 from jupyterlab_pipelines.notebook.names import StatementKind, analyse
 from jupyterlab_pipelines.pipeline import Cell, CellKind, Definition, Pipeline, Step
-from jupyterlab_pipelines.planner import Resolved
+
+if TYPE_CHECKING:
+    from jupyterlab_pipelines.planner import Resolved
 
 NOT_SEEN = "cells were executed before `%load_ext jupyterlab_pipelines`"
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_pipelines import logged, materializers
+from jupyterlab_pipelines import materializers
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.kernel import runtime
@@ -35,12 +35,13 @@ from jupyterlab_pipelines.kernel.magics.lines import is_step
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references, reference, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.watch import set_state
+from jupyterlab_pipelines.pipeline import Effects
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.execution.step import StepJob, StepOutcome
     from jupyterlab_pipelines.kernel.magics.session import Session
     from jupyterlab_pipelines.notebook.parse import Outline
-    from jupyterlab_pipelines.pipeline import Effects, Pipeline, Step
+    from jupyterlab_pipelines.pipeline import Pipeline, Step
     from jupyterlab_pipelines.planner import Planner, Resolved
     from jupyterlab_pipelines.project import Project
     from jupyterlab_pipelines.run import Execution
@@ -189,7 +190,7 @@ class Live:
             self._note_bug(bug, source)
         finally:
             if prepared is not None:
-                logged.collect(None)
+                runtime.release()
 
     def _note_plain(self, source: str, shown: list[dict[str, Any]], *, ok: bool) -> None:
         now = runtime.seen()
@@ -500,22 +501,23 @@ class Live:
         made: set[str] = set()
         for statement in analyse(_code(prepared.source)).statements:
             if statement.kind is not StatementKind.OTHER:
-                if statement.reads & made:
-                    return False  # a definition that needs a value of the step
+                if statement.reads & made or statement.binds & outputs.keys():
+                    return False  # it needs a value of the step, or is one: no copy would be what is imported
                 continue
             made |= statement.binds | statement.may_bind
             if any(name not in outputs for name in statement.binds - statement.deletes):
                 return False
-        effects = prepared.learned.get(prepared.name)
-        if effects is None:
-            return True
+        effects = prepared.learned.get(prepared.name, Effects())
         same = execution.trace.get("same", {})
         for group in effects.shared:
             names = {name.removeprefix("as read ") for name in group}
-            apart = {name for name in names if name in prepared.resolved.inputs and name not in outputs}
+            # Inputs and values of setup which stay as they are, and of which the step has kept a part.
+            apart = names - outputs.keys()
             if apart and any(same.get(name) not in apart for name in names - apart):
                 return False
         changed = {name for name in effects.mutates if not is_state(name)}
+        # Handed on as they were: other names for them would not stand for the loaded objects.
+        changed |= (accounted(prepared.step, prepared.resolved) & outputs.keys()) - made
         return not changed or not self._is_known_elsewhere(changed, set(outputs))
 
     def _is_known_elsewhere(self, changed: set[str], outputs: set[str]) -> bool:

@@ -135,6 +135,14 @@ def watch() -> Watch:
     return _watch
 
 
+def release() -> None:
+    """Let go of the step that has ended, and so of the values that it began with: nobody else may hold them."""
+    global _watch
+    _watch = None
+    tell_of_definitions(lambda name: None)
+    logged.collect(None)
+
+
 def local_modules() -> LocalModules | None:
     """The modules beside the notebook that this process has imported."""
     return _local_modules

@@ -87,10 +87,7 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     kind = type(table)
     library, name = kind.__module__.partition(".")[0], kind.__name__
     if isinstance(table, pa.Table | pa.RecordBatch):
-        return [
-            (name, str(table.schema.field(i).type), table.column(i))
-            for i, name in enumerate(table.column_names)
-        ]
+        return [(field.name, _dtype(field), table.column(i)) for i, field in enumerate(table.schema)]
     if isinstance(table, pa.Array | pa.ChunkedArray):
         return [("values", str(table.type), table)]
     if library == "pandas" and name == "DataFrame":
@@ -122,6 +119,12 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     raise UsageError(
         "not_a_table", f"{kind.__module__}.{kind.__qualname__} is no table that can be measured."
     )
+
+
+def _dtype(field: Any) -> str:
+    """The type's name, and how the values were written where `tables.py` noted it."""
+    form = (field.metadata or {}).get(b"written")
+    return f"{field.type} written {form.decode()}" if form else str(field.type)
 
 
 def _of_numpy(array: Array) -> list[tuple[Any, str, Values]]:

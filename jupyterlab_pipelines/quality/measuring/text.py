@@ -22,6 +22,7 @@ NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*").fullmatch
 DECIMAL_COMMA = re.compile(
     r"\s*[-+]?(\d+,\d+|\d{1,3}([.\xa0 ']\d{3})+,\d+|\d{1,3}(\.\d{3}){2,})\s*"
 ).fullmatch
+THOUSANDS = re.compile(r"\s*[-+]?\d{1,3}(,\d{3})+(\.\d+)?\s*").fullmatch
 DECORATED = re.compile(
     # A sign or a currency before, a unit behind; commas between thousands.
     r"\s*[-+(]?\s*([$€£¥₹]|[A-Z]{1,3}\$?|[~<>#])?\s*[-+]?\d[\d,.' ]*\s*([$€£¥₹%]|°?[A-Za-zµμ]{1,5}|/[A-Za-z]+)?\)?\s*"
@@ -78,6 +79,8 @@ def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
         if DIGIT(word):
             if NUMBER(word):
                 counts["numeric"] += weight
+            elif THOUSANDS(word):
+                counts["decorated"] += weight
             elif DECIMAL_COMMA(word):
                 counts["decimal_commas"] += weight
             elif TIME(word):

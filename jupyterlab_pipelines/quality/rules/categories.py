@@ -105,7 +105,7 @@ def unseen_values(pair: Pair) -> Anomaly | None:
     unseen = {value: count for value, count in after.top if value not in before.counts}
     if not before.is_complete:
         # Only what is common now and would be among the common ones then is known to be new.
-        border = before.top[-1][1] if before.top else before.count
+        border = before.top[-1][1] if before.top else 1
         unseen = {
             value: count
             for value, count in unseen.items()

@@ -55,28 +55,13 @@ MONEY = re.compile(
     re.I,
 )
 KNOWN_SENTINELS = frozenset(
-    sign * value
-    for value in (9, 99, 999, 9999, 99999, 999999, 9999999, 99999999, 999999999)
-    for sign in (1, -1)
-) | {
-    -1,
-    -2,
-    -7,
-    -8,
-    -77,
-    -88,
-    -777,
-    -888,
-    -9.99,
-    -99.9,
-    -999.9,
-    999.9,
-    99.9,
-    -32768,
-    32767,
-    -2147483648,
-    2147483647,
-}
+    (
+        *(sign * (10**digits - 1) for digits in range(2, 10) for sign in (1, -1)),
+        *(-1, -88, -888, -9.99, -99.9, -999.9, 99.9, 999.9),
+        *(-(2**15), 2**15 - 1, -(2**31), 2**31 - 1),
+    )
+)
+"""99, 999, … and their opposites, and the ends of machine integers."""
 ODD_MOMENTS = frozenset(
     (0, -2208988800, -2208902400, -62135596800, 253402214400, 253370764800, 4102444800, 4070908800)
 )
@@ -153,6 +138,10 @@ def _flipped_in_part(
     # Few of them are no accident either where they lie as far beyond zero as the others before it.
     likely = p_value < pair.limit or (p_value < 0.05 and _gap_to_zero(before, negative) and wrong >= 5)
     if not likely or min(inside, far) < 0.7 * len(shown):
+        return None
+    unsigned = kolmogorov_smirnov(sorted(abs(value) for value in after.grid), sorted(map(abs, before.grid)))
+    if unsigned > 0.1 and kolmogorov_tail(unsigned, before.count, after.count) < 1e-3:
+        # Without their signs they are others as well: they have spread beyond zero.
         return None
     share = wrong / after.count
     sign = "positive" if negative else "negative"
@@ -382,7 +371,7 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
             p_value = min(p_value, _beyond(before, after, value, count))
         if p_value >= pair.limit or count / pair.after.count - then / pair.before.count < 0.002:
             continue
-        if not outside and then > 0.2 * count / pair.after.count * pair.before.count:
+        if not outside and then > 0.02 * count / pair.after.count * pair.before.count:
             continue
         if not known and (
             pair.before.top and pair.before.top[0][1] / pair.before.count > 0.7 * count / pair.after.count
@@ -512,6 +501,9 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
     share = max(portion, count / after.count)
     far = abs(value - border) > 2 * width and share < 0.05
+    if not far and pair.has_drifted and pair.drift and share < 0.6 * pair.drift.distance:
+        # The whole column has moved, and its end with it.
+        return None
     kind = "outliers" if far else "out_of_range"
     told = moment if pair.before.type == "time" else number
     how_many = f"About {percent(share)} of the values" if share >= 0.02 else f"{count} values"

@@ -151,6 +151,8 @@ def truncated_text(pair: Pair) -> Anomaly | None:
 def format_changed(pair: Pair) -> Anomaly | None:
     """Text follows a pattern that the reference did not know."""
     before, after = pair.before.text, pair.after.text
+    if pair.before.type == pair.after.type == "time":
+        return _other_dates(pair)
     if not before or not after or not before.shapes:
         return None
     known = dict(before.shapes)
@@ -174,6 +176,20 @@ def format_changed(pair: Pair) -> Anomaly | None:
         current=new[0][0],
         p_value=p_value,
         effect=share,
+    )
+
+
+def _other_dates(pair: Pair) -> Anomaly | None:
+    """Dates in a text file that are written in another way."""
+    was, now = (dtype.partition(" written ")[2] for dtype in (pair.before.dtype, pair.after.dtype))
+    if was == now:
+        return None
+    return pair.anomaly(
+        "format_changed",
+        f"The times are written {now or 'in ISO 8601'}; in the reference {was or 'in ISO 8601'}.",
+        reference=was or "ISO 8601",
+        current=now or "ISO 8601",
+        effect=1.0,
     )
 
 

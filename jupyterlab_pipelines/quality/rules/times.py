@@ -10,6 +10,8 @@ from jupyterlab_pipelines.quality.drift import FEWEST, chi_square, cumulated, to
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, span
 
 FEWEST_DAYS = 3
+FAR = 10.0
+"""So many spans away a time does not belong to the others."""
 DIRECTIONS = {"increasing": 1, "nondecreasing": 1, "decreasing": -1, "nonincreasing": -1}
 
 
@@ -74,6 +76,29 @@ def shifted_times(pair: Pair) -> Anomaly | None:
 
 def _rolled(hours: Sequence[int], by: int) -> list[int]:
     return [hours[(hour - by) % 24] for hour in range(24)]
+
+
+def far_times(pair: Pair) -> Anomaly | None:
+    """A few times centuries away from all others, also where the table goes on in time."""
+    before, after = pair.before.numbers, pair.after.numbers
+    if not before or not after or pair.before.type != "time" or min(before.count, after.count) < 20:
+        return None
+    body = max(after.grid[90] - after.grid[10], before.max - before.min, 86_400.0)
+    for value, near, outermost in (
+        (after.max, max(after.grid[90], before.max), after.highest),
+        (after.min, min(after.grid[10], before.min), after.lowest),
+    ):
+        if abs(value - near) <= FAR * body:
+            continue
+        times = max(pair.after.counts.get(value, 0), sum(one == value for one in outermost))
+        return pair.anomaly(
+            "sentinel_values" if times >= 3 else "outliers",
+            f"{moment(value)} ({times} times) lies far from all others, which are around {moment(after.median)}.",
+            reference=moment(before.max),
+            current=moment(value),
+            effect=times / after.count,
+        )
+    return None
 
 
 def order_lost(pair: Pair) -> Anomaly | None:

@@ -17,6 +17,9 @@ def type_changed(pair: Pair) -> Anomaly | None:
     before, after = pair.before, pair.after
     if "null" in (before.type, after.type) or not before.count or not after.count:
         return None
+    if before.times and after.times and bool(before.times.zone) != bool(after.times.zone):
+        was, now = before.times.zone or "none", after.times.zone or "none"
+        return _told(pair, "type_changed", f"The times' zone is {now}, {was} in the reference.")
     if _family(before.type) == _family(after.type) or _are_both_booleans(pair):
         return None
     if after.type == "object":

@@ -13,6 +13,7 @@ from jupyterlab_pipelines.server.routes.runs import (
     RunNotebookHandler,
     RunsHandler,
     StepFactsHandler,
+    StepLoggedHandler,
     StepLogHandler,
     StepNotebookHandler,
 )
@@ -36,6 +37,7 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (_STEP, StepFactsHandler),
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
+    (rf"{_STEP}/logged", StepLoggedHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
     (r"comparison", ComparisonHandler),
     (r"sweeps", SweepsHandler),

@@ -88,3 +88,12 @@ class ComparisonHandler(PipelinesAPIHandler):
     async def get(self) -> None:
         run_ids = parse_compared(self.get_query_arguments("run"))
         self.answer(await self.manager.compare(run_ids, self.notebook_path))
+
+
+class StepLoggedHandler(PipelinesAPIHandler):
+    """What the cells of a step have logged: metrics over time, texts and figures."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str, step: str) -> None:
+        self.answer(await self.manager.step_logged(run_id, step, self.notebook_path))

@@ -1,31 +1,10 @@
-/** Charts of a comparison in Vega-Lite 5, which JupyterLab draws. */
+/** Charts of a comparison. */
+import { basis, type Spec, type Theme } from '../../charts';
 import type { ComparedRun, JSONValue } from '../../tokens';
 import type { Column } from './table';
 
-type Spec = { [key: string]: unknown };
-
-const SCHEMA = 'https://vega.github.io/schema/vega-lite/v5.json';
 /** More axes than these cannot be told apart. */
 const MOST_AXES = 10;
-
-/** Colours of the theme, as the page has them now. */
-export interface Theme {
-  text: string;
-  line: string;
-  grid: string;
-  font: string;
-}
-
-export function readTheme(element: Element): Theme {
-  const style = getComputedStyle(element);
-  const read = (name: string): string => style.getPropertyValue(name).trim();
-  return {
-    text: read('--jp-ui-font-color1'),
-    line: read('--jp-brand-color1'),
-    grid: read('--jp-border-color2'),
-    font: read('--jp-ui-font-family')
-  };
-}
 
 /** One line for each run, through an axis for each thing that differs; null where there is too little. */
 export function parallelCoordinates(
@@ -108,22 +87,6 @@ function uniqueLabels(columns: readonly Column[]): Column[] {
       ? { ...column, label: `${column.kind} ${column.name}` }
       : column
   );
-}
-
-function basis(theme: Theme): Spec {
-  const axis = {
-    labelColor: theme.text,
-    titleColor: theme.text,
-    gridColor: theme.grid,
-    domainColor: theme.grid,
-    tickColor: theme.grid
-  };
-  return {
-    $schema: SCHEMA,
-    background: 'transparent',
-    config: { font: theme.font, axis, view: { stroke: null }, text: { font: theme.font } },
-    usermeta: { embedOptions: { actions: false } }
-  };
 }
 
 /** Where a value stands on its axis, from 0 to 1. */

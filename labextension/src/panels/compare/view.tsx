@@ -2,6 +2,7 @@
 import { caretDownIcon, caretUpIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
+import { readTheme, VEGA_LITE, type Theme } from '../../charts';
 import type { PipelinesClient } from '../../client';
 import { useTrans } from '../../components/context';
 import { DiffView } from '../../components/diff';
@@ -16,11 +17,10 @@ import {
   type Preview
 } from '../../tokens';
 import { formatDuration, formatNumber, formatSize } from '../../units';
-import { metricOverTime, parallelCoordinates, readTheme, type Theme } from './charts';
+import { metricOverTime, parallelCoordinates } from './charts';
 import { describeTables } from './data';
 import { columnsOf, sortRuns, stepNames, type Column, type Order } from './table';
 
-const VEGA = 'application/vnd.vegalite.v5+json';
 const MOST_CHARTS = 6;
 /** Runs that are under way are looked at this often. */
 const POLL_MS = 3000;
@@ -251,9 +251,13 @@ function Charts(props: {
     <section aria-label={trans.__('Charts')}>
       <h2>{trans.__('Charts')}</h2>
       <div className="jp-Pipelines-charts">
-        {parallel ? <RenderedMime type={VEGA} data={parallel} /> : null}
+        {parallel ? <RenderedMime type={VEGA_LITE} data={parallel} /> : null}
         {metrics.map(column => (
-          <RenderedMime key={column.key} type={VEGA} data={metricOverTime(runs, column, theme)} />
+          <RenderedMime
+            key={column.key}
+            type={VEGA_LITE}
+            data={metricOverTime(runs, column, theme)}
+          />
         ))}
       </div>
     </section>

@@ -40,6 +40,8 @@ export interface Gaps {
 const SWEEPS = 8;
 /** Room for a link that passes a line. */
 const PASSING_WIDTH = 6;
+/** With more such places than these the longest links go straight, behind the boxes. */
+const MOST_PASSED = 1200;
 /** Links that pass lines are kept straight before anything else. */
 const PASSING_WEIGHT = 4;
 
@@ -192,14 +194,18 @@ function makeLines(
     slots.set(box.id, add(box, lineOf.get(box.id)!, 1));
   }
   const passing = new Map<string, Passing>();
-  for (const link of links) {
+  const spanOf = ({ source, target }: Link): number => lineOf.get(target)! - lineOf.get(source)!;
+  let room = MOST_PASSED;
+  const shortestFirst = [...links].sort((one, other) => spanOf(one) - spanOf(other));
+  for (const link of shortestFirst) {
     const first = lineOf.get(link.source)! + 1;
     const last = lineOf.get(link.target)!;
     const key = linkKey(link);
-    if (last < first || passing.has(key)) {
-      // Upwards, in a cycle: it is drawn, but has no say in the places.
+    // What goes upwards, in a cycle, or has no room is drawn, but has no say in the places.
+    if (last < first || passing.has(key) || last - first > room) {
       continue;
     }
+    room -= last - first;
     const way: Slot[] = [];
     for (let line = first; line < last; line++) {
       way.push(add({ id: '', width: PASSING_WIDTH, height: 0 }, line, PASSING_WEIGHT));
@@ -243,15 +249,21 @@ function orderLines(lines: Slot[][]): void {
   });
 }
 
-/** How many pairs of links cross between a line and the next. */
+/** How many pairs of links cross between a line and the next: inversions, counted with a binary indexed tree. */
 function crossingsBelow(line: readonly Slot[]): number {
   const ends = line.flatMap(slot =>
     slot.below.map(other => other.order).sort((one, other) => one - other)
   );
+  const tree = new Uint32Array(Math.max(0, ...ends) + 2);
   let count = 0;
-  ends.forEach((end, at) => {
-    for (let before = 0; before < at; before++) {
-      count += ends[before] > end ? 1 : 0;
+  ends.forEach((end, seen) => {
+    let upTo = 0;
+    for (let at = end + 1; at > 0; at -= at & -at) {
+      upTo += tree[at];
+    }
+    count += seen - upTo;
+    for (let at = end + 1; at < tree.length; at += at & -at) {
+      tree[at] += 1;
     }
   });
   return count;

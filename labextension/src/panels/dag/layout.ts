@@ -14,6 +14,9 @@ const COLUMNS = [2, 3, 4, 5, 6];
 const LARGE = 120;
 const LARGE_COLUMNS = [3, 6];
 
+/** Where a drawing with more than the names would be smaller than this, the names have to do. */
+const READABLE = 0.8;
+
 /** Larger looks coarse, smaller cannot be read: then the graph is larger than its frame. */
 const MAX_ZOOM = 1.1;
 const MIN_ZOOM = 0.55;
@@ -68,7 +71,14 @@ export interface Layout extends Size {
  * `columns` is what was chosen the last time, and stays unless another number is clearly better.
  */
 export function placeSteps(shape: Shape, frame: Size, columns?: number): Layout {
-  const isCompact = frame.width < NARROW;
+  const hasRoom = frame.width >= NARROW && shape.names.length <= LARGE;
+  const roomy = hasRoom ? bestDrawing(shape, frame, false, columns) : null;
+  const { drawing, choice, isCompact } =
+    roomy && roomy.scale >= READABLE ? roomy : bestDrawing(shape, frame, true, columns);
+  return { ...drawing, isCompact, view: fit(drawing, frame, MIN_ZOOM), columns: choice };
+}
+
+function bestDrawing(shape: Shape, frame: Size, isCompact: boolean, columns?: number) {
   const choices = shape.names.length > LARGE ? LARGE_COLUMNS : COLUMNS;
   const sizes = new Map(shape.names.map(name => [name, boxSize(name, isCompact, shape.marked)]));
   const drawings = choices.map(choice => draw(shape, choice, sizes, isCompact));
@@ -80,8 +90,7 @@ export function placeSteps(shape: Shape, frame: Size, columns?: number): Layout 
   if (last >= 0 && scales[best] < scales[last] * CLEARLY_BETTER) {
     best = last;
   }
-  const drawing = drawings[best];
-  return { ...drawing, isCompact, view: fit(drawing, frame, MIN_ZOOM), columns: choices[best] };
+  return { drawing: drawings[best], scale: scales[best], choice: choices[best], isCompact };
 }
 
 /** The view that shows as much as possible of a graph, but not smaller than `minZoom`. */

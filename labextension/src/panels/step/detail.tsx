@@ -26,6 +26,7 @@ import { inputsOf, valuesOf, type Input, type Value } from '../../values';
 import { Executed } from './executed';
 import { StepFactsView } from './facts';
 import { Log } from './log';
+import { LoggedView } from './logged';
 
 interface StepDetailProps {
   id: string;
@@ -64,7 +65,12 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
         </p>
       ))}
       <Metrics metrics={past?.metrics ?? {}} />
-      {past && runId ? <Executed step={step} stepRun={past} runId={runId} /> : null}
+      {past && runId ? (
+        <>
+          <LoggedView key={`logged ${runId}`} stepRun={past} runId={runId} />
+          <Executed step={step} stepRun={past} runId={runId} />
+        </>
+      ) : null}
       <Inputs step={step} />
       <Outputs step={step} stepRun={past} runId={runId} />
       <Lineage step={step} />
