@@ -1,5 +1,6 @@
 # make demo    JupyterLab with the example and its pipeline, on http://localhost:8888 (PORT=… for another)
 # make test    all tests: Python, server, and the browser's where there is a Chromium
+# make test-exports  every export target on its real engine, in environments that are kept (ENGINES=folder)
 # make truth   tens of thousands of random notebooks against Restart & Run All (SEEDS=first:last for others)
 # make reuse   random edits of random notebooks against a model of what each step reads (SEEDS=first:last)
 # make kill    some hundred runs of which a process is killed at random moments (KILLS=1000 for more)
@@ -19,13 +20,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml hatch_build.py package.json package-lock.json install.json \
 	$(shell find labextension jupyter-config -type f)
 
-.PHONY: demo test truth reuse kill bench lint format frontend build clean
+.PHONY: demo test test-exports truth reuse kill bench lint format frontend build clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jupyter lab --config=demo/jupyter_lab_config.py --ServerApp.port=$(PORT)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+test-exports: $(VENV)/.test
+	$(if $(ENGINES),JUPYTER_PIPELINES_ENGINES=$(abspath $(ENGINES))) $(BIN)/python -m pytest -m "" tests/export/test_engines.py
 
 truth: $(VENV)/.test
 	$(BIN)/python -W ignore -m tests.truth --kernels-every 250 --seeds $(SEEDS)

@@ -35,9 +35,20 @@ def register(add: AddCommand, add_parameters: AddParameters, read_parameters: Re
         "--schedule", metavar="CRON", help='when it runs by itself, e.g. "0 5 * * 1" (default: when asked)'
     )
     exporter.add_argument(
+        "--as-notebooks",
+        action="store_true",
+        help="steps as executed notebooks, where the target can: the same as --option as_notebooks",
+    )
+    exporter.add_argument(
         "--verify",
         action="store_true",
         help="install it in a fresh environment, run it on the engine, and compare every artifact",
+    )
+    exporter.add_argument(
+        "--environment",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps the environments of engines for --verify (default: below the user's cache)",
     )
     exporter.add_argument("--jobs", type=int, metavar="N", help="steps at the same time in the run before")
     add_parameters(exporter)
@@ -68,8 +79,9 @@ def export(arguments: argparse.Namespace) -> int:
             arguments.output,
             name=arguments.name,
             schedule=arguments.schedule,
-            options=_options(arguments.option),
+            options=_options([*arguments.option, *(["as_notebooks"] if arguments.as_notebooks else [])]),
             verifies=arguments.verify,
+            environments=arguments.environment,
             tell=lambda line: print(line, file=sys.stderr),
             jobs=arguments.jobs,
             parameters=arguments.read_parameters(arguments),

@@ -566,6 +566,7 @@ class Project:
         schedule: str | None = None,
         options: Mapping[str, Any] | None = None,
         verifies: bool = False,
+        environments: Path | None = None,
         tell: Callable[[str], None] = lambda line: None,
         on_event: Callable[[Document], None] | None = None,
         **request: Unpack[RunRequest],
@@ -586,6 +587,8 @@ class Project:
             Of the target.
         verifies
             Whether to install the export in a fresh environment, run it, and compare what it leaves.
+        environments
+            Folder that keeps environments with engines for that; default: below the user's cache folder.
         tell
             Called with a line for each part of that.
         request
@@ -610,6 +613,7 @@ class Project:
             schedule=schedule,
             options=options or {},
             verifies=verifies,
+            environments=environments,
             tell=tell,
         )
 

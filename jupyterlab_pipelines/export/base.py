@@ -310,7 +310,21 @@ def exporters() -> dict[str, Exporter]:
     return registered
 
 
-BUILTIN: dict[str, str] = {"package": "jupyterlab_pipelines.export.package:EXPORTER"}
+BUILTIN: dict[str, str] = {
+    name: f"jupyterlab_pipelines.export.{name}:EXPORTER"
+    for name in (
+        "package",
+        "airflow",
+        "argo",
+        "dagster",
+        "kedro",
+        "kubeflow",
+        "metaflow",
+        "mlrun",
+        "papermill",
+        "zenml",
+    )
+}
 """Also reached when this package runs from a source folder, which registers nothing."""
 
 
@@ -345,6 +359,8 @@ def find_exporter(name: str) -> Exporter:
 def literal(value: Any) -> str:
     """JSON values as Python, strings in double quotes as formatters write them."""
     if isinstance(value, str):
+        if '"' in value and "'" not in value:
+            return repr(value)
         said = json.dumps(value, ensure_ascii=True)
         return said if "\\u" not in said and "\\/" not in said else repr(value)
     if isinstance(value, tuple):

@@ -38,8 +38,8 @@ class PackageExporter:
 EXPORTER = PackageExporter()
 
 
-def package_files(export: Export, gaps: Iterable[str] = ()) -> Iterator[ExportedFile]:
-    """The files that all targets have in common."""
+def package_files(export: Export, gaps: Iterable[str] = (), section: str = "") -> Iterator[ExportedFile]:
+    """The files that all targets have in common; `section` of the README is the target's own."""
     source = f"src/{export.name}"
     yield ExportedFile.code(export, f"{source}/__init__.py", f'"""{_sentence(export.title)}"""\n')
     for name, text in export.modules.items():
@@ -58,11 +58,11 @@ def package_files(export: Export, gaps: Iterable[str] = ()) -> Iterator[Exported
     yield ExportedFile.code(export, "tests/test_steps.py", _tests(export))
     yield ExportedFile.code(export, "pyproject.toml", _pyproject(export))
     yield ExportedFile.code(export, "requirements.lock", _lock(export))
-    yield ExportedFile.code(export, "Dockerfile", _dockerfile(export))
+    yield ExportedFile.code(export, "Dockerfile", dockerfile(export))
     yield ExportedFile.code(export, ".dockerignore", _ignored(docker=True))
     yield ExportedFile.code(export, ".gitignore", _ignored(docker=False))
     yield ExportedFile.code(export, ".github/workflows/pipeline.yml", _workflow(export))
-    yield ExportedFile.text("README.md", _readme(export, gaps))
+    yield ExportedFile.text("README.md", _readme(export, gaps, section))
 
 
 # -- Python ---------------------------------------------------------------------------------------
@@ -238,26 +238,37 @@ def _lock(export: Export) -> str:
     )
 
 
-def _dockerfile(export: Export) -> str:
+def dockerfile(export: Export, *, has_engine: bool = False) -> str:
+    """How the image is made; with `has_engine`, ``python`` is that of a second environment, with the engine in it."""
     data = "COPY data ./data\n" if export.data else ""
+    copied, made, kept, path, variable = "", "", "", "/venv/bin", ""
+    if has_engine:
+        copied, path = " requirements-engine.txt", "/engine/bin:/venv/bin"
+        made = (
+            " \\\n    && python -m venv /engine"
+            " \\\n    && /engine/bin/pip install --no-cache-dir -r requirements-engine.txt"
+            " \\\n    && /engine/bin/pip install --no-cache-dir --no-index --no-deps /wheels/*.whl"
+        )
+        kept = "COPY --from=build /engine /engine\n"
+        variable = f" \\\n    {export.name.upper()}_PYTHON=/venv/bin/python"
     return f"""\
 FROM python:{export.python}-slim AS build
 WORKDIR /build
-COPY requirements.lock pyproject.toml README.md ./
+COPY requirements.lock{copied} pyproject.toml README.md ./
 COPY src ./src
 RUN python -m venv /venv \\
     && /venv/bin/pip install --no-cache-dir -r requirements.lock hatchling=={RELEASES["hatchling"]} \\
     && /venv/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels . \\
-    && /venv/bin/pip install --no-cache-dir --no-index --no-deps /wheels/*.whl
+    && /venv/bin/pip install --no-cache-dir --no-index --no-deps /wheels/*.whl{made}
 
 FROM python:{export.python}-slim
-ENV PATH=/venv/bin:$PATH \\
+ENV PATH={path}:$PATH \\
     PYTHONUNBUFFERED=1 \\
     PYTHONHASHSEED=0 \\
     MPLBACKEND=agg \\
-    {export.name.upper()}_DATA=/srv/data
+    {export.name.upper()}_DATA=/srv/data{variable}
 COPY --from=build /venv /venv
-WORKDIR /srv
+{kept}WORKDIR /srv
 {data}RUN mkdir -p /srv/data /srv/artifacts && chown -R 10001:10001 /srv
 USER 10001
 ENTRYPOINT ["python", "-m", "{export.name}"]
@@ -372,13 +383,14 @@ jobs:
 # -- prose ----------------------------------------------------------------------------------------
 
 
-def _readme(export: Export, gaps: Iterable[str]) -> str:
+def _readme(export: Export, gaps: Iterable[str], section: str) -> str:
     header = "\n".join(export.origin.lines())
     rows = "".join(
         f"| `{step.name}` | {_cell(step.title)} | {_names(step.inputs.values())} | {_names(step.parameters)} | "
         f"{_names(step.output_names)} |\n"
         for step in export.steps
     )
+    engine = f"\n{section.strip()}\n" if section else ""
     parameters = "".join(
         f"| `{each.name}` | `{each.source}` | {_cell(each.comment)} |\n" for each in export.parameters
     )
@@ -407,7 +419,7 @@ A run that fails ends with exit status 1 and keeps what its steps have left.
 
 The steps find and leave files in the folder that `--data`, or the variable `{export.name.upper()}_DATA`, says; else
 in the current folder, or in `data` below it if the files are only there.
-
+{engine}
 ## Steps
 
 | Step | | Inputs | Parameters | Outputs |

@@ -6,13 +6,16 @@ then the target's engine runs it there, and each artifact is compared with the n
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +24,7 @@ from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, Exporter
 from jupyterlab_pipelines.export.build import Source
 from jupyterlab_pipelines.export.compare import compare
+from jupyterlab_pipelines.store.locks import FileLock
 
 INSTALL_SECONDS = 1800
 RUN_SECONDS = 3600
@@ -38,6 +42,9 @@ class Workbench:
         A copy of the exported files, which the proof may change.
     python
         Interpreter of the fresh environment in which the package is installed.
+    engine
+        Interpreter of the environment in which the engine is installed: another one, because engines and
+        notebooks often need different versions of the same package. The steps run with `python`.
     artifacts
         Folder that the run has to leave its artifacts in.
     data
@@ -49,6 +56,7 @@ class Workbench:
     export: Export
     folder: Path
     python: Path
+    engine: Path
     artifacts: Path
     data: Path
     parameters: Mapping[str, Any]
@@ -63,11 +71,12 @@ class Workbench:
         ExportError
             ``export_fails``: it ends with another status than 0, or takes too long.
         """
-        variables = (
-            clean_environment()
-            | {f"{self.export.name.upper()}_DATA": str(self.data)}
-            | dict(environment or {})
-        )
+        name = self.export.name.upper()
+        variables = clean_environment() | {f"{name}_DATA": str(self.data)}
+        if self.engine != self.python:
+            variables |= {f"{name}_PYTHON": str(self.python), "PYTHONPATH": str(self.folder / "src")}
+            variables["PATH"] = f"{self.engine.parent}{os.pathsep}{variables.get('PATH', '')}"
+        variables |= dict(environment or {})
         try:
             ended = subprocess.run(
                 [os.fspath(word) for word in command],
@@ -84,7 +93,7 @@ class Workbench:
                 "export_fails", f"The exported pipeline did not end in {RUN_SECONDS} seconds."
             ) from None
         if ended.returncode:
-            tail = f"{ended.stdout}\n{ended.stderr}".strip()[-3000:]
+            tail = f"{ended.stdout}\n{ended.stderr}".strip()[-8000:]
             raise ExportError(
                 "export_fails", f"The exported pipeline fails with exit status {ended.returncode}:\n{tail}"
             )
@@ -104,7 +113,12 @@ class Provable(Exporter, Protocol):
 
 
 def verify(
-    source: Source, export: Export, exporter: Exporter, output: Path, tell: Callable[[str], None]
+    source: Source,
+    export: Export,
+    exporter: Exporter,
+    output: Path,
+    tell: Callable[[str], None],
+    environments: Path | None = None,
 ) -> dict[str, Any]:
     """Prove the export in `output`.
 
@@ -112,6 +126,8 @@ def verify(
     ----------
     tell
         Called with a line for each thing that is done.
+    environments
+        Folder that keeps the environments of engines; default: one below the user's cache folder.
 
     Returns
     -------
@@ -127,26 +143,49 @@ def verify(
     prove = getattr(exporter, "prove", None) or (run_package if exporter.name == "package" else None)
     if prove is None:
         raise ExportError("not_provable", f"The target `{exporter.name}` cannot run its exports here.")
-    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
-        place = Path(scratch)
-        folder = place / "export"
-        shutil.copytree(output, folder)
-        data = _data(source, export, place / "files")
-        started = time.monotonic()
-        tell("installing the export in a fresh environment")
-        python = install(folder, place / "environment", source.python, tuple(getattr(exporter, "engine", ())))
+    started = time.monotonic()
+    with workbench(source, export, exporter, output, tell, environments) as bench:
         installed = time.monotonic()
         tell("running it")
-        bench = Workbench(export, folder, python, place / "artifacts", data, source.parameters)
         prove(bench)
         ended = time.monotonic()
-        verdicts = compare(source, export, folder / "src", bench.artifacts)
+        verdicts = compare(source, export, bench.folder / "src", bench.artifacts)
     is_equal = all(verdict.status in ("equal", "unsure") for verdict in verdicts)
     return {
         "status": "equal" if is_equal else "differs",
         "artifacts": [verdict.to_json() for verdict in verdicts],
         "seconds": {"install": round(installed - started, 1), "run": round(ended - installed, 1)},
     }
+
+
+@contextlib.contextmanager
+def workbench(
+    source: Source,
+    export: Export,
+    exporter: Exporter,
+    output: Path,
+    tell: Callable[[str], None] = lambda line: None,
+    environments: Path | None = None,
+) -> Iterator[Workbench]:
+    """A copy of the export in `output`, installed in a fresh environment; gone afterwards.
+
+    Raises
+    ------
+    ExportError
+        ``not_installable``.
+    """
+    with tempfile.TemporaryDirectory(prefix="verify-", ignore_cleanup_errors=True) as scratch:
+        place = Path(scratch)
+        folder = place / "export"
+        shutil.copytree(output, folder)
+        data = _data(source, export, place / "files")
+        tell("installing the export in a fresh environment")
+        python = install(folder, place / "environment", source.python)
+        requirements = tuple(getattr(exporter, "engine", ()))
+        if requirements:
+            tell(f"looking for an environment with {', '.join(requirements)}, or making it")
+        engine = engine_environment(requirements, source.python, environments) if requirements else python
+        yield Workbench(export, folder, python, engine, place / "artifacts", data, source.parameters)
 
 
 def run_package(bench: Workbench) -> None:
@@ -159,7 +198,7 @@ def run_package(bench: Workbench) -> None:
     )
 
 
-def install(folder: Path, environment: Path, python: str, engine: tuple[str, ...]) -> Path:
+def install(folder: Path, environment: Path, python: str) -> Path:
     """A fresh environment with the package in it; its interpreter.
 
     Packages come from where pip or uv are told to look: offline, that is their cache, or a folder of wheels.
@@ -169,22 +208,74 @@ def install(folder: Path, environment: Path, python: str, engine: tuple[str, ...
     ExportError
         ``not_installable``.
     """
-    uv = shutil.which("uv")
-    interpreter = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if uv:
-        make = [uv, "venv", "--quiet", "--python", python, str(environment)]
-        add = [uv, "pip", "install", "--quiet", "--python", str(interpreter)]
-    else:
-        make = [python, "-m", "venv", str(environment)]
-        add = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _installed(make, folder)
+    interpreter = _new_environment(environment, python)
     lock = folder / "requirements.lock"
     if any(line and not line.startswith("#") for line in lock.read_text(encoding="utf-8").splitlines()):
-        _installed([*add, "-r", str(lock), *engine], folder)
-    elif engine:
-        _installed([*add, *engine], folder)
-    _installed([*add, "--no-deps", str(folder)], folder)
+        _add(interpreter, ["-r", str(lock)], folder)
+    _add(interpreter, ["--no-deps", str(folder)], folder)
     return interpreter
+
+
+def engine_environment(requirements: tuple[str, ...], python: str, folder: Path | None = None) -> Path:
+    """The interpreter of an environment with an engine, which is made once and kept.
+
+    Raises
+    ------
+    ExportError
+        ``not_installable``.
+    """
+    if folder is None:
+        said = os.environ.get("JUPYTER_PIPELINES_ENGINES")
+        folder = Path(said) if said else _cache_folder() / "pipelines-as-experiments" / "engines"
+    described = json.dumps([os.path.realpath(python), *requirements]).encode()
+    environment = folder.absolute() / hashlib.sha256(described).hexdigest()[:16]
+    done = environment / "requirements.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(environment.with_suffix(".lock"))
+    while not lock.acquire():  # Another export makes the same one.
+        time.sleep(0.5)
+    try:
+        if not done.is_file():
+            shutil.rmtree(environment, ignore_errors=True)
+            _add(_new_environment(environment, python), list(requirements), environment)
+            done.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+    finally:
+        lock.release()
+    return _interpreter(environment)
+
+
+def _cache_folder() -> Path:
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home())
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _interpreter(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _new_environment(environment: Path, python: str) -> Path:
+    """Make an environment; its interpreter."""
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    uv = _uv()
+    make = [uv, "venv", "--quiet", "--seed", "--python", python] if uv else [python, "-m", "venv"]
+    _installed([*make, str(environment)], environment.parent)
+    return _interpreter(environment)
+
+
+def _add(interpreter: Path, words: list[str], folder: Path) -> None:
+    """Install by uv, which is faster, or by pip where there is no uv, or where only pip is told about an index."""
+    uv = _uv()
+    if uv:
+        with contextlib.suppress(ExportError):
+            return _installed([uv, "pip", "install", "--quiet", "--python", str(interpreter), *words], folder)
+    pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return _installed([*pip, *words], folder)
+
+
+def _uv() -> str | None:
+    beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
+    return shutil.which("uv") or (str(beside) if beside.is_file() else None)
 
 
 def _installed(command: list[str], folder: Path) -> None:

@@ -30,6 +30,7 @@ def export(
     schedule: str | None,
     options: Mapping[str, Any],
     verifies: bool = False,
+    environments: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Write the files of a target, and perhaps prove them; what was written, as JSON.
@@ -47,7 +48,8 @@ def export(
     gaps = list(dict.fromkeys([*EXPORTER.gaps(made), *chosen.gaps(made)]))
     own = list(chosen.write(made))
     taken = {file.path for file in own}
-    files = [file for file in package_files(made, gaps) if file.path not in taken] + own
+    section = getattr(chosen, "section", lambda made: "")(made)
+    files = [file for file in package_files(made, gaps, section) if file.path not in taken] + own
     _write(output, files)
     document: dict[str, Any] = {
         "target": target,
@@ -66,7 +68,7 @@ def export(
         "verification": None,
     }
     if verifies:
-        document["verification"] = verify(source, made, chosen, output, tell)
+        document["verification"] = verify(source, made, chosen, output, tell, environments)
     return document
 
 

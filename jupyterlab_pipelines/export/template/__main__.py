@@ -98,7 +98,8 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
         name, is_there, text = said.partition("=")
         if not is_there:
             raise ValueError(f"--param must be NAME=VALUE, not {said!r}.")
-        values[name] = _value(name, text)
+        if text or TYPES.get(name) == "str":  # Engines say "" for what nobody gave.
+            values[name] = _value(name, text)
     return values
 
 

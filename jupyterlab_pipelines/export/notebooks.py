@@ -1,0 +1,86 @@
+"""Step notebooks of an export: one `parameters` cell, one assignment a line, and the step.
+
+They are what notebook engines run, and what they leave is evidence: the code of the step, and all that it printed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
+from jupyterlab_pipelines.export.engines import call, default, mapping, used_parameters
+
+
+def notebook_path(export: Export, step: ExportedStep) -> str:
+    """Below the export, as ``notebooks/02_train.ipynb``."""
+    width = max(2, len(str(len(export.steps))))
+    return f"notebooks/{export.steps.index(step) + 1:0{width}}_{step.name}.ipynb"
+
+
+def step_notebooks(export: Export, *, run: str, retries: bool = False) -> list[ExportedFile]:
+    """A notebook for each step.
+
+    Parameters
+    ----------
+    run
+        Default of the parameter `artifacts`: the folder of a run.
+    retries
+        Whether the notebook repeats a failed step itself, because its engine does not.
+    """
+    return [
+        ExportedFile.text(notebook_path(export, step), _notebook(export, step, run, retries))
+        for step in export.steps
+    ]
+
+
+def _notebook(export: Export, step: ExportedStep, run: str, retries: bool) -> str:
+    header = "\n".join(f"<!-- {line} -->" for line in export.origin.lines())
+    assignments = [f"artifacts = {literal(run)}  # folder or URL of the run"]
+    taken = used_parameters(export, step)
+    for each in taken:
+        comment = f"  # {each.comment}" if each.comment else ""
+        assignments.append(f"{_variable(each.name)} = {default(each)}{comment}")
+    arguments = [literal(step.name), "artifacts=artifacts"]
+    if taken:
+        arguments.append(f"parameters={mapping({each.name: _variable(each.name) for each in taken})}")
+    if step.timeout_seconds is not None:
+        arguments.append(f"timeout_seconds={step.timeout_seconds:g}")
+    if retries and step.retries:
+        arguments.append(f"retries={step.retries}")
+    cells = [
+        _cell("markdown", "about", f"{header}\n\n# {step.title}\n\n{step.text}".strip()),
+        _cell("code", "parameters", "\n".join(assignments), tags=["parameters"]),
+        _cell(
+            "code",
+            "run",
+            f"from {export.name}.task import run_task, source\n\nprint(source({literal(step.name)}))",
+        ),
+        _cell("code", "step", call("run_task(", arguments)),
+    ]
+    document = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False)
+
+
+def _variable(name: str) -> str:
+    """A parameter called `artifacts` must not hide the folder."""
+    return name if name != "artifacts" else "artifacts_"
+
+
+def _cell(kind: str, identity: str, source: str, tags: list[str] | None = None) -> Mapping[str, Any]:
+    cell: dict[str, Any] = {
+        "cell_type": kind,
+        "id": identity,
+        "metadata": {"tags": tags} if tags else {},
+        "source": source.splitlines(keepends=True),
+    }
+    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
