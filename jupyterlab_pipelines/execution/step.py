@@ -400,6 +400,11 @@ def _executed(notebook: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The executed step notebook, without what papermill put in for its own readers."""
     if notebook is None:
         return None
+    from nbformat.v4 import rwbase
+
+    # As notebooks are in files: text is a list of lines.
+    split_lines: Callable[[Any], Any] = rwbase.split_lines
+    split_lines(notebook)
     cells = [
         cell for cell in notebook["cells"] if ERROR_MARKER not in cell.get("metadata", {}).get("tags", [])
     ]

@@ -140,6 +140,10 @@ def _import_runtime(package: str) -> None:
                 importlib.import_module(f"jupyterlab_pipelines.materializers.{name[:-3]}")
 
 
+KNOWN_OPTIONS = frozenset({"parent", "profile_dir", "kernel", "compiler_class"})
+"""What ipykernel says of the shell that it wants."""
+
+
 class Prepared:
     """As much of a kernel as can be made before the fork: what starts no thread, and opens neither file nor socket.
 
@@ -153,7 +157,10 @@ class Prepared:
         transformers: Any = importlib.import_module("IPython.core.inputtransformer2").TransformerManager
         self.app: Any = kernels.instance()
         applications.initialize(self.app, ["-f", "", *OPTIONS])
-        self.shell: Any = shells.instance(parent=self.app, profile_dir=self.app.profile_dir)
+        self.compiler: Any = importlib.import_module("ipykernel.compiler").XCachingCompiler
+        self.shell: Any = shells.instance(
+            parent=self.app, profile_dir=self.app.profile_dir, compiler_class=self.compiler
+        )
         # Its regular expressions are compiled when it is used for the first time.
         transformers().transform_cell("def f(x):\n    return f'{x}'\n")
 
@@ -162,7 +169,14 @@ class Prepared:
         shells: Any = importlib.import_module("ipykernel.zmqshell").ZMQInteractiveShell
         applications: Any = importlib.import_module("IPython.core.application").BaseIPythonApplication
 
+        make = shells.instance
+
         def instance(**options: Any) -> Any:
+            wanted = {name for name, value in options.items() if value is not None}
+            if wanted - KNOWN_OPTIONS or options.get("compiler_class") is not self.compiler:
+                # Another ipykernel than we know makes another shell.
+                shells.clear_instance()
+                return make(**options)
             self.shell.parent = options["parent"]
             self.shell.kernel = options["kernel"]
             # The environment is the kernel's by now.

@@ -62,11 +62,13 @@ def kernel(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def waiting(body: str = "time.sleep(600)", kernel: str = "python3") -> Notebook:
-    """`first` ends at once, `wait` touches a file and stays, `last` needs it."""
+    """`first` ends at once, `wait` writes its process id into a file and stays, `last` needs it."""
     return notebook(
-        cell("import pathlib, time"),
+        cell("import os, pathlib, time"),
         cell("x = 1", step="first"),
-        cell(f"pathlib.Path('began').touch()\nlen(str(x))\n{body}\ny = x", step="wait"),
+        cell(
+            f"_ = pathlib.Path('began').write_text(str(os.getpid()))\nlen(str(x))\n{body}\ny = x", step="wait"
+        ),
         cell("z = y", step="last"),
         kernel=kernel,
     )
@@ -206,8 +208,9 @@ def test_a_killed_kernel_is_a_failed_step(folder: Path, kernel: str) -> None:
     run_id = project.start(path)
     wait_for_file(folder / "began")
 
-    [process] = kernels(store(folder))
-    os.kill(process, signal.SIGKILL)
+    own = int(wait_for((folder / "began").read_text))
+    assert own in kernels(store(folder))
+    os.kill(own, signal.SIGKILL)
     document = wait_for(
         lambda: (found := project.run_document(run_id))["status"] not in ("queued", "running") and found, 15
     )
