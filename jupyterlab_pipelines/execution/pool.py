@@ -21,6 +21,10 @@ SPARE_MEMORY_BYTES = 1 << 29
 """While less memory is left than this, no kernel is started before it is needed."""
 
 
+CGROUP = Path("/sys/fs/cgroup")
+"""Where Linux tells a container of its limits."""
+
+
 class KernelPool:
     """Starts and ends the kernels of one run, off the way of its steps.
 
@@ -108,4 +112,8 @@ class KernelPool:
 def _has_memory() -> bool:
     import psutil
 
-    return bool(psutil.virtual_memory().available > SPARE_MEMORY_BYTES)
+    left: list[int] = [psutil.virtual_memory().available]
+    with contextlib.suppress(OSError, ValueError):  # no limit, or none that we know
+        limit = int((CGROUP / "memory.max").read_text())
+        left.append(limit - int((CGROUP / "memory.current").read_text()))
+    return min(left) > SPARE_MEMORY_BYTES

@@ -663,7 +663,11 @@ class Runner:
 
         from jupyterlab_pipelines.execution.kernels import step_kernel
 
-        manager = step_kernel(kernel, self._server(kernel), log)
+        def require_wanted() -> None:
+            if self.cancelled:
+                raise RuntimeError("the run was cancelled")
+
+        manager = step_kernel(kernel, self._server(kernel), log, require_wanted)
         run_sync(manager.begin)(base_environment(self.store.path), self.folder)
         return manager
 

@@ -28,6 +28,7 @@ import threading
 import traceback
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 READ_AHEAD = "_pipelines_read_ahead"
@@ -179,8 +180,10 @@ class Prepared:
                 return make(**options)
             self.shell.parent = options["parent"]
             self.shell.kernel = options["kernel"]
-            # The environment is the kernel's by now.
+            # The environment and the working directory are the kernel's by now.
             self.shell.init_environment()
+            self.shell.starting_dir = os.getcwd()
+            self.shell.history_manager.dir_hist[:] = [Path.cwd()]
             return self.shell
 
         begin = applications.initialize
@@ -324,8 +327,9 @@ def _become_kernel(order: dict[str, Any], log: int, prepared: Prepared | None) -
         numpy_random = sys.modules.get("numpy.random")
         if numpy_random is not None:
             numpy_random.seed()
-        sys.argv = ["ipykernel_launcher", *order["argv"]]
-        sys.orig_argv = [sys.executable, "-m", *sys.argv]
+        launcher = importlib.util.find_spec("ipykernel_launcher")
+        sys.argv = [(launcher and launcher.origin) or "ipykernel_launcher", *order["argv"]]
+        sys.orig_argv = [sys.executable, "-m", "ipykernel_launcher", *order["argv"]]
         from ipykernel import kernelapp
 
         if prepared is not None and tuple(order["argv"][2:]) == OPTIONS:

@@ -612,6 +612,14 @@ CASES: dict[str, Notebook] = {
     "top-level await": steps(
         "import asyncio\nasync def go(): return 5", "r = await go()\nprint(r)", setup=""
     ),
+    "what a kernel and its shell are": steps(
+        "print([str(place) == os.getcwd() for place in _dh], shell.starting_dir == os.getcwd(), len(In) > 1, Out)",
+        "print(type(shell).__name__, type(shell.compile).__name__, type(shell.displayhook).__name__)\n"
+        "print(shell.kernel is shell.parent, shell.profile, shell.config.get('IPKernelApp', {}).get('tqdm', '')[:5])",
+        "print([os.environ.get(name) for name in ('TERM', 'PAGER', 'GIT_PAGER', 'CLICOLOR', 'MPLBACKEND')])",
+        "warnings.warn('which file does it say?')\nsys.argv[0].endswith('ipykernel_launcher.py')",
+        setup="import os, sys, warnings\nshell = get_ipython()",
+    ),
     "what a cell shows": notebook(
         cell("x = [1, 2]", step="a"),
         cell("x", step="a"),
