@@ -257,9 +257,16 @@ def _interpreter(environment: Path) -> Path:
 def _new_environment(environment: Path, python: str) -> Path:
     """Make an environment; its interpreter."""
     environment.parent.mkdir(parents=True, exist_ok=True)
-    uv = _uv()
-    make = [uv, "venv", "--quiet", "--seed", "--python", python] if uv else [python, "-m", "venv"]
-    _installed([*make, str(environment)], environment.parent)
+    try:
+        # With the pip that comes with Python: uv's would be fetched, from where uv alone is told.
+        _installed([python, "-m", "venv", str(environment)], environment.parent)
+    except ExportError:
+        uv = _uv()
+        if uv is None:
+            raise
+        shutil.rmtree(environment, ignore_errors=True)
+        make = [uv, "venv", "--quiet", "--seed", "--python", python, str(environment)]
+        _installed(make, environment.parent)
     return _interpreter(environment)
 
 
