@@ -240,12 +240,26 @@ def _spec(wanted: Wanted) -> ServerSpec | None:
         return None
 
 
+def _rehearse() -> None:
+    """Import and do once what every run does before its first cell: kernels are looked for, notebooks validated."""
+    for module in ("papermill", "runner", "step", "completion", "inspection"):
+        importlib.import_module(f"jupyterlab_pipelines.execution.{module}")
+    for module in ("jupyterlab_pipelines.quality.inspection", "psutil"):
+        importlib.import_module(module)
+    with contextlib.suppress(Exception):  # a run will tell what is wrong
+        import nbformat
+        from jupyter_client.kernelspec import KernelSpecManager
+
+        KernelSpecManager().get_kernel_spec("python3")
+        nbformat.reads('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', as_version=4)  # type: ignore[no-untyped-call]
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = socket.socket(fileno=os.dup(0))
     lean.own_process()
     lean.import_papermill()
-    importlib.import_module("jupyterlab_pipelines.execution.papermill")
+    _rehearse()
     if threading.active_count() > 1:
         return  # a forked runner would miss these threads; runs begin cold
     gc.collect()
