@@ -16,7 +16,6 @@ from jupyterlab_pipelines.environment import base_environment, find_kernelspec, 
 from jupyterlab_pipelines.execution.lean import import_papermill
 from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import LiveKernel
-from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.assemble import cell_index_of, step_notebook
 from jupyterlab_pipelines.notebook.names import analyse
 from jupyterlab_pipelines.pipeline import Definition, Effects, FileEffects, Pipeline, Role, Step
@@ -288,10 +287,7 @@ def notebook_of(job: StepJob) -> dict[str, Any]:
         for name, artifact in _to_load(job).items()
         if artifact.kind == "value" and not is_state(name)
     }
-    references = {
-        name: reference(inputs[name].materializer, inputs[name].stored, inputs[name].member)
-        for name in in_loading_order(inputs)
-    }
+    references = {name: _reference(inputs[name]) for name in in_loading_order(inputs)}
     return step_notebook(
         job.pipeline,
         job.step,
@@ -306,6 +302,13 @@ def notebook_of(job: StepJob) -> dict[str, Any]:
         late=job.resolved.late_inputs,
         without_cells=() if job.kernel is None else job.kernel.cells,
     )
+
+
+def _reference(artifact: Artifact) -> str:
+    # Imported late: a run that executes nothing needs nothing of what runs in kernels.
+    from jupyterlab_pipelines.kernel.runtime.inputs import reference
+
+    return reference(artifact.materializer, artifact.stored, artifact.member)
 
 
 def _to_load(job: StepJob) -> dict[str, Artifact]:
@@ -342,9 +345,7 @@ def spec_of(job: StepJob) -> dict[str, Any]:
         },
         "absent": [name for name, artifact in job.resolved.inputs.items() if artifact.kind == "absent"],
         "hidden": {
-            name: reference(artifact.materializer, artifact.stored, artifact.member)
-            if artifact.stored
-            else ""
+            name: _reference(artifact) if artifact.stored else ""
             for name, artifact in _to_load(job).items()
             if name.startswith((HIDDEN, AMBIENT))
         },
