@@ -379,22 +379,30 @@ def _examine(source: Source, export: Export) -> Findings:
             if file.path.startswith("src/"):
                 write_file(Path(folder), file)
         asked["source"] = str(Path(folder) / "src")
-        ended = subprocess.run(
-            [source.python, "-m", "jupyterlab_pipelines.export.examine"],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            env=source.environment(),
-            cwd=source.folder,
-            check=False,
-        )
-    if ended.returncode:
-        raise ExportError(
-            "environment_broken",
-            f"The exported modules cannot be imported where the notebook runs: {ended.stderr.strip()[-800:]}",
-        )
-    answer = json.loads(ended.stdout.strip().splitlines()[-1])
+        answer = examined(source, asked, "The exported modules cannot be imported where the notebook runs")
     return _judge(source, export, answer)
+
+
+def examined(source: Source, asked: dict[str, Any], failure: str) -> Any:
+    """What `examine` answers to a question, in the notebook's environment.
+
+    Raises
+    ------
+    ExportError
+        ``environment_broken``: `failure`, and why.
+    """
+    ended = subprocess.run(
+        [source.python, "-m", "jupyterlab_pipelines.export.examine"],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        env=source.environment(),
+        cwd=source.folder,
+        check=False,
+    )
+    if ended.returncode:
+        raise ExportError("environment_broken", f"{failure}: {ended.stderr.strip()[-800:]}")
+    return json.loads(ended.stdout.strip().splitlines()[-1])
 
 
 def question(source: Source, export: Export) -> dict[str, Any]:

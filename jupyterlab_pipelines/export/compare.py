@@ -6,15 +6,12 @@ and the same class of the notebook are one.
 
 from __future__ import annotations
 
-import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export
-from jupyterlab_pipelines.export.build import Source, question
+from jupyterlab_pipelines.export.build import Source, examined, question
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +60,7 @@ def compare(source: Source, export: Export, sources: Path, artifacts: Path) -> l
         ``environment_broken``.
     """
     asked = question(source, export) | {"source": str(sources), "run": str(artifacts)}
-    ended = subprocess.run(
-        [source.python, "-m", "jupyterlab_pipelines.export.examine"],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        env=source.environment(),
-        cwd=source.folder,
-        check=False,
-    )
-    if ended.returncode:
-        raise ExportError("environment_broken", f"The runs cannot be compared: {ended.stderr.strip()[-800:]}")
-    answer = json.loads(ended.stdout.strip().splitlines()[-1])
+    answer = examined(source, asked, "The runs cannot be compared")
     return [
         Verdict(step.name, "+".join(told["names"]), *_status(source, step.steps, told))
         for step in export.steps

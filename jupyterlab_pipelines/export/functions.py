@@ -31,7 +31,7 @@ from jupyterlab_pipelines.export.source import (
     passages,
 )
 from jupyterlab_pipelines.notebook.flow import HISTORY, Position
-from jupyterlab_pipelines.notebook.ipython import parse_python, words
+from jupyterlab_pipelines.notebook.ipython import is_quiet, parse_python, words
 from jupyterlab_pipelines.notebook.names import StatementKind, makes_annotations_lazy
 from jupyterlab_pipelines.notebook.parse import Outline, source_of
 from jupyterlab_pipelines.pipeline import (
@@ -597,7 +597,7 @@ class Functions:
                 if each.position in self.shared or self._repeats_shared(each):
                     continue
                 is_last = displays and each is whole[-1]
-                self._statement(body, each, passage, translate, shows=is_last and not _is_quiet(cell.source))
+                self._statement(body, each, passage, translate, shows=is_last and not is_quiet(cell.source))
             if below and comments and body.lines:
                 body.add("\n".join(comments))
             if translation is None:
@@ -799,14 +799,6 @@ def kind_of_state(name: str) -> str:
 
 def _is_cell_magic(each: Placed) -> bool:
     return each.statement.source.startswith("get_ipython().run_cell_magic(")
-
-
-def _is_quiet(source: str) -> bool:
-    for line in reversed(source.splitlines()):
-        code = line.split("#")[0].rstrip()
-        if code:
-            return code.endswith(";")
-    return False
 
 
 def _without_main_check(source: str) -> str:

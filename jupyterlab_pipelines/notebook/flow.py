@@ -27,7 +27,7 @@ from jupyterlab_pipelines import dag
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, KERNEL, is_state
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
-from jupyterlab_pipelines.notebook.ipython import parse_python
+from jupyterlab_pipelines.notebook.ipython import is_quiet, parse_python
 from jupyterlab_pipelines.notebook.links import Links
 from jupyterlab_pipelines.notebook.names import (
     FileUse,
@@ -216,15 +216,7 @@ def normal_form(cell: Cell) -> tuple[str, ...]:
     if not code.is_python:
         return (cell.source.strip(), *statements)
     # `df.head();` shows nothing, `df.head()` does, and the syntax tree is the same.
-    return (*statements, ";") if _is_quiet(cell.source) else statements
-
-
-def _is_quiet(source: str) -> bool:
-    for line in reversed(source.splitlines()):
-        code = line.split("#")[0].rstrip()
-        if code:
-            return code.endswith(";")
-    return False
+    return (*statements, ";") if is_quiet(cell.source) else statements
 
 
 def _analyse(cell: Cell, *, lazy_annotations: bool = False) -> Any:

@@ -339,3 +339,12 @@ def _script_outputs(line: str) -> tuple[str, ...]:
         for option, name in itertools.pairwise(given)
         if option in ("--out", "--err", "--proc") and name.isidentifier()
     )
+
+
+def is_quiet(source: str) -> bool:
+    """Whether a cell ends in a semicolon, so that its last expression is not shown."""
+    for line in reversed(source.splitlines()):
+        code = line.split("#")[0].rstrip()
+        if code:
+            return code.endswith(";")
+    return False
