@@ -86,9 +86,7 @@ def _differences(
     }
     of_columns |= _exchanged(before, after, of_columns, limit)
     if counted:
-        # A few rows that are left are seldom a fair sample: what they lack is told by their number.
-        of_columns = {name: anomaly for name, anomaly in of_columns.items() if _is_structural(anomaly)}
-        return found + list(of_columns.values())
+        return found + _of_few_rows(of_columns, len(common))
     of_columns = _one_key(after, of_columns)
     found += _repeated_rows(before, after, of_columns, limit)
     found += of_columns.values()
@@ -104,9 +102,27 @@ def _difference(before: Column, after: Column, limit: float) -> Anomaly | None:
     return None
 
 
-def _is_structural(anomaly: Anomaly) -> bool:
-    """Whether it is about the form of a column, not about which values it has."""
-    return BY_NAME[anomaly.kind].aspect == "type" or anomaly.kind == "all_null"
+_OF_A_SELECTION = frozenset(
+    (
+        *("distribution_drift", "missing_category", "truncated_range", "constant_column", "value_spike"),
+        *("nulls_increased", "nulls_decreased", "stale_data", "time_gap", "correlation_broken"),
+    )
+)
+"""What columns may show because of which rows are there."""
+
+
+def _of_few_rows(of_columns: dict[str, Anomaly], columns: int) -> list[Anomaly]:
+    """What is told beside "hardly any rows": the rows that are left are seldom a fair sample.
+
+    Where many columns show what a selection explains, it does; one of many has a cause of its own.
+    """
+    explained = [
+        anomaly
+        for anomaly in of_columns.values()
+        if anomaly.kind in _OF_A_SELECTION and anomaly.kind != "stale_data"
+    ]
+    others = [anomaly for anomaly in of_columns.values() if anomaly.kind not in _OF_A_SELECTION]
+    return others + (explained if len(explained) <= max(1, columns // 10) else [])
 
 
 def _one_key(after: Statistics, found: dict[str, Anomaly]) -> dict[str, Anomaly]:
@@ -123,19 +139,39 @@ def _repeated_rows(
 ) -> list[Anomaly]:
     """Whole rows that occur again. Where they do, the order they break (and take out of `found`) is no news.
 
-    Rows are soon alike when a column is gone or has lost what told them apart, so any other anomaly
-    explains them.
+    Rows are soon alike when a column is gone or has lost what told them apart, so where there is any other
+    anomaly there must be far more of them than the sound columns let expect.
     """
     keys = [name for name, anomaly in found.items() if anomaly.kind == "duplicate_keys"]
     disordered = [name for name, anomaly in found.items() if anomaly.kind == "order_lost"]
-    if len(keys) + len(disordered) < len(found) or any(c.name not in after.by_name for c in before.columns):
-        return []
     duplicates = table_rules.duplicate_rows(before, after, limit)
     if not duplicates:
         return []
+    suspects = found.keys() - {*keys, *disordered}
+    if suspects or any(column.name not in after.by_name for column in before.columns):
+        expected = table_rules.expected_duplicates(before, after, suspects)
+        if (after.duplicates or 0) < 5 * (expected + (before.duplicates or 0)) + 5:
+            return []
     for name in disordered:
         del found[name]
+    _leave_out_repetition(before, after, found, limit)
     return [] if keys else [duplicates]
+
+
+def _leave_out_repetition(
+    before: Statistics, after: Statistics, found: dict[str, Anomaly], limit: float
+) -> None:
+    """Take out the drifts that are none among the rows that are left when each is counted once."""
+    once = after.rows - (after.duplicates or 0)
+
+    def weight(rows: int) -> float:
+        return before.rows * rows / (before.rows + rows)
+
+    # The logarithm of the p-value of a distance is in proportion to the number of rows.
+    share = weight(once) / weight(after.rows)
+    for name, anomaly in list(found.items()):
+        if anomaly.kind == "distribution_drift" and anomaly.p_value and anomaly.p_value**share >= limit:
+            del found[name]
 
 
 def _exchanged(

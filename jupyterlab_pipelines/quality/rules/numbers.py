@@ -240,9 +240,14 @@ def _factor(before: Numbers, after: Numbers) -> float | None:
 
 def _fits(before: Numbers, after: Numbers, change: Callable[[float], float], pair: Pair) -> bool:
     """Whether `change` turns the reference into what is there now, and nothing simpler does."""
+    grid = [change(value) for value in before.grid]
     # In four digits: a factor may be written with more or fewer.
-    changed = sorted(float(f"{change(value):.4g}") for value in before.grid)
+    changed = sorted(float(f"{value:.4g}") for value in grid)
     distance = kolmogorov_smirnov(changed, [float(f"{value:.4g}") for value in after.grid])
+    if after.decimals is not None:
+        # Or rounded as the values are now.
+        changed = sorted(round(value, after.decimals) for value in grid)
+        distance = min(distance, kolmogorov_smirnov(changed, after.grid))
     unchanged = kolmogorov_smirnov(before.grid, after.grid)
     chance = kolmogorov_tail(distance, before.count, after.count)
     # Rounding after the change moves steps of whole numbers.
@@ -489,8 +494,8 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     width = before.max - before.min
     if pair.before.is_complete and abs(value - border) < 10 * width:
         # Of few values a rare one more says nothing about a tail.
-        beyond = sum(number for told, number in pair.after.top if _lies_beyond(told, border, side))
-        p_value = max(p_value, exclusive_tail(max(count, beyond), pair.after.count, pair.before.count))
+        beyond = max(count, _at_least_beyond(pair, border, side))
+        p_value = max(p_value, exclusive_tail(beyond, pair.after.count, pair.before.count))
     if abs(value - border) < 2 * width:
         # Near as it is, it must be more than one or two.
         few = count < FEWEST_NEAR
@@ -516,6 +521,16 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         p_value=p_value,
         effect=share,
     )
+
+
+def _at_least_beyond(pair: Pair, border: float, side: int) -> int:
+    """How many values lie beyond `border`, so far as values and bins that are told show it."""
+    numbers = pair.after.numbers
+    assert numbers
+    told = sum(count for value, count in pair.after.top if _lies_beyond(value, border, side))
+    edges = numbers.histogram.edges
+    bins = zip(edges[:-1] if side > 0 else edges[1:], numbers.histogram.counts, strict=True)
+    return max(told, sum(count for edge, count in bins if side * (edge - border) > 0))
 
 
 def _lies_beyond(value: object, border: float, side: int) -> bool:
@@ -660,7 +675,8 @@ def precision_lost(pair: Pair) -> Anomaly | None:
     if before.times and after.times and before.type == after.type == "time":
         return _coarser_times(pair)
     numbers = _numbers(pair)
-    if not numbers or min(before.count, after.count) < 20:
+    if not numbers or min(before.count, after.count) < 20 or unit_changed(pair):
+        # Half dollars in cents are multiples of ten, and as precise as before.
         return None
     fine = 10 if numbers[0].decimals is None else numbers[0].decimals
     coarse = 10 if numbers[1].decimals is None else numbers[1].decimals
