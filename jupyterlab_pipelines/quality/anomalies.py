@@ -21,7 +21,7 @@ from jupyterlab_pipelines.quality.rules.pinned import accepts, broken
 from jupyterlab_pipelines.quality.schema import Schema
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
 
-CHANCE = 0.005
+CHANCE = 0.01
 """How often a table without any fault may raise an alarm of one kind."""
 
 __all__ = ["CHANCE", "Anomaly", "find"]

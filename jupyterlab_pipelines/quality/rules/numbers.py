@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from jupyterlab_pipelines.quality.chance import (
     exclusive_tail,
@@ -15,7 +15,7 @@ from jupyterlab_pipelines.quality.chance import (
 )
 from jupyterlab_pipelines.quality.drift import cumulated, kolmogorov_smirnov
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, number, percent
-from jupyterlab_pipelines.quality.statistics import Numbers
+from jupyterlab_pipelines.quality.statistics import Column, Numbers, Value
 
 CONVERSIONS = {
     1.609344: "miles and kilometres",
@@ -355,10 +355,11 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         return None
     before, after = numbers
     width = before.max - before.min
-    for value, count in pair.after.top:
+    for value, count in _repeated(pair.after):
         if isinstance(value, str | bool) or value is None or count < 2:
             continue
-        outside = value < before.min - 0.05 * width or value > before.max + 0.05 * width
+        negative = value < 0 <= before.min and pair.before.type != "time"
+        outside = negative or value < before.min - 0.05 * width or value > before.max + 0.05 * width
         known = _is_sentinel(value) if pair.before.type != "time" else value in ODD_MOMENTS
         zero = value == 0 and pair.before.type != "time" and not before.zeros and before.count >= 30
         if not outside and (_are_codes(pair) or not (known or zero)):
@@ -366,17 +367,19 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         then = pair.before.counts.get(value, 0)
         if not then and not outside and not zero:
             then = _most_untold(pair)
-        p_value = _spike(pair, value, count, then)
+        p_value = _spike(pair, count, then, looks=10 if known else 100)
         if outside and known and _is_far(before, value):
             # Far beyond all others, equal, and of that form: nobody needs a dozen of them.
+            sure = negative or abs(value) > 100 and _beyond(before, after, value, count) < 0.01
             p_value = min(
-                p_value, exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * 20
+                p_value,
+                exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * (3 if sure else 20),
             )
         if outside:
             p_value = min(p_value, _beyond(before, after, value, count))
         if p_value >= pair.limit or count / pair.after.count - then / pair.before.count < 0.002:
             continue
-        if not outside and then > 0.02 * count / pair.after.count * pair.before.count:
+        if not outside and then > (0.1 if known else 0.02) * count / pair.after.count * pair.before.count:
             continue
         if not known and (
             pair.before.top and pair.before.top[0][1] / pair.before.count > 0.7 * count / pair.after.count
@@ -396,6 +399,17 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
             effect=count / pair.after.count,
         )
     return None
+
+
+def _repeated(column: Column) -> Iterable[tuple[Value, int]]:
+    """The commonest values, and the ends where they occur more than once without being among these."""
+    yield from column.top
+    numbers = column.numbers
+    assert numbers
+    for outermost in (numbers.lowest, numbers.highest):
+        count = sum(value == outermost[0] for value in outermost)
+        if count > 1 and outermost[0] not in column.counts:
+            yield outermost[0], count
 
 
 def _is_far(before: Numbers, value: float) -> bool:
@@ -434,7 +448,7 @@ def value_spike(pair: Pair) -> Anomaly | None:
         return None
     if share < max(0.05, 4 * share_before) or isinstance(value, str) or value is None:
         return None
-    p_value = _spike(pair, value, count, then)
+    p_value = _spike(pair, count, then)
     if p_value >= pair.limit:
         return None
     told = moment(value) if pair.before.type == "time" else number(value)
@@ -464,8 +478,9 @@ def _most_untold(pair: Pair) -> int:
     return max(1, before.count // 1000)
 
 
-def _spike(pair: Pair, value: object, count: int, then: int) -> float:
-    looks = max(1, min(pair.before.distinct or 1, 100))
+def _spike(pair: Pair, count: int, then: int, looks: int = 100) -> float:
+    """P that any of so many values is so much more common by chance."""
+    looks = max(1, min(pair.before.distinct or 1, looks))
     return min(1.0, looks * hypergeometric_tail(count, pair.after.count, then, pair.before.count))
 
 
@@ -496,7 +511,7 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         # Of few values a rare one more says nothing about a tail.
         beyond = max(count, _at_least_beyond(pair, border, side))
         p_value = max(p_value, exclusive_tail(beyond, pair.after.count, pair.before.count))
-    if abs(value - border) < 2 * width:
+    if abs(value - border) < 3 * width:
         # Near as it is, it must be more than one or two.
         few = count < FEWEST_NEAR
         alone = exclusive_tail(count, pair.after.count, pair.before.count)
