@@ -1412,6 +1412,291 @@ def clean_money(rng: Random) -> Scenario:
     return Scenario(make(1_500), make(1_500))
 
 
+# -- more of both -------------------------------------------------------------------------------------
+
+
+def sales(rng: Random, rows: int, start: str = "2024-01-01", days: int = 31) -> Frame:
+    """Sales with calendar columns, customers that become more, codes and flags."""
+    day = np.sort(rng.integers(0, days, rows))
+    date = pd.Timestamp(start) + pd.to_timedelta(day, "D")
+    units = rng.geometric(0.3, rows)
+    price = rng.choice([2.49, 3.99, 5.49, 9.9, 12.5, 19.99, 34.0], rows)
+    return pd.DataFrame(
+        {
+            "date": date,
+            "weekday": date.day_name(),
+            "store": rng.choice(["S01", "S02", "S03", "S04", "S05", "S06"], rows, p=[0.3, 0.2, 0.2, 0.15, 0.1, 0.05]),
+            "customer_id": rng.integers(1, 8_000, rows),
+            "sku": [f"SKU-{n:04d}" for n in rng.zipf(1.5, rows) % 400],
+            "units": units,
+            "unit_price": price,
+            "revenue": np.round(units * price, 2),
+            "discount_pct": rng.choice([0, 5, 10, 15, 25], rows, p=[0.7, 0.1, 0.1, 0.06, 0.04]),
+            "returned": rng.choice(["Y", "N"], rows, p=[0.04, 0.96]),
+            "channel": rng.choice(["online", "store", None], rows, p=[0.45, 0.5, 0.05]),
+        }
+    )
+
+
+def autoregressive(rng: Random, rows: int, phi: float) -> Any:
+    noise = rng.normal(0, np.sqrt(1 - phi**2), rows)
+    values = np.empty(rows)
+    values[0] = rng.normal()
+    for place in range(1, rows):
+        values[place] = phi * values[place - 1] + noise[place]
+    return values
+
+
+@scenario
+def clean_hours_that_hang_together(rng: Random) -> Scenario:
+    """A stationary process whose neighbours are alike, one period after the other."""
+    rows = 4_000
+    table = pd.DataFrame(
+        {"at": pd.date_range("2024-01-01", periods=rows, freq="h")}
+        | {f"phi_{phi}": autoregressive(rng, rows, phi) for phi in (0.5, 0.8, 0.9, 0.95)}
+    )
+    return Scenario(table.head(rows // 2), table.tail(rows // 2).reset_index(drop=True))
+
+
+@scenario
+def clean_new_customers(rng: Random) -> Scenario:
+    """The next month, in which there are a tenth more customers."""
+    a, b = sales(rng, 3_000), sales(rng, 3_300, "2024-02-01", 29)
+    return Scenario(a, b.assign(customer_id=rng.integers(1, 9_000, 3_300)))
+
+
+@scenario
+def clean_dates_as_numbers(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2024-02-01", 29)
+    change = lambda t: t.assign(date=t.date.dt.strftime("%Y%m%d").astype(int))  # noqa: E731
+    return Scenario(change(a), change(b))
+
+
+@scenario
+def clean_shuffled_month(rng: Random) -> Scenario:
+    """The next month, neither in order of time."""
+    a, b = sales(rng, 2_500), sales(rng, 2_500, "2024-02-01", 29)
+    return Scenario(a.sample(frac=1, random_state=1).reset_index(drop=True), b.sample(frac=1, random_state=2).reset_index(drop=True))
+
+
+@scenario
+def clean_random_ids_that_go_on(rng: Random) -> Scenario:
+    a, b = sales(rng, 1_500), sales(rng, 1_500)
+    return Scenario(a.assign(sale_id=rng.permutation(1_500) + 1), b.assign(sale_id=rng.permutation(1_500) + 1_501))
+
+
+@scenario
+def clean_a_years_growth(rng: Random) -> Scenario:
+    """All of last year, and all of it with the first quarter of this one behind."""
+    c = sales(rng, 5_000, "2023-01-01", 456)
+    return Scenario(c.head(4_000), c)
+
+
+@scenario
+def clean_survey(rng: Random) -> Scenario:
+    make = lambda n: pd.DataFrame({f"q{i}": rng.choice([1, 2, 3, 4, 5], n, p=rng.dirichlet(np.full(5, 400))) for i in range(30)} | {"comment": [None if u < 0.6 else "ok" for u in rng.random(n)]})  # noqa: E731
+    return Scenario(make(400), make(300))
+
+
+@scenario
+def clean_one_hot(rng: Random) -> Scenario:
+    make = lambda n: pd.DataFrame({f"is_{i}": (rng.random(n) < p).astype(int) for i, p in enumerate(np.linspace(0.001, 0.5, 40))})  # noqa: E731
+    return Scenario(make(2_000), make(1_500))
+
+
+@scenario
+def prices_without_the_point(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(unit_price=(b.unit_price * 100).round().astype(int)), {"unit_price": {"unit_changed"}}, {"revenue"})
+
+
+@scenario
+def a_missing_weekday(rng: Random) -> Scenario:
+    a, b = sales(rng, 3_000), sales(rng, 3_000, "2024-02-01", 29)
+    return Scenario(a, b[b.weekday != "Sunday"].reset_index(drop=True), {"weekday": {"missing_category", "distribution_drift"}}, {"date"})
+
+
+@scenario
+def weekdays_in_german(rng: Random) -> Scenario:
+    a, b = sales(rng, 1_000), sales(rng, 1_000, "2024-02-01", 29)
+    names = dict(zip(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"], ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"], strict=True))
+    return Scenario(a, b.assign(weekday=b.weekday.map(names)), {"weekday": {"unexpected_values", "distribution_drift", "missing_category"}})
+
+
+@scenario
+def weekdays_shortened(rng: Random) -> Scenario:
+    a, b = sales(rng, 1_000), sales(rng, 1_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(weekday=b.weekday.str[:3]), {"weekday": {"truncated_text", "unexpected_values"}})
+
+
+@scenario
+def flags_as_numbers(rng: Random) -> Scenario:
+    a, b = sales(rng, 1_000), sales(rng, 1_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(returned=(b.returned == "Y").astype(int)), {"returned": {"type_changed"}})
+
+
+@scenario
+def flags_inverted(rng: Random) -> Scenario:
+    a, b = sales(rng, 1_500), sales(rng, 1_500, "2024-02-01", 29)
+    return Scenario(a, b.assign(returned=np.where(b.returned == "Y", "N", "Y")), {"returned": {"distribution_drift"}})
+
+
+@scenario
+def channel_unknown_for_null(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_500), sales(rng, 2_500, "2024-02-01", 29)
+    return Scenario(a, b.assign(channel=b.channel.fillna("unknown")), {"channel": {"sentinel_values", "unexpected_values", "nulls_decreased"}})
+
+
+@scenario
+def skus_in_lower_case(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(sku=b.sku.str.lower()), {"sku": {"case_changed"}})
+
+
+@scenario
+def skus_without_prefix(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(sku=b.sku.str.removeprefix("SKU-")), {"sku": {"format_changed", "type_changed", "unexpected_values"}})
+
+
+@scenario
+def a_store_written_otherwise(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(store=b.store.replace("S03", "S3")), {"store": {"unexpected_values", "misspelled_values", "missing_category"}})
+
+
+@scenario
+def discounts_as_shares(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(discount_pct=b.discount_pct / 100), {"discount_pct": {"unit_changed", "type_changed", "distribution_drift"}})
+
+
+@scenario
+def units_negative_in_a_few(rng: Random) -> Scenario:
+    a, b = sales(rng, 3_000), sales(rng, 3_000, "2024-02-01", 29)
+    rows = some(rng, b, 0.02)
+    return Scenario(a, put(b, "units", rows, -b.units.iloc[rows].to_numpy()), {"units": {"sign_flipped", "out_of_range", "sentinel_values"}}, {"revenue"})
+
+
+@scenario
+def revenue_twice_counted(rng: Random) -> Scenario:
+    a, b = sales(rng, 3_000), sales(rng, 3_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(revenue=b.revenue * 2), {"revenue": {"unit_changed", "distribution_drift"}})
+
+
+@scenario
+def dates_of_the_year_before(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2023-02-01", 28)
+    return Scenario(a, b, {"date": {"stale_data", "out_of_range"}})
+
+
+@scenario
+def one_customer_for_all(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2024-02-01", 29)
+    return Scenario(a, b.assign(customer_id=0), {"customer_id": {"constant_column"}})
+
+
+@scenario
+def guests_share_an_id(rng: Random) -> Scenario:
+    a, b = sales(rng, 2_000), sales(rng, 2_000, "2024-02-01", 29)
+    return Scenario(a, put(b, "customer_id", some(rng, b, 0.15), 1), {"customer_id": {"value_spike", "sentinel_values"}})
+
+
+@scenario
+def titles_with_tabs(rng: Random) -> Scenario:
+    a, b = halves(real("pydataset.movies"), rng, 2_000)
+    rows = some(rng, b, 0.1)
+    return Scenario(a, put(b, "title", rows, ("\t" + b.title.iloc[rows]).to_numpy()), {"title": {"whitespace"}}, form="parquet")
+
+
+@scenario
+def diamonds_with_a_new_cut(rng: Random) -> Scenario:
+    a, b = halves(real("pydataset.diamonds"), rng, 4_000)
+    return Scenario(a, put(b, "cut", some(rng, b, 0.01), "Excelent"), {"cut": {"unexpected_values"}})
+
+
+@scenario
+def diamonds_in_milligrams(rng: Random) -> Scenario:
+    a, b = halves(real("pydataset.diamonds"), rng, 4_000)
+    return Scenario(a, b.assign(carat=b.carat * 200), {"carat": {"unit_changed"}})
+
+
+@scenario
+def diamonds_dearer(rng: Random) -> Scenario:
+    a, b = halves(real("pydataset.diamonds"), rng, 4_000)
+    return Scenario(a, b.assign(price=(b.price * 1.25).round().astype(int)), {"price": {"unit_changed", "distribution_drift"}})
+
+
+@scenario
+def cells_with_nan_words(rng: Random) -> Scenario:
+    a, b = halves(real("sklearn.breast_cancer"), rng, 280)
+    text = b["mean radius"].astype(str)
+    text.iloc[some(rng, b, 0.05)] = "nan?"
+    return Scenario(a, b.assign(**{"mean radius": text}), {"mean radius": {"mixed_types", "type_changed", "sentinel_values"}}, form="csv")
+
+
+@scenario
+def wine_magnesium_stuck(rng: Random) -> Scenario:
+    a, b = halves(real("sklearn.wine"), rng, 89)
+    return Scenario(a, b.assign(magnesium=100.0), {"magnesium": {"constant_column"}})
+
+
+@scenario
+def weather_visibility_lost(rng: Random) -> Scenario:
+    a, b = halves(real("nyc.weather"), rng, 3_000)
+    return Scenario(a, b.assign(visib=b.visib.where(rng.random(3_000) < 0.5)), {"visib": {"nulls_increased"}})
+
+
+@scenario
+def flights_tail_numbers_cut(rng: Random) -> Scenario:
+    a, b = halves(real("nyc.flights"), rng, 4_000)
+    return Scenario(a, b.assign(tailnum=b.tailnum.str[:4]), {"tailnum": {"truncated_text", "format_changed", "unexpected_values"}})
+
+
+@scenario
+def flights_distance_in_km(rng: Random) -> Scenario:
+    a, b = halves(real("nyc.flights"), rng, 8_000)
+    return Scenario(a, b.assign(distance=(b.distance * 1.609344).round(0)), {"distance": {"unit_changed", "distribution_drift"}})
+
+
+@scenario
+def flights_delay_in_seconds(rng: Random) -> Scenario:
+    a, b = halves(real("nyc.flights"), rng, 5_000)
+    return Scenario(a, b.assign(arr_delay=b.arr_delay * 60), {"arr_delay": {"unit_changed"}})
+
+
+@scenario
+def flights_delays_half_missing_for_one_airline(rng: Random) -> Scenario:
+    a, b = halves(real("nyc.flights"), rng, 8_000)
+    lost = (b.carrier == "UA") & (rng.random(8_000) < 0.6)
+    return Scenario(a, b.assign(dep_delay=b.dep_delay.mask(lost)), {"dep_delay": {"nulls_increased"}})
+
+
+@scenario
+def flights_origin_and_dest_swapped(rng: Random) -> Scenario:
+    a, b = halves(real("nyc.flights"), rng, 5_000)
+    return Scenario(a, b.assign(origin=b.dest, dest=b.origin), {"origin": {"swapped_columns"}, "dest": {"swapped_columns"}})
+
+
+@scenario
+def stocks_of_one_symbol(rng: Random) -> Scenario:
+    a, b = halves(real("vega.stocks"), rng, 280)
+    return Scenario(a, b.assign(symbol=b.symbol.replace({"MSFT": "msft "})), {"symbol": {"whitespace", "case_changed"}})
+
+
+@scenario
+def a_wide_table_with_one_drift(rng: Random) -> Scenario:
+    make = lambda n: pd.DataFrame({f"x{i}": rng.normal(size=n) for i in range(200)})  # noqa: E731
+    a, b = make(1_500), make(1_500)
+    return Scenario(a, b.assign(x77=b.x77 + 0.4), {"x77": {"distribution_drift"}})
+
+
+@scenario
+def a_large_table_with_a_small_fault(rng: Random) -> Scenario:
+    a, b = loans(rng, 200_000), loans(rng, 200_000)
+    return Scenario(a, put(b, "home", some(rng, b, 0.0005), "Rent"), {"home": {"case_changed"}}, form="parquet")
+
+
 # -- scores -----------------------------------------------------------------------------------------
 
 

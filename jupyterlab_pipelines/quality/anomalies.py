@@ -79,10 +79,11 @@ def _differences(
         return found
     common = [column for column in after.columns if column.name in before.by_name]
     limit = CHANCE / max(1, len(common))
+    goes_on = table_rules.goes_on(before, after)
     of_columns = {
         column.name: anomaly
         for column in common
-        if (anomaly := _difference(before.by_name[column.name], column, limit))
+        if (anomaly := _difference(before.by_name[column.name], column, limit, goes_on))
     }
     of_columns |= _exchanged(before, after, of_columns, limit)
     if counted:
@@ -94,8 +95,8 @@ def _differences(
     return found
 
 
-def _difference(before: Column, after: Column, limit: float) -> Anomaly | None:
-    pair = Pair(after.name, before, align(before, after), limit)
+def _difference(before: Column, after: Column, limit: float, goes_on: bool) -> Anomaly | None:
+    pair = Pair(after.name, before, align(before, after), limit, goes_on)
     for rule in COLUMN_RULES:
         if anomaly := rule(pair):
             return anomaly
@@ -105,7 +106,7 @@ def _difference(before: Column, after: Column, limit: float) -> Anomaly | None:
 _OF_A_SELECTION = frozenset(
     (
         *("distribution_drift", "missing_category", "truncated_range", "constant_column", "value_spike"),
-        *("nulls_increased", "nulls_decreased", "stale_data", "time_gap", "correlation_broken"),
+        *("nulls_increased", "nulls_decreased", "stale_data", "time_gap", "correlation_broken", "unit_changed"),
     )
 )
 """What columns may show because of which rows are there."""
@@ -122,7 +123,7 @@ def _of_few_rows(of_columns: dict[str, Anomaly], columns: int) -> list[Anomaly]:
         if anomaly.kind in _OF_A_SELECTION and anomaly.kind != "stale_data"
     ]
     others = [anomaly for anomaly in of_columns.values() if anomaly.kind not in _OF_A_SELECTION]
-    return others + (explained if len(explained) <= max(1, columns // 10) else [])
+    return others + (explained if len(explained) <= columns // 10 else [])
 
 
 def _one_key(after: Statistics, found: dict[str, Anomaly]) -> dict[str, Anomaly]:
@@ -144,7 +145,8 @@ def _repeated_rows(
     """
     keys = [name for name, anomaly in found.items() if anomaly.kind == "duplicate_keys"]
     disordered = [name for name, anomaly in found.items() if anomaly.kind == "order_lost"]
-    duplicates = table_rules.duplicate_rows(before, after, limit)
+    # One look at the table, not one at each column.
+    duplicates = table_rules.duplicate_rows(before, after, max(limit, CHANCE / 2))
     if not duplicates:
         return []
     suspects = found.keys() - {*keys, *disordered}

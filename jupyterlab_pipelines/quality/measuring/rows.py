@@ -173,6 +173,27 @@ def rank_correlations(
     return names, pairs
 
 
+def autocorrelations(columns: Sequence[Column], arrays: Sequence[Any]) -> dict[int, float]:
+    """By position, the rank correlation of neighbouring rows in number columns of a table in order of time."""
+    if not any(column.type == "time" and column.numbers and column.numbers.order for column in columns):
+        return {}
+    rows = columns[0].rows
+    if rows < FEWEST:
+        return {}
+    places = np.unique(np.linspace(0, rows - 2, min(rows - 1, SAMPLE)).astype(np.int64))
+    found = {}
+    for index in [i for i, column in enumerate(columns) if column.type in ("int", "float")][:MOST_COLUMNS]:
+        here, there = _ranks(arrays[index], places), _ranks(arrays[index], places + 1)
+        both = (here == here) & (there == there)
+        if np.count_nonzero(both) < FEWEST:
+            continue
+        here, there = here[both] - here[both].mean(), there[both] - there[both].mean()
+        scale = float(np.sqrt((here * here).sum() * (there * there).sum()))
+        if scale:
+            found[index] = round(float((here * there).sum()) / scale, 3)
+    return found
+
+
 def _products(left: Array, right: Array) -> Array:
     """All rows of one with all of the other; without BLAS, whose threads would go on waiting for more."""
     return np.asarray(np.einsum("ik,jk->ij", left, right))

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from jupyterlab_pipelines.quality.measuring.numbers import (
     order_of,
     put_in_order,
 )
-from jupyterlab_pipelines.quality.measuring.rows import count_duplicates, rank_correlations
+from jupyterlab_pipelines.quality.measuring.rows import autocorrelations, count_duplicates, rank_correlations
 from jupyterlab_pipelines.quality.measuring.text import commonest, measure_text
 from jupyterlab_pipelines.quality.measuring.times import UNITS, measure_times
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
@@ -53,6 +54,10 @@ def measure_table(table: Any, *, threads: int | None = None, budget_rows: int | 
         measured = [measure_column(*column) for column in columns]
     arrays = [values for _, _, values in columns]
     correlated, correlations = rank_correlations(measured, arrays)
+    for index, likeness in autocorrelations(measured, arrays).items():
+        column = measured[index]
+        if column.numbers:
+            measured[index] = replace(column, numbers=replace(column.numbers, autocorrelation=likeness))
     return Statistics(
         rows=rows,
         columns=tuple(measured),
@@ -240,7 +245,7 @@ def _measure_object_column(name: str, dtype: str, values: Array) -> Column:
         if len(types) > 1 and set(types) - {"int", "float"}:
             # What Arrow takes as one, such as True and 1, is still mixed.
             return _measure_objects(name, dtype, values)
-    return _with(column, python_types=types)
+    return replace(column, python_types=types)
 
 
 def _measure_arrow(name: str, dtype: str, values: Any) -> Column:
@@ -469,7 +474,7 @@ def _measure_huge(name: str, dtype: str, rows: int, present: Sequence[Any], type
     )
     column = _measure_number(name, dtype, floats, rows)
     counts = Counter(present)
-    return _with(
+    return replace(
         column,
         type="int" if set(types) == {"int"} else "float",
         distinct=len(counts),
@@ -520,9 +525,3 @@ def _is_missing(value: Any) -> bool:
     return type(value).__name__ in ("NaTType", "NAType") or (
         isinstance(value, np.datetime64 | np.timedelta64) and bool(np.isnat(value))
     )
-
-
-def _with(column: Column, **changes: Any) -> Column:
-    from dataclasses import replace
-
-    return replace(column, **changes)

@@ -75,12 +75,14 @@ def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
         ("numeric", "decimal_commas", "decorated", "times", "upper", "lower", "non_ascii", "damaged"), 0
     )
     shapes: dict[str, int] = {}
+    ambiguous, is_thousands = 0, False
     for word, weight in zip(words, weights, strict=True):
         if DIGIT(word):
             if NUMBER(word):
                 counts["numeric"] += weight
             elif THOUSANDS(word):
-                counts["decorated"] += weight
+                ambiguous += weight
+                is_thousands |= "." in word or word.count(",") > 1
             elif DECIMAL_COMMA(word):
                 counts["decimal_commas"] += weight
             elif TIME(word):
@@ -99,6 +101,8 @@ def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
             counts["damaged"] += weight
         shape = DIGITS.sub("9", LETTERS.sub("a", word[:60]))[:40]
         shapes[shape] = shapes.get(shape, 0) + weight
+    # "1,234" is a thousand and more, or one and a bit: the others tell which.
+    counts["decimal_commas" if counts["decimal_commas"] and not is_thousands else "decorated"] += ambiguous
     ranked = sorted(shapes.items(), key=lambda pair: (-pair[1], pair[0]))
     return {**counts, "shapes": tuple(ranked[:5]), "seen": sum(weights)}
 

@@ -7,7 +7,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection
 
-from jupyterlab_pipelines.quality.chance import exclusive_tail, hypergeometric_tail, poisson_tail
+from jupyterlab_pipelines.quality.chance import binomial_tail, exclusive_tail, hypergeometric_tail
+from jupyterlab_pipelines.quality.rules.keys import is_id
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, number, percent, shown
 from jupyterlab_pipelines.quality.statistics import Value
 
@@ -158,9 +159,10 @@ def _is_code(pair: Pair) -> bool:
 def _chance(pair: Pair, unseen: dict[Value, int]) -> float:
     before, after = pair.before, pair.after
     growth = after.count / before.count
-    # At most so many new values are expected (Good and Toulmin's first term), and one for luck.
-    expected = before.singletons * max(growth, 1.0) + 1
-    by_number = poisson_tail(len(unseen), expected)
+    # A value that occurs once in both tables together is in this one as likely as its share of the rows; those
+    # of the reference are told by how many it has once (Good and Toulmin's first term), and one for luck.
+    new = len(unseen)
+    by_number = binomial_tail(new, new + before.singletons + 1, growth / (1 + growth))
     # How many values may have been missed that are as common as this one: about as many as the reference
     # has of such a size, and hardly any where it has none.
     largest = max(unseen.values())
@@ -336,7 +338,7 @@ def drift(pair: Pair) -> Anomaly | None:
     """
     before, after = pair.before, pair.after
     found = pair.drift
-    if found is None or not pair.has_drifted or pair.moves_on or _goes_on(pair):
+    if found is None or not pair.has_drifted or pair.moves_on or _goes_on(pair) or is_id(pair):
         return None
     if found.measure == "total_variation":
         changes = sorted(

@@ -14,6 +14,7 @@ from jupyterlab_pipelines.quality.chance import (
     tail_exponent,
 )
 from jupyterlab_pipelines.quality.drift import cumulated, kolmogorov_smirnov
+from jupyterlab_pipelines.quality.rules.keys import is_id
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, number, percent
 from jupyterlab_pipelines.quality.statistics import Column, Numbers, Value
 
@@ -49,6 +50,8 @@ TEMPERATURES = (
     (1.0, -273.15, "K → °C"),
     (1 / 1.8, 459.67 / 1.8, "°F → K"),
 )
+HOTTEST = 10_000.0
+"""Higher numbers are no temperatures."""
 MONEY = re.compile(
     r"price|cost|amount|revenue|salary|wage|income|fare|fee|pay|total|sales|usd|eur|gbp|tip|charge|budget|value|"
     r"spend|balance|tax|profit|turnover|tariff|rent|premium|bill|expens|earn",
@@ -181,6 +184,8 @@ def unit_changed(pair: Pair) -> Anomaly | None:
             p_value=drift.p_value,
             effect=min(drift.distance, 1.0),
         )
+    if pair.moves_on or max(abs(before.min), abs(before.max)) > HOTTEST:
+        return None
     for slope, shift, name in TEMPERATURES:
         if drift.effect >= 1 and _fits(before, after, lambda v, a=slope, b=shift: a * v + b, pair):  # type: ignore[misc]
             return pair.anomaly(
@@ -358,7 +363,7 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
     for value, count in _repeated(pair.after):
         if isinstance(value, str | bool) or value is None or count < 2:
             continue
-        negative = value < 0 <= before.min and pair.before.type != "time"
+        negative = value < 0 <= before.min and after.negatives == count and pair.before.type != "time"
         outside = negative or value < before.min - 0.05 * width or value > before.max + 0.05 * width
         known = _is_sentinel(value) if pair.before.type != "time" else value in ODD_MOMENTS
         zero = value == 0 and pair.before.type != "time" and not before.zeros and before.count >= 30
@@ -494,7 +499,7 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     if not numbers or pair.moves_on:
         return None
     before, after = numbers
-    if before.count < 20 or _are_running(pair):
+    if before.count < 20 or _are_running(pair) or is_id(pair):
         return None
     findings = [
         (p_value, count, value, side)
@@ -521,6 +526,9 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
     share = max(portion, count / after.count)
     far = abs(value - border) > 2 * width and share < 0.05
+    if pair.before.type == "time" and not far:
+        # Time goes on; what is too old is told by other rules.
+        return None
     if not far and pair.has_drifted and pair.drift and share < 0.6 * pair.drift.distance:
         # The whole column has moved, and its end with it.
         return None
@@ -545,7 +553,9 @@ def _at_least_beyond(pair: Pair, border: float, side: int) -> int:
     told = sum(count for value, count in pair.after.top if _lies_beyond(value, border, side))
     edges = numbers.histogram.edges
     bins = zip(edges[:-1] if side > 0 else edges[1:], numbers.histogram.counts, strict=True)
-    return max(told, sum(count for edge, count in bins if side * (edge - border) > 0))
+    # Noise in the last digit of a value at the border must not count.
+    least = 1e-9 * max(abs(border), numbers.max - numbers.min)
+    return max(told, sum(count for edge, count in bins if side * (edge - border) > least))
 
 
 def _lies_beyond(value: object, border: float, side: int) -> bool:
@@ -652,6 +662,8 @@ def truncated_range(pair: Pair) -> Anomaly | None:
     """Values beyond a limit are gone, and the others are as they were."""
     numbers = _numbers(pair)
     if not numbers or _are_codes(pair) or pair.moves_on or pair.before.type == "time" or not pair.has_drifted:
+        return None
+    if is_id(pair):
         return None
     before, after = numbers
     low, high = _share_below(before, after.min), 1 - cumulated(before.grid, after.max)

@@ -53,17 +53,21 @@ class Anomaly:
 
 @dataclass(frozen=True)
 class Pair:
-    """One column, before and after; what chance explains less often than `limit` is significant."""
+    """One column, before and after; what chance explains less often than `limit` is significant.
+
+    `goes_on`: the table begins in time where the reference ended.
+    """
 
     name: str
     before: Column
     after: Column
     limit: float
+    goes_on: bool = False
 
     @cached_property
     def drift(self) -> Drift | None:
         """How far the two lie apart."""
-        return compare(self.before, self.after)
+        return compare(self.before, self.after, goes_on=self.goes_on)
 
     @property
     def has_drifted(self) -> bool:

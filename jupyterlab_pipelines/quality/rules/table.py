@@ -206,6 +206,18 @@ def _holds(old: Column, new: Column, limit: float) -> bool:
     return drift is not None and (drift.p_value > limit or drift.effect < 0.7)
 
 
+def goes_on(before: Statistics, after: Statistics) -> bool:
+    """Whether the table begins in time where the reference ended, or ends where it began."""
+    for column in after.columns:
+        reference = before.by_name.get(column.name)
+        if column.type != "time" or reference is None or reference.type != "time":
+            continue
+        first, second = reference.numbers, column.numbers
+        if first and second and first.order and second.order:
+            return second.min >= first.max or second.max <= first.min
+    return False
+
+
 # -- columns together -------------------------------------------------------------------------------
 
 
@@ -224,7 +236,7 @@ def broken_correlations(
         # Weak ones are not told: the least difference that this leaves.
         least = current if current is not None else math.copysign(min(0.2, abs(r)), r)
         p_value = _difference(r, _common(before, a, b), least, _common(after, a, b)) * max(1, len(then))
-        if abs(r - least) >= WEAKENED and p_value < limit:
+        if abs(r - least) >= WEAKENED and abs(least) <= abs(r) / 2 and p_value < limit:
             broken[a, b] = (r, least, p_value)
     return _blame(broken, then, before.correlated)
 

@@ -112,7 +112,12 @@ def _has_known_words(pair: Pair) -> bool:
 
 
 def _has_other_words(pair: Pair) -> bool:
-    """Whether the common values do not begin like any of the reference's, which are all told."""
+    """Whether the common values do not begin like any of the reference's, so far as these are told."""
+    before, after = pair.before.text, pair.after.text
+    assert before and after
+    beginnings = {shape[:1] for shape, _ in before.shapes}
+    if after.shapes and after.shapes[0][0][:1] not in beginnings:
+        return True
     known = [value for value in pair.before.counts if isinstance(value, str)]
     now = [value for value in pair.after.counts if isinstance(value, str)]
     if not pair.before.is_complete or not now:
