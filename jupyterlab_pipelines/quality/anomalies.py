@@ -106,7 +106,14 @@ def _difference(before: Column, after: Column, limit: float, goes_on: bool) -> A
 _OF_A_SELECTION = frozenset(
     (
         *("distribution_drift", "missing_category", "truncated_range", "constant_column", "value_spike"),
-        *("nulls_increased", "nulls_decreased", "stale_data", "time_gap", "correlation_broken", "unit_changed"),
+        *(
+            "nulls_increased",
+            "nulls_decreased",
+            "stale_data",
+            "time_gap",
+            "correlation_broken",
+            "unit_changed",
+        ),
     )
 )
 """What columns may show because of which rows are there."""

@@ -249,7 +249,7 @@ def compare_numbers(reference: Numbers, current: Numbers, *, goes_on: bool = Fal
     move = wasserstein(reference.grid, current.grid) / (spread(reference) or spread(current) or 1.0)
     effect = max(distance / LARGE_DISTANCE, min(move, 10.0) / LARGE_MOVE if distance > 0.03 else 0.0)
     widening = _widening(reference.grid, current.grid)
-    if 1e-12 < p_value and distance > 0.03 and max(effect, widening / LARGE_WIDENING) >= 1:
+    if p_value > 1e-12 and distance > 0.03 and max(effect, widening / LARGE_WIDENING) >= 1:
         place, width = rank_tests(reference, current)
         # Three looks at one column: the best one, at three times its price.
         p_value = min(1.0, 3 * min(p_value, place, width))
@@ -269,7 +269,9 @@ def _independent(numbers: Numbers) -> Numbers:
 
 def _widening(before: Sequence[float], after: Sequence[float]) -> float:
     first, second = before[90] - before[10], after[90] - after[10]
-    return abs(math.log(second / first)) if first > 0 and second > 0 else 0.0
+    if not 0 < min(first, second) <= max(first, second) < math.inf:
+        return 0.0
+    return abs(math.log(second) - math.log(first))
 
 
 def rank_tests(reference: Numbers, current: Numbers) -> tuple[float, float]:
@@ -278,27 +280,26 @@ def rank_tests(reference: Numbers, current: Numbers) -> tuple[float, float]:
     Both work on the ranks in the two samples together, so no tail is too heavy for them.
     """
     total = reference.count + current.count
+    parts = reference.count / total, current.count / total
     before, after = _rounded(reference.grid), _rounded(current.grid)
     points = sorted({*before, *after})
-    parts = reference.count / total, current.count / total
-    ranks = {
-        point: parts[0] * first + parts[1] * second
-        for point, first, second in zip(
-            points, _middle_cumulated(before, points), _middle_cumulated(after, points), strict=True
-        )
-    }
-    first, second = [ranks[value] for value in before], [ranks[value] for value in after]
+    both = zip(_middle_cumulated(before, points), _middle_cumulated(after, points), strict=True)
+    ranks = {point: parts[0] * a + parts[1] * b for point, (a, b) in zip(points, both, strict=True)}
+    places = [[ranks[value] for value in grid] for grid in (before, after)]
+    widths = [[(rank - 0.5) ** 2 for rank in sample] for sample in places]
     weight = 1 / reference.count + 1 / current.count
-    p_values = []
-    for score in (lambda rank: rank, lambda rank: (rank - 0.5) ** 2):
-        scores = [[score(rank) for rank in sample] for sample in (first, second)]
-        means = [_mean(sample) for sample in scores]
-        squares = [_mean([value * value for value in sample]) for sample in scores]
-        middle = parts[0] * means[0] + parts[1] * means[1]
-        variance = parts[0] * squares[0] + parts[1] * squares[1] - middle * middle
-        deviation = abs(means[0] - means[1]) / math.sqrt(variance * weight) if variance > 1e-9 else 0.0
-        p_values.append(min(1.0, 2 * normal_tail(deviation)))
-    return p_values[0], p_values[1]
+    return _same_mean(places, parts, weight), _same_mean(widths, parts, weight)
+
+
+def _same_mean(samples: Sequence[Sequence[float]], parts: Sequence[float], weight: float) -> float:
+    """P of so different means of two samples, which are `parts` of all values; `weight`: 1/n + 1/m."""
+    means = [_mean(sample) for sample in samples]
+    squares = [_mean([value * value for value in sample]) for sample in samples]
+    middle = parts[0] * means[0] + parts[1] * means[1]
+    variance = parts[0] * squares[0] + parts[1] * squares[1] - middle * middle
+    if variance < 1e-9:
+        return 1.0
+    return min(1.0, 2 * normal_tail(abs(means[0] - means[1]) / math.sqrt(variance * weight)))
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -309,7 +310,8 @@ def _mean(values: Sequence[float]) -> float:
 def _middle_cumulated(grid: Sequence[float], points: Sequence[float]) -> list[float]:
     """The share of values below each of the ascending points, of those equal to it half."""
     up_to = _all_cumulated(grid, points)
-    below = [1 - share for share in reversed(_all_cumulated([-q for q in reversed(grid)], [-p for p in reversed(points)]))]
+    mirrored = _all_cumulated([-value for value in reversed(grid)], [-point for point in reversed(points)])
+    below = [1 - share for share in reversed(mirrored)]
     return [(low + high) / 2 for low, high in zip(below, up_to, strict=True)]
 
 

@@ -124,7 +124,9 @@ def read_excel(path: Path) -> Any:
         import openpyxl
     except ImportError as error:
         raise UsageError(
-            "openpyxl_missing", f"{path}: Excel files are read with openpyxl: pip install openpyxl", path=str(path)
+            "openpyxl_missing",
+            f"{path}: Excel files are read with openpyxl: pip install openpyxl",
+            path=str(path),
         ) from error
     from zipfile import BadZipFile
 
@@ -146,6 +148,7 @@ def read_excel(path: Path) -> Any:
     names = unique_names(["" if name is None else str(name) for name in header])
     missing = set(NULL_WORDS)
     cleaned = [
-        [None if isinstance(value, str) and value in missing else value for value in row[: len(names)]] for row in body
+        [None if isinstance(value, str) and value in missing else value for value in row[: len(names)]]
+        for row in body
     ]
     return _of_rows(names, cleaned)

@@ -35,12 +35,12 @@ NULL_WORDS = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
-READABLE_NAMES = {
-    **dict.fromkeys(PARQUET, "Parquet"),
-    **dict.fromkeys(ARROW, "Arrow"),
-    **dict.fromkeys(CSV, "CSV"),
-    **dict.fromkeys(JSON, "JSON"),
-    **dict.fromkeys(EXCEL, "Excel"),
+IN_WORDS = {
+    **dict.fromkeys(PARQUET, "a Parquet"),
+    **dict.fromkeys(ARROW, "an Arrow"),
+    **dict.fromkeys(CSV, "a CSV"),
+    **dict.fromkeys(JSON, "a JSON"),
+    **dict.fromkeys(EXCEL, "an Excel"),
 }
 WRITTEN = "written"
 """Metadata of a column of times that are not written in ISO 8601: the form of the first."""
@@ -92,7 +92,7 @@ def read_table(path: str | Path) -> Any:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(
             "unreadable_table",
-            f"{path}: cannot be read as a {READABLE_NAMES.get(suffix, 'Parquet')} table: {reason}",
+            f"{path}: cannot be read as {IN_WORDS.get(suffix, 'a Parquet')} table: {reason}",
             path=str(path),
         ) from error
     kept = [index for index, name in enumerate(table.column_names) if not INDEX_COLUMN.fullmatch(name)]
@@ -104,7 +104,11 @@ def read_table(path: str | Path) -> Any:
 def _read_parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
-    return pq.read_table(path)
+    if path.is_dir():
+        return pq.read_table(path)
+    # Unlike a folder of them, one file may have a name twice.
+    with pq.ParquetFile(path) as file:
+        return file.read()
 
 
 def _read_arrow(path: Path) -> Any:

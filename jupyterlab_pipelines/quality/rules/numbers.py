@@ -375,7 +375,7 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         p_value = _spike(pair, count, then, looks=10 if known else 100)
         if outside and known and _is_far(before, value):
             # Far beyond all others, equal, and of that form: nobody needs a dozen of them.
-            sure = negative or abs(value) > 100 and _beyond(before, after, value, count) < 0.01
+            sure = negative or (abs(value) > 100 and _beyond(before, after, value, count) < 0.01)
             p_value = min(
                 p_value,
                 exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * (3 if sure else 20),
