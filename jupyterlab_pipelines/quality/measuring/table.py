@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -96,10 +97,12 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     if isinstance(table, pa.Array | pa.ChunkedArray):
         return [("values", str(table.type), table)]
     if library == "pandas" and name == "DataFrame":
+        # A dtype takes longer to write than its column to find.
+        words = {dtype: str(dtype) for dtype in set(table.dtypes)}
         return [
             (
                 "/".join(map(str, label)) if isinstance(label, tuple) else label,
-                str(values.dtype),
+                words[values.dtype],
                 _of_pandas(values),
             )
             for label, values in table.items()
@@ -303,11 +306,12 @@ def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
         values = present.astype(np.float64, copy=False)
         # Sorted, NaN stand last and infinities at the ends.
         every = np.sort(values)
-        count = int(np.searchsorted(every, np.nan, "left"))
-        low = int(np.searchsorted(every, -np.inf, "right"))
-        high = int(np.searchsorted(every, np.inf, "left"))
-        ordered, finite = Ordered(every[:count]), Ordered(every[low : min(high, count)])
-        infinities = count - finite.count
+        if len(every) and math.isfinite(every[0]) and math.isfinite(every[-1]):
+            ordered = finite = Ordered(every)
+        else:
+            low, high, end = every.searchsorted([np.nextafter(-np.inf, 0), np.inf, np.nan]).tolist()
+            ordered, finite = Ordered(every[:end]), Ordered(every[low : min(high, end)])
+        count, infinities = ordered.count, ordered.count - finite.count
     nulls = rows - count
     distinct, singletons, top = count_values(ordered)
     return Column(
