@@ -156,7 +156,7 @@ class Column:
     lengths: Numbers | None = None
     python_types: Mapping[str, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many values there are."""
         return self.rows - self.nulls
@@ -166,12 +166,12 @@ class Column:
         """The common values and how often they occur."""
         return dict(self.top)
 
-    @property
+    @cached_property
     def is_complete(self) -> bool:
         """Whether `top` tells every value there is."""
         return self.distinct is not None and self.distinct == len(self.top)
 
-    @property
+    @cached_property
     def is_unique(self) -> bool:
         """Whether no value occurs twice."""
         return self.distinct is not None and self.distinct == self.count
