@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jupyterlab_pipelines.quality.measuring.numbers import Array
+from jupyterlab_pipelines.quality.measuring.values import is_missing
 from jupyterlab_pipelines.quality.statistics import Column
 
 SAMPLE = 2_000
@@ -66,7 +67,7 @@ def _is_null(values: Any) -> Array:
         return np.isnan(values)
     if values.dtype.kind in "Mm":
         return np.isnat(values)
-    return np.array([value is None or value != value for value in values.tolist()], dtype=bool)
+    return np.array([is_missing(value) for value in values.tolist()], dtype=bool)
 
 
 def _contained(values: Array, ordered: Array) -> Array:
@@ -137,7 +138,7 @@ def _codes_of_objects(values: Sequence[Any]) -> Array | None:
     codes: dict[Any, int] = {}
     found = np.empty(len(values), dtype=np.uint64)
     for index, value in enumerate(values):
-        if value is None or (isinstance(value, float) and value != value):
+        if is_missing(value):
             key: Any = None
         else:
             try:
