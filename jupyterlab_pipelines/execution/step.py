@@ -287,7 +287,7 @@ def notebook_of(job: StepJob) -> dict[str, Any]:
         for name, artifact in _to_load(job).items()
         if artifact.kind == "value" and not is_state(name)
     }
-    references = {name: _reference(inputs[name]) for name in in_loading_order(inputs)}
+    references = {name: inputs[name].reference for name in in_loading_order(inputs)}
     return step_notebook(
         job.pipeline,
         job.step,
@@ -302,13 +302,6 @@ def notebook_of(job: StepJob) -> dict[str, Any]:
         late=job.resolved.late_inputs,
         without_cells=() if job.kernel is None else job.kernel.cells,
     )
-
-
-def _reference(artifact: Artifact) -> str:
-    # Imported late: a run that executes nothing needs nothing of what runs in kernels.
-    from jupyterlab_pipelines.kernel.runtime.inputs import reference
-
-    return reference(artifact.materializer, artifact.stored, artifact.member)
 
 
 def _to_load(job: StepJob) -> dict[str, Artifact]:
@@ -345,7 +338,7 @@ def spec_of(job: StepJob) -> dict[str, Any]:
         },
         "absent": [name for name, artifact in job.resolved.inputs.items() if artifact.kind == "absent"],
         "hidden": {
-            name: _reference(artifact) if artifact.stored else ""
+            name: artifact.reference if artifact.stored else ""
             for name, artifact in _to_load(job).items()
             if name.startswith((HIDDEN, AMBIENT))
         },
