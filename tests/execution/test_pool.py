@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -124,3 +125,45 @@ def test_what_a_step_has_left_in_an_open_file_is_there_for_the_next(folder: Path
 
     assert document["status"] == "succeeded"
     assert shown(folder, document, "read").strip() == "left open"
+
+
+def many_kernels(folder: Path, count: int, *, at_once: int = 25) -> None:
+    """Execute `count` steps, `at_once` in each run, and see that this process has nothing of them afterwards."""
+    cells = []
+    for number in range(at_once):
+        before = f"n{number - 1}" if number else "0"
+        cells.append(cell(f"n{number} = {before} + 1", step=f"s{number}", cache="off"))
+    path = write(notebook(*cells), folder / "many.ipynb")
+    project = Project.open(path)
+    sockets_before = sockets()
+    held: list[tuple[int, int, int]] = []
+    for _ in range(max(2, count // at_once)):
+        document = project.run(path, jobs=2)
+        assert [step["status"] for step in document["steps"]] == ["succeeded"] * at_once
+        held.append((len(os.listdir("/proc/self/fd")), threading.active_count(), _own_memory()))
+    files, threads, memory = zip(*held, strict=True)
+    # The first run leaves what is made once: ZeroMQ's threads, the connection to the store.
+    assert max(files[1:]) <= files[0] + 2
+    assert max(threads[1:]) <= threads[0] + 1
+    assert memory[-1] - memory[1] <= (1 << 22) + 4_000 * at_once * len(held)
+    wait_for(lambda: not processes_with(project.store_path))
+    assert sockets() <= sockets_before
+
+
+def _own_memory() -> int:
+    """Bytes of this process alone."""
+    gc.collect()
+    pages = Path("/proc/self/statm").read_text().split()
+    return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_one_process_can_start_any_number_of_kernels(folder: Path) -> None:
+    many_kernels(folder, 75)
+
+
+if __name__ == "__main__":
+    # The long form: python -m tests.execution.test_pool 2000
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "pyproject.toml").touch()
+        many_kernels(Path(name), int(sys.argv[1]))
+    print(f"{sys.argv[1]} kernels, and nothing is left of them")
