@@ -434,6 +434,12 @@ class StepKernelManager(AsyncKernelManager):
         process = getattr(self.provisioner, "process", None)
         return process is not None and process.poll() is None
 
+    def exit_status(self) -> int | None:
+        """How the kernel's process ended, less than zero for a signal; None if it lives or nobody knows."""
+        process = getattr(self.provisioner, "process", None)
+        status: int | None = None if process is None else process.poll()
+        return status
+
     def signal(self, number: int) -> None:
         """Send a signal to the kernel's process and to those that it has started, if it lives."""
         if not self.is_running():

@@ -127,6 +127,54 @@ def test_what_a_step_has_left_in_an_open_file_is_there_for_the_next(folder: Path
     assert shown(folder, document, "read").strip() == "left open"
 
 
+def run_and_kill(folder: Path, times: int) -> dict[str, Any]:
+    """Run two steps at once, and kill the kernel of the first one `times` times."""
+
+    other = threading.Event()
+
+    def kill() -> None:
+        killed: set[int] = set()
+        for _ in range(times):
+            pid = wait_for(
+                lambda: _number_in(folder / "own") not in {0, *killed} and _number_in(folder / "own")
+            )
+            assert other.wait(30)
+            killed.add(pid)
+            os.kill(pid, signal.SIGKILL)
+        (folder / "go").touch()
+
+    wait = "import os, time\nopen('own', 'w').write(str(os.getpid()))\n"
+    wait += "while not os.path.exists('go'):\n    time.sleep(0.05)"
+    killing = threading.Thread(target=kill)
+    killing.start()
+    document = run(
+        folder,
+        cell(wait, step="large"),
+        cell("import time\ntime.sleep(3)", step="other"),
+        jobs=2,
+        on_event=lambda event: other.set() if event.get("step") == "other" else None,
+    )
+    killing.join()
+    return document
+
+
+def _number_in(path: Path) -> int:
+    return int(path.read_text() or 0) if path.exists() else 0
+
+
+def test_what_is_killed_in_company_has_the_machine_to_itself_once_more(folder: Path) -> None:
+    document = run_and_kill(folder, times=1)
+
+    assert document["status"] == "succeeded"
+
+
+def test_what_is_killed_alone_as_well_has_failed(folder: Path) -> None:
+    document = run_and_kill(folder, times=2)
+
+    assert [step["status"] for step in document["steps"]] == ["failed", "succeeded"]
+    assert "--jobs 1" in document["steps"][0]["error"]["message"]
+
+
 def many_kernels(folder: Path, count: int, *, at_once: int = 25) -> None:
     """Execute `count` steps, `at_once` in each run, and see that this process has nothing of them afterwards."""
     cells = []
@@ -140,6 +188,7 @@ def many_kernels(folder: Path, count: int, *, at_once: int = 25) -> None:
     for _ in range(max(2, count // at_once)):
         document = project.run(path, jobs=2)
         assert [step["status"] for step in document["steps"]] == ["succeeded"] * at_once
+        gc.collect()
         held.append((len(os.listdir("/proc/self/fd")), threading.active_count(), _own_memory()))
     files, threads, memory = zip(*held, strict=True)
     # The first run leaves what is made once: ZeroMQ's threads, the connection to the store.
@@ -152,7 +201,6 @@ def many_kernels(folder: Path, count: int, *, at_once: int = 25) -> None:
 
 def _own_memory() -> int:
     """Bytes of this process alone."""
-    gc.collect()
     pages = Path("/proc/self/statm").read_text().split()
     return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
 
