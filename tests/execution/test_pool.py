@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +51,16 @@ def shown(folder: Path, document: dict[str, Any], step: str) -> str:
     return Project.open(folder).step_log(document["run_id"], step)
 
 
-def sockets() -> set[str]:
-    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("jp-")}
+@contextlib.contextmanager
+def folder_of_sockets() -> Iterator[Path]:
+    """Where this process puts the sockets of its kernels meanwhile: others start kernels on this machine, too."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="t") as name:
+        tempfile.tempdir = name
+        try:
+            yield Path(name)
+        finally:
+            tempfile.tempdir = before
 
 
 def test_each_step_has_a_process_of_its_own(folder: Path) -> None:
@@ -62,15 +72,14 @@ def test_each_step_has_a_process_of_its_own(folder: Path) -> None:
 
 
 def test_nothing_is_left_of_them(folder: Path) -> None:
-    before = sockets()
+    with folder_of_sockets() as sockets:
+        document = run(folder, *chain("pass", "pass", "1 / 0", "pass", "pass"), jobs=3)
 
-    document = run(folder, *chain("pass", "pass", "1 / 0", "pass", "pass"), jobs=3)
-
-    assert document["status"] == "failed"
-    project = Project.open(folder)
-    assert not list(project.store.run_folder(document["run_id"]).glob("*"))
-    wait_for(lambda: not processes_with(project.store_path))
-    wait_for(lambda: sockets() <= before)
+        assert document["status"] == "failed"
+        project = Project.open(folder)
+        assert not list(project.store.run_folder(document["run_id"]).glob("*"))
+        wait_for(lambda: not processes_with(project.store_path))
+        wait_for(lambda: not list(sockets.iterdir()))
 
 
 def test_what_a_waiting_kernel_says_for_itself_is_in_the_log_of_its_step(folder: Path) -> None:
@@ -183,20 +192,20 @@ def many_kernels(folder: Path, count: int, *, at_once: int = 25) -> None:
         cells.append(cell(f"n{number} = {before} + 1", step=f"s{number}", cache="off"))
     path = write(notebook(*cells), folder / "many.ipynb")
     project = Project.open(path)
-    sockets_before = sockets()
     held: list[tuple[int, int, int]] = []
-    for _ in range(max(2, count // at_once)):
-        document = project.run(path, jobs=2)
-        assert [step["status"] for step in document["steps"]] == ["succeeded"] * at_once
-        gc.collect()
-        held.append((len(os.listdir("/proc/self/fd")), threading.active_count(), _own_memory()))
+    with folder_of_sockets() as sockets:
+        for _ in range(max(2, count // at_once)):
+            document = project.run(path, jobs=2)
+            assert [step["status"] for step in document["steps"]] == ["succeeded"] * at_once
+            gc.collect()
+            held.append((len(os.listdir("/proc/self/fd")), threading.active_count(), _own_memory()))
+        wait_for(lambda: not processes_with(project.store_path))
+        assert not list(sockets.iterdir())
     files, threads, memory = zip(*held, strict=True)
     # The first run leaves what is made once: ZeroMQ's threads, the connection to the store.
     assert max(files[1:]) <= files[0] + 2
     assert max(threads[1:]) <= threads[0] + 1
     assert memory[-1] - memory[1] <= (1 << 22) + 4_000 * at_once * len(held)
-    wait_for(lambda: not processes_with(project.store_path))
-    assert sockets() <= sockets_before
 
 
 def _own_memory() -> int:
