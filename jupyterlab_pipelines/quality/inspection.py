@@ -17,7 +17,7 @@ from jupyterlab_pipelines.quality.measurer import Measurer
 from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
 from jupyterlab_pipelines.quality.schema import Schema
 from jupyterlab_pipelines.quality.statistics import Statistics
-from jupyterlab_pipelines.quality.stored import can_be_measured
+from jupyterlab_pipelines.quality.stored import is_table
 from jupyterlab_pipelines.store import Store
 
 Document = dict[str, Any]
@@ -53,7 +53,7 @@ class Inspector:
         """The anomalies of all tables that the step left, which are noted in the store."""
         found: list[Document] = []
         for name, artifact in outputs.items():
-            if can_be_measured(artifact):
+            if is_table(artifact):
                 found += self._inspect_table(step, name, artifact, (step, name), inputs)
         return found
 
@@ -70,7 +70,7 @@ class Inspector:
         """
         found: list[Document] = []
         for name, artifact in inputs.items():
-            if name not in outputs and name in origins and can_be_measured(artifact):
+            if name not in outputs and name in origins and is_table(artifact):
                 found += self._inspect_table(step, name, artifact, (origins[name], name), inputs)
         return found + self.inspect(step, outputs, inputs)
 

@@ -89,6 +89,7 @@ class Measurer:
             "path": str(self._store.artifacts.path(artifact.stored).absolute()),
             "measure": measure,
             "checks": list(checks),
+            "member": artifact.member,
         }
         if self._is_closed:
             return None

@@ -42,21 +42,21 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
         from jupyterlab_pipelines.quality.stored import measure_stored
 
         try:
-            answer["statistics"] = measure_stored(job["materializer"], path).to_document()
+            answer["statistics"] = measure_stored(job["materializer"], path, job["member"]).to_document()
         except ImportError:
             raise  # whoever installs what is missing gets statistics
         except Exception as error:  # a table is odd in a way that nobody has thought of: no statistics
             print(f"{path} is not measured: {type(error).__name__}: {error}", file=sys.stderr)
     if job["checks"]:
-        answer["checks"] = _checked(job["checks"], job["materializer"], path)
+        answer["checks"] = _checked(job["checks"], job["materializer"], path, job["member"])
     return answer
 
 
-def _checked(checks: list[str], materializer: str, path: Path) -> dict[str, Any]:
+def _checked(checks: list[str], materializer: str, path: Path, member: str | None) -> dict[str, Any]:
     from jupyterlab_pipelines.quality.checks import failures
     from jupyterlab_pipelines.quality.stored import read_stored
 
-    table, _ = read_stored(materializer, path)
+    table, _ = read_stored(materializer, path, member)
     found = {check: failures([check], table) for check in checks}
     return {check: anomalies[0].to_document() if anomalies else None for check, anomalies in found.items()}
 
