@@ -1234,6 +1234,7 @@ class Project:
         """
         from jupyterlab_pipelines.quality import views
         from jupyterlab_pipelines.quality.notebook_schema import pin, read_text, schema_path
+        from jupyterlab_pipelines.quality.stored import is_table
 
         run = self.run_document(run_id) if run_id else self._newest_success(notebook)
         key = self.key_of(notebook)
@@ -1246,7 +1247,8 @@ class Project:
         ]
         for target in targets:
             step, output = views.table_of(run, target)
-            statistics = self.statistics(output["digest"])
+            artifact = self.store.quality.artifact(output["digest"])
+            statistics = self.statistics(output["digest"]) if artifact and is_table(artifact) else None
             if statistics is None:
                 if tables:
                     raise UsageError("no_table", f"`{target}` is no table: it is a {output['type']}.")

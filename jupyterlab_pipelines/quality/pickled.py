@@ -11,6 +11,7 @@ import importlib
 import io
 import pickle
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,25 +43,36 @@ CLASS_MAKERS = frozenset(("_make_skeleton_class", "_make_skeleton_enum", "_built
 
 
 class StandIn:
-    """An object of which nothing is known but its class's name."""
+    """An object of which nothing is known but its class's name and what it was made of."""
 
-    def __new__(cls, *_: object, **__: object) -> StandIn:
-        return super().__new__(cls)
+    arguments: tuple[object, ...]
+    state: object
+    items: list[object]
+
+    def __new__(cls, *arguments: object, **_: object) -> StandIn:
+        self = super().__new__(cls)
+        self.arguments, self.state, self.items = arguments, None, []
+        return self
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
-    def __setstate__(self, state: object) -> None: ...
+    def __setstate__(self, state: object) -> None:
+        self.state = state
 
-    def __setitem__(self, key: object, value: object) -> None: ...
+    def __setitem__(self, key: object, value: object) -> None:
+        self.items.append({key: value})
 
-    def append(self, value: object) -> None: ...
+    def append(self, value: object) -> None:
+        self.items.append(value)
 
-    def extend(self, values: object) -> None: ...
+    def extend(self, values: Iterable[object]) -> None:
+        self.items.extend(values)
 
-    def add(self, value: object) -> None: ...
+    def add(self, value: object) -> None:
+        self.items.append(value)
 
-    def __call__(self, *_: object, **__: object) -> StandIn:
-        return StandIn()
+    def __call__(self, *arguments: object, **_: object) -> StandIn:
+        return StandIn(*arguments)
 
 
 def _make_class(_: object, name: object = "object", *__: object) -> type:

@@ -2,7 +2,8 @@
 
 What lies there as Arrow or numpy data needs nothing of pandas or polars, so that reading one takes as long as
 mapping it. Tables of other dtypes, and those that share memory with other values, lie in pickles: see `pickled`. Of
-plain data lists, records and metrics are tables of their own kind, and a text is one of its lines.
+plain data lists, records and metrics are tables of their own kind, and a text is one of its lines. A model is
+measured as the arrays of numbers that it consists of, each a column.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.errors import UsageError
 from jupyterlab_pipelines.quality.pickled import read_pickled
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
 
@@ -48,10 +50,9 @@ def is_table(artifact: Artifact) -> bool:
 
 
 def can_be_measured(artifact: Artifact) -> bool:
-    """Whether there are statistics of the artifact: of tables, and of plain data that is like one."""
-    return is_table(artifact) or (
-        artifact.kind == "value" and bool(artifact.stored) and artifact.materializer == "json"
-    )
+    """Whether there may be statistics of the artifact: of tables, of plain data that is like one, of models."""
+    is_kept = artifact.kind == "value" and bool(artifact.stored)
+    return is_table(artifact) or (is_kept and artifact.materializer in ("json", "pickle", GROUP))
 
 
 def read_stored(materializer: str, path: Path, member: str | None = None) -> tuple[Any, Mapping[str, str]]:
@@ -67,8 +68,10 @@ def read_stored(materializer: str, path: Path, member: str | None = None) -> tup
     if materializer == "numpy":
         return _of_array(_read_numpy(path))
     if materializer in ("pickle", GROUP):
-        value = read_pickled(path, member if materializer == GROUP else None)
-        return _of_array(value) if isinstance(value, np_array()) else (value, {})
+        found = _of_pickled(read_pickled(path, member if materializer == GROUP else None))
+        if found is None:
+            raise UsageError("not_a_table", "It is no table.")
+        return found
     if materializer == "json":
         return _of_plain_data(json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))), {}
     import pyarrow as pa
@@ -86,8 +89,22 @@ def read_stored(materializer: str, path: Path, member: str | None = None) -> tup
 
 
 def measure_stored(materializer: str, path: Path, member: str | None = None) -> Statistics:
-    """The statistics of the value in a stored file."""
-    table, dtypes = read_stored(materializer, path, member)
+    """The statistics of the value in a stored file.
+
+    Raises
+    ------
+    UsageError
+        What is stored is like no table, and there are no arrays of numbers in it.
+    """
+    if materializer in ("pickle", GROUP):
+        value = read_pickled(path, member if materializer == GROUP else None)
+        if (found := _of_pickled(value)) is None:
+            from jupyterlab_pipelines.quality.models import arrays_in, measure_arrays
+
+            return measure_arrays(arrays_in(value))
+        table, dtypes = found
+    else:
+        table, dtypes = read_stored(materializer, path)
     statistics = measure(table)
     if not dtypes:
         return statistics
@@ -103,10 +120,13 @@ def _read_numpy(path: Path) -> Any:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def np_array() -> type:
+def _of_pickled(value: Any) -> tuple[Any, Mapping[str, str]] | None:
     import numpy as np
 
-    return np.ndarray
+    if isinstance(value, np.ndarray):
+        return _of_array(value)
+    is_table = type(value).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+    return (value, {}) if is_table else None
 
 
 def _of_array(array: Any) -> tuple[Any, dict[str, str]]:
@@ -125,7 +145,6 @@ def _of_array(array: Any) -> tuple[Any, dict[str, str]]:
 
 
 def _of_plain_data(value: Any) -> Any:
-    from jupyterlab_pipelines.errors import UsageError
     from jupyterlab_pipelines.quality.records import column_of, of_document
 
     if isinstance(value, str) and "\n" in value:
