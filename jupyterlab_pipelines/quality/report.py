@@ -38,7 +38,7 @@ def html_report(document: Document) -> str:
     if rows:
         parts.append(html_rows(rows))
     elif document["statistics"] is None:
-        parts.append("<p>No statistics: only tables and arrays that are stored as such have them.</p>")
+        parts.append("<p>No statistics: it is like no table, and there are no arrays of numbers in it.</p>")
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
