@@ -12,6 +12,7 @@ import json
 import keyword
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -72,7 +73,7 @@ class Resources:
         return any((self.cpu, self.memory, self.gpu))
 
 
-class Engine:
+class Engine(ABC):
     """Base of the adapters.
 
     A subclass has `name`, `summary`, `engine` (requirements that run it), `known_options`, `files`, `section`,
@@ -115,17 +116,17 @@ class Engine:
 
     # -- for subclasses -------------------------------------------------------------------------
 
+    @abstractmethod
     def files(self, export: Export) -> Iterable[ExportedFile]:
         """The engine's own files."""
-        raise NotImplementedError
 
+    @abstractmethod
     def section(self, export: Export) -> str:
         """How the export is run on the engine: markdown, below a heading."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prove(self, bench: Workbench) -> None:
         """Run the export on the engine; its artifacts are in ``bench.artifacts`` afterwards."""
-        raise NotImplementedError
 
     # -- Exporter -------------------------------------------------------------------------------
 

@@ -45,14 +45,14 @@ DIAMOND: Notebook = notebook(
 """Two wide levels, an override, a class, a closure, in-place changes, draws, and a name that engines reserve."""
 
 UNSTEADY: Notebook = notebook(
-    cell("import os\nfrom pathlib import Path"),
+    cell("from pathlib import Path"),
+    parameters("fails = 'once'"),
     cell("a = 1", step="first"),
     cell(
         """
-        said = os.environ.get('UNSTEADY')
-        if said == 'always' or said and not Path(said).exists():
-            if said != 'always':
-                Path(said).write_text('tried')
+        tried = Path('tried.txt')
+        if fails == 'always' or not tried.exists():
+            tried.write_text('tried')
             raise ValueError('not this time')
         b = a + 1
         """,
@@ -61,4 +61,43 @@ UNSTEADY: Notebook = notebook(
     ),
     cell("c = b", step="third"),
 )
-"""Its second step fails: once, where the variable ``UNSTEADY`` names a file that is not there yet; or ``always``."""
+"""Its second step fails the first time, as there is no file yet; or ``always``."""
+
+LEARNED: Notebook = notebook(
+    cell(
+        """
+        import random
+        from pathlib import Path
+
+        random.seed(3)
+
+        class Account:
+            def __init__(self, owner):
+                self.owner = owner
+                self.entries = []
+
+            def book(self, amount):
+                self.entries.append(amount)
+                return self
+
+        def note(amount):
+            ledger.append(amount)
+
+        def adder(more):
+            def add(value):
+                return value + more
+            return add
+        """
+    ),
+    cell("ledger = []\nbooks = {'main': ledger}", step="open"),
+    cell("account = Account('Ada').book(5)\nadd_two = adder(2)", step="account"),
+    cell("for amount in (1, 2):\n    note(amount)\ndrawn = random.random()", step="note"),
+    cell("Path('notes.txt').write_text(f'{len(ledger)} entries')\nledger.append(add_two(4))", step="write"),
+    cell("account.book(sum(ledger)).book(random.randrange(9))", step="sum"),
+    cell("class Report(Account):\n    pass\n\nreport = Report(account.owner)", step="report"),
+    cell(
+        "text = Path('notes.txt').read_text()\nclosing = (books['main'] is ledger, ledger, report.owner)",
+        step="close",
+    ),
+)
+"""Classes, closures, changes through other names, draws and files: most of it is seen only while it runs."""
