@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
@@ -32,16 +32,15 @@ class KedroExporter(Engine):
     name = "kedro"
     summary = "a Kedro pipeline of nodes"
     engine = ("kedro==1.7.0",)
+    lacks: Mapping[str, str] = {
+        "retries": "Kedro has no retries for a node: the node itself repeats its step.",
+        "timeout": "Kedro has no timeout for a node: the node itself stops its step.",
+        "schedule": "Kedro has no schedule: let a scheduler start `python kedro_pipeline.py`.",
+        "resources": "Kedro runs all nodes on the machine that it is started on, whatever resources they ask for.",
+    }
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "kedro_pipeline.py", self._program(export))
-
-    def gaps(self, export: Export) -> Iterator[str]:
-        yield from super().gaps(export)
-        if any(step.retries or step.timeout_seconds is not None for step in export.steps):
-            yield "Kedro has no retries and no timeouts for a node: the node itself repeats and stops its step."
-        if export.schedule:
-            yield "Kedro has no schedule: let a scheduler start `python kedro_pipeline.py`."
 
     def section(self, export: Export) -> str:
         return """\
@@ -74,6 +73,7 @@ The JSON replaces parameters. In a Kedro project, `create_pipeline` of this file
                     f"inputs={literal(['params:pipeline', *(f'{parent}_manifest' for parent in step.parents)])}",
                     f"outputs={literal(f'{step.name}_manifest')}",
                     f"name={literal(step.name)}",
+                    *([f"tags={literal(str(step.role))}"] if step.role else []),
                 ],
                 "),",
                 indent=12,

@@ -57,7 +57,9 @@ def _notebook(export: Export, step: ExportedStep, run: str, retries: bool) -> st
             "run",
             f"from {export.name}.task import run_task, source\n\nprint(source({literal(step.name)}))",
         ),
-        _cell("code", "step", call("run_task(", arguments)),
+        _cell(
+            "code", "step", call("run_task(", arguments), tags=[f"role:{step.role}"] if step.role else None
+        ),
     ]
     document = {
         "cells": cells,

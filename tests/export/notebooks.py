@@ -34,7 +34,12 @@ DIAMOND: Notebook = notebook(
     ),
     markdown("## Load\n\nThe table."),
     cell("df = pd.DataFrame({'x': range(n), 'y': np.random.rand(n) * rate})\nbox = Box([1, 2])", step="load"),
-    cell("left = df[columns].sum()\nbox.rows.append(4)", step="left", tags=["retries:1", "timeout:5m"]),
+    cell(
+        "left = df[columns].sum()\nbox.rows.append(4)",
+        step="left",
+        role="transformer",
+        tags=["retries:1", "timeout:5m", "cpu:0.5", "memory:256Mi"],
+    ),
     cell(
         "add = lambda value: value + twice\nright = [add(value) for value in df.x]", step="right", cache="off"
     ),
