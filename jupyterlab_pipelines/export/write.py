@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -78,7 +79,7 @@ def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
     Raises
     ------
     ExportError
-        ``unknown_option``: the target has no such option.
+        ``unknown_option``: the target has no such option, or lacks one.
     """
     if not options:
         return exporter
@@ -87,6 +88,12 @@ def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
         raise ExportError(
             "unknown_option", f"The target `{exporter.name}` has no option {', '.join(sorted(options))}."
         )
+    try:
+        inspect.signature(configure).bind(**options)
+    except TypeError as error:
+        raise ExportError(
+            "unknown_option", f"The target `{exporter.name}` does not take these options: {error}."
+        ) from None
     changed: Exporter = configure(**options)
     return changed
 

@@ -38,7 +38,7 @@ DIAMOND: Notebook = notebook(
         "left = df[columns].sum()\nbox.rows.append(4)",
         step="left",
         role="transformer",
-        tags=["retries:1", "timeout:5m", "cpu:0.5", "memory:256Mi"],
+        tags=["retries:1", "timeout:5m", "cpu:0.5", "memory:256Mi", "gpu:1"],
     ),
     cell(
         "add = lambda value: value + twice\nright = [add(value) for value in df.x]", step="right", cache="off"

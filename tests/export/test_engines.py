@@ -144,7 +144,7 @@ def _verified(stories: Stories, target: str, story: str) -> Proof:
         name,
         stories.folder / story / target.replace(" ", ""),
         name=None,
-        schedule=None,
+        schedule="30 6 * * 2",
         options=options,
         verifies=True,
     )
