@@ -25,7 +25,7 @@ from jupyterlab_pipelines.export.engines import (
     used_parameters,
     words,
 )
-from jupyterlab_pipelines.export.proof import Workbench
+from jupyterlab_pipelines.export.proof import RUN_SECONDS, Workbench
 from jupyterlab_pipelines.pipeline import RESOURCES
 
 TAKEN = words(
@@ -284,10 +284,11 @@ def _carry_out_template(bench: Workbench, template: dict[str, Any], said: dict[s
     words = list(template["container"]["args"])
     for name, value in said.items():
         words = [word.replace("{{" + name + "}}", value) for word in words]
+    deadline = template.get("activeDeadlineSeconds", RUN_SECONDS)
     tries = 1 + int(template.get("retryStrategy", {}).get("limit", 0))
     for attempt in range(tries):
         try:
-            return bench.run([bench.python, *words])
+            return bench.run([bench.python, *words], timeout_seconds=deadline)
         except ExportError:
             if attempt == tries - 1:
                 raise

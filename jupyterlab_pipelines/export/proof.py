@@ -59,9 +59,13 @@ class Workbench:
     parameters: Mapping[str, Any]
 
     def run(
-        self, command: Sequence[str | os.PathLike[str]], *, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str | os.PathLike[str]],
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout_seconds: float = RUN_SECONDS,
     ) -> None:
-        """Run a command of the proof in the exported folder.
+        """Run a command of the proof in the exported folder; one that takes too long is asked to end.
 
         Raises
         ------
@@ -74,25 +78,28 @@ class Workbench:
             variables |= {f"{name}_PYTHON": str(self.python), "PYTHONPATH": str(self.folder / "src")}
             variables["PATH"] = f"{self.engine.parent}{os.pathsep}{variables.get('PATH', '')}"
         variables |= dict(environment or {})
+        process = subprocess.Popen(
+            [os.fspath(word) for word in command],
+            cwd=self.folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
         try:
-            ended = subprocess.run(
-                [os.fspath(word) for word in command],
-                cwd=self.folder,
-                env=variables,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=RUN_SECONDS,
-                check=False,
-            )
+            said, _ = process.communicate(timeout=timeout_seconds)
         except subprocess.TimeoutExpired:
+            process.terminate()
+            process.communicate()
             raise ExportError(
-                "export_fails", f"The exported pipeline did not end in {RUN_SECONDS} seconds."
+                "export_fails", f"The exported pipeline did not end in {timeout_seconds:g} seconds."
             ) from None
-        if ended.returncode:
-            tail = f"{ended.stdout}\n{ended.stderr}".strip()[-8000:]
+        if process.returncode:
             raise ExportError(
-                "export_fails", f"The exported pipeline fails with exit status {ended.returncode}:\n{tail}"
+                "export_fails",
+                f"The exported pipeline fails with exit status {process.returncode}:\n{said.strip()[-8000:]}",
             )
 
 
@@ -190,12 +197,24 @@ def prove(exporter: Exporter, bench: Workbench) -> None:
     ExportError
         ``export_fails``; ``not_provable``.
     """
-    if hasattr(exporter, "prove"):
-        exporter.prove(bench)
-    elif exporter.name == "package":
-        _run_package(bench)
-    else:
+    run = getattr(exporter, "prove", None) or (_run_package if exporter.name == "package" else None)
+    if run is None:
         raise ExportError("not_provable", f"The target `{exporter.name}` cannot run its exports here.")
+    try:
+        run(bench)
+    except ExportError as error:
+        # Engines say much about themselves, and little about the step.
+        told = [error.message, *_errors(bench.artifacts)]
+        raise ExportError(error.code, "\n".join(told), **error.details) from None
+
+
+def _errors(artifacts: Path) -> Iterator[str]:
+    """A sentence for each step that has left word of how it failed."""
+    for path in sorted(artifacts.glob("*/_step.json")):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["status"] == "failed":
+            error = manifest["error"]
+            yield f"Step `{manifest['step']}` failed: {error['type']}: {error['message']}"
 
 
 def _run_package(bench: Workbench) -> None:

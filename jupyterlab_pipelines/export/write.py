@@ -91,8 +91,9 @@ def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
     try:
         inspect.signature(configure).bind(**options)
     except TypeError as error:
+        given = ", ".join(sorted(options))
         raise ExportError(
-            "unknown_option", f"The target `{exporter.name}` does not take these options: {error}."
+            "unknown_option", f"The target `{exporter.name}` cannot be configured by {given}: {error}."
         ) from None
     changed: Exporter = configure(**options)
     return changed

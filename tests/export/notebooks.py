@@ -68,6 +68,15 @@ UNSTEADY: Notebook = notebook(
 )
 """Its second step fails the first time, as there is no file yet; or ``always``."""
 
+HANGING: Notebook = notebook(
+    cell("import time"),
+    parameters("seconds = 0"),
+    cell("a = 1", step="first"),
+    cell("time.sleep(seconds)\nb = a", step="slow", tags=["timeout:15s"]),
+    cell("c = b", step="last"),
+)
+"""Its second step may take too long."""
+
 LEARNED: Notebook = notebook(
     cell(
         """

@@ -28,7 +28,7 @@ from jupyterlab_pipelines.export.environments import engine_environment
 from jupyterlab_pipelines.export.proof import prove, workbench
 from jupyterlab_pipelines.export.write import configured, export
 from jupyterlab_pipelines.project import Project
-from tests.export.notebooks import DIAMOND, LEARNED, UNSTEADY
+from tests.export.notebooks import DIAMOND, HANGING, LEARNED, UNSTEADY
 from tests.fixtures.notebooks import write
 
 pytestmark = pytest.mark.timeout(900)
@@ -49,19 +49,17 @@ SLOW = ("airflow", "argo", "dagster", "kedro", "kubeflow --as-notebooks", "mlrun
 Proof = dict[str, Any]
 
 
-def _marked(target: str, *words: str, is_long: bool = False) -> Any:
+def _marked(target: str, story: str) -> Any:
     """A case, which only `make test-exports` has where it takes long."""
-    marks = [pytest.mark.engines] if is_long or target in SLOW else []
-    return pytest.param(target, *words, marks=marks)
+    is_long = target in SLOW or story == "flights"
+    return pytest.param(target, story, marks=[pytest.mark.engines] if is_long else [])
 
 
-TARGETS = [_marked(target) for target in (*QUICK, *SLOW)]
-PROOFS = [
-    _marked(target, story, is_long=story == "flights") for story in STORIES for target in (*QUICK, *SLOW)
-]
+def _for_all(*stories: str) -> list[Any]:
+    return [_marked(target, story) for story in stories for target in (*QUICK, *SLOW)]
 
 
-@pytest.mark.parametrize(("target", "story"), PROOFS)
+@pytest.mark.parametrize(("target", "story"), _for_all(*STORIES))
 def test_verify_tells_equal(target: str, story: str, proofs: Callable[[str, str], Proof]) -> None:
     told = proofs(target, story)
 
@@ -74,19 +72,31 @@ EXPECTED = {story: {"equal"} for story in STORIES} | {"flights": {"equal", "unsu
 """A drawing knows the program that draws it."""
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("target", "story"), _for_all("failing"))
 def test_a_step_that_fails_for_good_ends_the_run_and_what_was_left_comes_home(
-    target: str, proofs: Callable[[str, str], Proof]
+    target: str, story: str, proofs: Callable[[str, str], Proof]
 ) -> None:
-    told = proofs(target, "failing")
+    told = proofs(target, story)
 
     assert told["code"] == "export_fails"
-    assert "ValueError: not this time" in told["message"]
+    assert "Step `second` failed: ValueError: not this time" in told["message"]
     assert told["artifacts"] == {"first/a": "equal", "second/b": "missing", "third/c": "missing"}
     assert told["home"]["status"] == "failed"
     assert told["home"]["parameters"] == {"fails": "always"}
     assert [step["status"] for step in told["home"]["steps"]] == ["succeeded", "failed", "skipped"]
     assert told["home"]["steps"][1]["error"]["message"] == "ValueError: not this time"
+
+
+@pytest.mark.parametrize(("target", "story"), _for_all("hanging"))
+def test_a_step_that_takes_too_long_ends_the_run_and_leaves_word(
+    target: str, story: str, proofs: Callable[[str, str], Proof]
+) -> None:
+    told = proofs(target, story)
+
+    assert told["code"] == "export_fails"
+    assert "Step `slow` failed: " in told["message"]
+    assert told["artifacts"] == {"first/a": "equal", "slow/b": "missing", "last/c": "missing"}
+    assert [step["status"] for step in told["home"]["steps"]] == ["succeeded", "failed", "skipped"]
 
 
 def test_kubeflow_yaml_is_what_its_compiler_writes(stories: Stories, tmp_path: Path) -> None:
@@ -104,7 +114,12 @@ def test_kubeflow_yaml_is_what_its_compiler_writes(stories: Stories, tmp_path: P
 
 # -- helpers --------------------------------------------------------------------------------------
 
-DOCUMENTS = {"diamond": DIAMOND, "unsteady": UNSTEADY, "learned": LEARNED}
+DOCUMENTS = {"diamond": DIAMOND, "unsteady": UNSTEADY, "hanging": HANGING, "learned": LEARNED}
+FAILING: dict[str, tuple[str, dict[str, Any]]] = {
+    "failing": ("unsteady", {"fails": "always"}),
+    "hanging": ("hanging", {"seconds": 600}),
+}
+"""By name of a proof, a notebook and the parameters with which its export fails."""
 
 
 class Stories:
@@ -131,7 +146,7 @@ class Stories:
                     path.parent.mkdir(parents=True)
                     shutil.copy(FLIGHTS, path)
                 content = json.loads(path.read_text(encoding="utf-8"))
-                request = {"parameters": STORIES[story], "jobs": 2}
+                request = {"parameters": STORIES.get(story, {}), "jobs": 2}
                 self._sources[story] = self.project(story)._source(path, content, None, request)
             return self._sources[story]
 
@@ -150,23 +165,24 @@ def _verified(stories: Stories, target: str, story: str) -> Proof:
     )
 
 
-def _ended(stories: Stories, target: str) -> Proof:
-    """How a run ends whose step fails whenever it is tried; what it has left, and what of it comes home."""
+def _ended(stories: Stories, target: str, story: str) -> Proof:
+    """How a run ends of which a step does not end well; what it has left, and what of it comes home."""
     name, options = _said(target)
-    source = stories.source("unsteady")
-    output = stories.folder / "failing" / target.replace(" ", "")
+    story, parameters = FAILING[story]
+    source = stories.source(story)
+    output = stories.folder / story / f"{target.replace(' ', '')}-fails"
     export(source, name, output, name=None, schedule=None, options=options)
     exporter = configured(find_exporter(name), options)
     made = build(source)
     with workbench(source, made, exporter, output) as bench:
         try:
-            prove(exporter, replace(bench, parameters={"fails": "always"}))
+            prove(exporter, replace(bench, parameters=parameters))
         except ExportError as error:
             code, message = error.code, error.message
         else:
             code, message = "", ""
         verdicts = compare(source, made, bench.folder / "src", bench.artifacts)
-        home = stories.project("unsteady").import_run(bench.artifacts, stories.path("unsteady"))
+        home = stories.project(story).import_run(bench.artifacts, stories.path(story))
     return {
         "code": code,
         "message": message,
@@ -190,15 +206,13 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Stories:
 def proofs(request: pytest.FixtureRequest, stories: Stories) -> Iterator[Callable[[str, str], Proof]]:
     """What a proof told, by target and story. All that were asked for are under way, one for each core."""
     asked = dict.fromkeys(
-        (item.callspec.params["target"], item.callspec.params.get("story", "failing"))
+        (item.callspec.params["target"], item.callspec.params["story"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and "proofs" in item.fixturenames
     )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         under_way = {
-            (target, story): pool.submit(_ended, stories, target)
-            if story == "failing"
-            else pool.submit(_verified, stories, target, story)
+            (target, story): pool.submit(_ended if story in FAILING else _verified, stories, target, story)
             for target, story in asked
         }
 
