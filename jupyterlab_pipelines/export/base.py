@@ -320,6 +320,7 @@ BUILTIN: dict[str, str] = {
         "airflow",
         "argo",
         "dagster",
+        "elyra",
         "kedro",
         "kubeflow",
         "metaflow",

@@ -44,7 +44,17 @@ STORIES: dict[str, dict[str, Any]] = {
 """By name of a notebook, the parameters of its run."""
 
 QUICK = ("package", "kubeflow", "metaflow")
-SLOW = ("airflow", "argo", "dagster", "kedro", "kubeflow --as-notebooks", "mlrun", "papermill", "zenml")
+SLOW = (
+    "airflow",
+    "argo",
+    "dagster",
+    "elyra",
+    "kedro",
+    "kubeflow --as-notebooks",
+    "mlrun",
+    "papermill",
+    "zenml",
+)
 
 Proof = dict[str, Any]
 
