@@ -106,6 +106,7 @@ def test_a_step_that_takes_too_long_ends_the_run_and_leaves_word(
     assert told["code"] == "export_fails"
     assert "Step `slow` failed: " in told["message"]
     assert told["artifacts"] == {"first/a": "equal", "slow/b": "missing", "last/c": "missing"}
+    assert told["home"]["parameters"] == {"seconds": 600}
     assert [step["status"] for step in told["home"]["steps"]] == ["succeeded", "failed", "skipped"]
 
 
