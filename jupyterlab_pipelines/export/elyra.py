@@ -45,7 +45,7 @@ class ElyraExporter(Engine):
                 f"import os\n\nfrom {export.name}.task import run_folder\n\n"
                 'run = run_folder(os.environ["ELYRA_RUN_NAME"])\n'
             ),
-            retries=True,
+            retries="retries",
         )
         yield ExportedFile.text(_file(export), json.dumps(self.document(export), indent=2))
 

@@ -66,7 +66,7 @@ class KubeflowExporter(Engine):
         yield ExportedFile.code(export, "kubeflow_pipeline.py", self._program(export))
         yield ExportedFile.code(export, "Dockerfile", dockerfile(export, has_engine=True))
         if self.as_notebooks:
-            yield from step_notebooks(export, run='"artifacts"')
+            yield from step_notebooks(export, run='"artifacts"', retries="local_retries")
         else:
             yield ExportedFile.code(export, "kubeflow_pipeline.yaml", self._yaml(export))
 

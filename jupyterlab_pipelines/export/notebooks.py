@@ -26,7 +26,7 @@ def step_notebooks(
     run: str,
     value: Callable[[Parameter], str] = default,
     prelude: str = "",
-    retries: bool = False,
+    retries: str = "",
 ) -> list[ExportedFile]:
     """A notebook for each step.
 
@@ -39,7 +39,7 @@ def step_notebooks(
     prelude
         Lines before these assignments.
     retries
-        Whether the notebook repeats a failed step itself, because its engine does not.
+        Argument of `run_task` by which the notebook repeats a failed step itself, because its engine does not.
     """
     return [
         ExportedFile.text(notebook_path(export, step), _notebook(export, step, run, value, prelude, retries))
@@ -53,7 +53,7 @@ def _notebook(
     run: str,
     value: Callable[[Parameter], str],
     prelude: str,
-    retries: bool,
+    retries: str,
 ) -> str:
     header = "\n".join(f"<!-- {line} -->" for line in export.origin.lines())
     assignments = [prelude + _assignment("artifacts", run, "folder or URL of the run")]
@@ -66,7 +66,7 @@ def _notebook(
     if step.timeout_seconds is not None:
         arguments.append(f"timeout_seconds={step.timeout_seconds:g}")
     if retries and step.retries:
-        arguments.append(f"retries={step.retries}")
+        arguments.append(f"{retries}={step.retries}")
     cells = [
         _cell("markdown", "about", f"{header}\n\n# {step.title}\n\n{step.text}".strip()),
         _cell("code", "parameters", "\n".join(assignments), tags=["parameters"]),

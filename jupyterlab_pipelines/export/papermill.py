@@ -23,7 +23,7 @@ class PapermillExporter(Engine):
     }
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
-        yield from step_notebooks(export, run='"artifacts"', retries=True)
+        yield from step_notebooks(export, run='"artifacts"', retries="retries")
         yield ExportedFile.code(export, "run.sh", _script(export), is_executable=True)
 
     def gaps(self, export: Export) -> Iterator[str]:

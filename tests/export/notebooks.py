@@ -50,15 +50,16 @@ DIAMOND: Notebook = notebook(
 """Two wide levels, an override, a class, a closure, in-place changes, draws, and a name that engines reserve."""
 
 UNSTEADY: Notebook = notebook(
-    cell("from pathlib import Path"),
-    parameters("fails = 'once'"),
+    cell("import os\nfrom pathlib import Path"),
+    parameters("fails = 'once'\nmarks = '.'"),
     cell("a = 1", step="first"),
     cell(
         """
-        tried = Path('tried.txt')
-        if fails == 'always' or not tried.exists():
-            tried.write_text('tried')
+        mark = Path(marks, os.getcwd().replace(os.sep, '_'))
+        if fails == 'always' or not mark.exists():
+            mark.touch()
             raise ValueError('not this time')
+        del mark
         b = a + 1
         """,
         step="second",
@@ -66,7 +67,7 @@ UNSTEADY: Notebook = notebook(
     ),
     cell("c = b", step="third"),
 )
-"""Its second step fails the first time, as there is no file yet; or ``always``."""
+"""Its second step fails the first time in each folder, as there is no file in `marks` yet; or ``always``."""
 
 HANGING: Notebook = notebook(
     cell("import time"),
