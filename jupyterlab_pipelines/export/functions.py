@@ -8,6 +8,7 @@ import keyword
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact, is_state
 from jupyterlab_pipelines.errors import ExportError
@@ -42,6 +43,7 @@ from jupyterlab_pipelines.pipeline import (
     Needs,
     Parameter,
     Pipeline,
+    Resources,
     Role,
     Step,
 )
@@ -314,6 +316,7 @@ class Functions:
             cache_age_seconds=min((s.cache_age_seconds for s in steps if s.cache_age_seconds), default=None),
             role=roles[0] if roles else None,
             kernel=next((step.kernel for step in steps if step.kernel), None),
+            resources=reduce(Resources.at_least, (step.resources for step in steps)),
             version=self._version(source, body.reads),
             why_joined=part.reasons,
         )

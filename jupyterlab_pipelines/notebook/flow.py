@@ -869,6 +869,7 @@ class _Flow:
                 retries=tags.retries or 0,
                 timeout_seconds=tags.timeout_seconds,
                 kernel=tags.kernel,
+                resources=tags.resources,
                 needs=self.needs(name),
                 outputs=tuple(
                     dict.fromkeys([*(n for n in self.leaves[name] if n in outputs[name]), *tags.outputs])
