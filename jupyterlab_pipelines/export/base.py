@@ -361,8 +361,10 @@ def literal(value: Any) -> str:
     if isinstance(value, str):
         if '"' in value and "'" not in value:
             return repr(value)
-        said = json.dumps(value, ensure_ascii=True)
-        return said if "\\u" not in said and "\\/" not in said else repr(value)
+        if value.isascii() or value.isprintable():
+            return json.dumps(value, ensure_ascii=False)
+        said = repr(value)
+        return said if '"' in value else f'"{said[1:-1]}"'
     if isinstance(value, tuple):
         inner = ", ".join(literal(each) for each in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"

@@ -28,6 +28,7 @@ from jupyterlab_pipelines.export.package import package_files
 from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
+from jupyterlab_pipelines.notebook.assemble import is_step_cell
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
 from jupyterlab_pipelines.pipeline import Effects, Pipeline
 from jupyterlab_pipelines.run import Execution
@@ -38,6 +39,9 @@ MOST_DATA_BYTES = 1 << 22
 """Up to this size, an artifact is recorded for the tests, and a file that is read comes with the package."""
 
 MOST_ROUNDS = 20
+
+OF_DRAWINGS = re.compile(r"\A\W*(<?(Axes|Figure)\w*\b|Text\()|<matplotlib\.| at 0x[0-9a-f]{4}")
+"""Texts that stand for an object which has no text of its own."""
 
 RECORDED_STATES = ("random", "numpy random")
 """State that the package keeps in the same form as our store."""
@@ -171,7 +175,7 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     modules = {root for each in placed for root in each.statement.imports} - {OURS}
     stars = {module for each in placed for module in each.statement.star_imports}
     modules |= {star.partition(".")[0] for star in stars}
-    types = (artifact.type for left in artifacts.values() for artifact in left.values())
+    types = {artifact.type for left in artifacts.values() for artifact in left.values()}
     modules |= {each.partition(".")[0] for each in types if "." in each} - {"builtins", "__main__"}
     if not any("IPython" in each.statement.imports for each in placed):
         modules.discard("IPython")
@@ -180,9 +184,29 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     own = {module for module in modules if _is_local(source.folder, module)}
     also = named_in(each.statement.source for each in placed)
     answer = ask_environment(
-        source.python, modules - own, stars, also, source.environment(), str(source.folder)
+        source.python, modules - own, stars, also, types, source.environment(), str(source.folder)
     )
-    return Facts(artifacts, source.learned, {m: tuple(n) for m, n in answer["stars"].items()}), answer
+    stars_bind = {module: tuple(names) for module, names in answer["stars"].items()}
+    return (
+        Facts(artifacts, source.learned, stars_bind, public=answer["public"], silent=_silent_cells(source)),
+        answer,
+    )
+
+
+def _silent_cells(source: Source) -> frozenset[int]:
+    """Cells below which the run has shown no value of their last expression, or the mere name of a drawing."""
+    silent = set()
+    for step in source.pipeline.steps:
+        content = source.store.artifacts.read_bytes(source.executions[step.name].notebook)
+        if content is None:
+            continue
+        executed = [cell for cell in json.loads(content)["cells"] if is_step_cell(cell)]
+        for index, cell in zip(step.cells, executed, strict=False):
+            results = [each for each in cell["outputs"] if each["output_type"] == "execute_result"]
+            texts = ["".join(each["data"].get("text/plain", "")) for each in results]
+            if all(OF_DRAWINGS.search(text) for text in texts):
+                silent.add(index)
+    return frozenset(silent)
 
 
 def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:

@@ -26,6 +26,12 @@ PURE_CALLS = words(
 )
 """Calls in the value of a constant, by the last part of the name: they make a value and do nothing else."""
 
+GENERICS = words(
+    "Annotated Callable ClassVar Collection Counter DefaultDict Dict Final FrozenSet Generator Iterable Iterator List "
+    "Literal Mapping MutableMapping NDArray Optional Sequence Set Tuple Type Union dict frozenset list set tuple type"
+)
+"""What makes a type of types in brackets, by the last part of the name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -149,11 +155,12 @@ def _may_be_shared(each: Placed, changed: Collection[str]) -> bool:
         and not statement.may_bind
         and not statement.files
         and statement.binds.isdisjoint(changed)
-        and _is_constant(statement)
+        and is_constant(statement)
     )
 
 
-def _is_constant(statement: Statement) -> bool:
+def is_constant(statement: Statement) -> bool:
+    """Whether a statement gives names a value that is made of constants, and does nothing else."""
     tree = parse_python(statement.normalised).body[0]
     if isinstance(tree, ast.Assign):
         targets, value = tree.targets, tree.value
@@ -171,6 +178,10 @@ def _is_plain(node: ast.AST) -> bool:
         function = node.func
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
         return name in PURE_CALLS
+    if isinstance(node, ast.Subscript):
+        owner = node.value
+        name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+        return name in GENERICS
     return isinstance(
         node,
         ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.BinOp | ast.UnaryOp | ast.BoolOp

@@ -164,6 +164,30 @@ def _with_depth(node: ast.AST, depth: int) -> Iterator[tuple[ast.AST, int]]:
         yield from _with_depth(child, depth + is_scope)
 
 
+def unguarded(source: str) -> str:
+    """What stands below ``if __name__ == "__main__":``, where that is all; any other source as it is."""
+    tree = parse_python(source)
+    guard = tree.body[0] if len(tree.body) == 1 else None
+    if not isinstance(guard, ast.If) or guard.orelse:
+        return source
+    if ast.dump(guard.test) != ast.dump(ast.parse('__name__ == "__main__"', mode="eval").body):
+        return source
+    assert guard.test.end_lineno is not None
+    inside = _lines_in_strings(source)
+    indent = " " * guard.body[0].col_offset
+    lines = [
+        line if number in inside else line.removeprefix(indent)
+        for number, line in enumerate(source.split("\n"), 1)
+        if number > guard.test.end_lineno
+    ]
+    body = "\n".join(lines)
+    try:
+        is_same = ast.dump(parse_python(body)) == ast.dump(ast.Module(guard.body, []))
+    except SyntaxError:
+        is_same = False
+    return body if is_same else source
+
+
 def awaits(source: str) -> bool:
     """Whether a statement awaits something itself, not only in a function that it defines."""
     if "await" not in source and "async" not in source:
