@@ -204,8 +204,12 @@ class Export:
         Files that the steps read and that are not part of the export.
     recorded
         Inputs and outputs of a real run, for tests.
+    untested
+        By step, why the tests do not ask it for the same again.
     run_parameters
         Those with which that run was made, where they are not the defaults.
+    unbound
+        Names that the notebook's code reads and that nothing binds.
     notes
         For people: what was left out, or joined, and why.
     schedule
@@ -226,7 +230,9 @@ class Export:
     data: Mapping[str, bytes] = field(default_factory=dict)
     data_missing: tuple[str, ...] = ()
     recorded: tuple[Recorded, ...] = ()
+    untested: Mapping[str, str] = field(default_factory=dict)
     run_parameters: Mapping[str, Any] = field(default_factory=dict)
+    unbound: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     schedule: str | None = None
 

@@ -38,6 +38,8 @@ MOST_RECORDED_BYTES = 1 << 18
 MOST_DATA_BYTES = 1 << 22
 """Up to this size, an artifact is recorded for the tests, and a file that is read comes with the package."""
 
+MOST_TEST_SECONDS = 60
+
 MOST_ROUNDS = 20
 
 OF_DRAWINGS = re.compile(r"\A\W*(<?(Axes|Figure)\w*\b|Text\()|<matplotlib\.| at 0x[0-9a-f]{4}")
@@ -122,7 +124,7 @@ def build(source: Source, name: str | None = None) -> Export:
     else:
         raise ExportError("not_exportable", "The values of the steps cannot be written to files.")
     steps = tuple(replace(step, pickled=found.pickled.get(step.name, ())) for step in export.steps)
-    return replace(export, steps=steps, recorded=tuple(found.recorded))
+    return replace(export, steps=steps, recorded=tuple(found.recorded), untested=found.untested)
 
 
 def _with_referred(source: Source) -> Pipeline:
@@ -162,6 +164,7 @@ def _draft(
         data=data,
         data_missing=missing,
         run_parameters=dict(source.parameters),
+        unbound=functions.unbound(),
         notes=(*_notes(parts, functions), *_missing_modules(answer, local)),
     )
 
@@ -380,6 +383,8 @@ class Findings:
         Of steps between which a value would not survive.
     recorded
         Files for the tests.
+    untested
+        By step, why the tests cannot ask it for the same again.
     pickled
         By step, outputs that other formats do not bring back exactly.
     unwritable
@@ -388,6 +393,7 @@ class Findings:
 
     joints: list[Joint] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
+    untested: dict[str, str] = field(default_factory=dict)
     pickled: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unwritable: frozenset[tuple[str, str]] = frozenset()
 
@@ -407,8 +413,8 @@ def _examine(source: Source, export: Export) -> Findings:
     return _judge(source, export, answer)
 
 
-def examined(source: Source, asked: dict[str, Any], failure: str) -> Any:
-    """What `examine` answers to a question, in the notebook's environment.
+def examined(source: Source, asked: Mapping[str, Any], failure: str, *, module: str = "examine") -> Any:
+    """What `examine`, or another module of this package, answers to a question in the notebook's environment.
 
     Raises
     ------
@@ -416,7 +422,7 @@ def examined(source: Source, asked: dict[str, Any], failure: str) -> Any:
         ``environment_broken``: `failure`, and why.
     """
     ended = subprocess.run(
-        [source.python, "-m", "jupyterlab_pipelines.export.examine"],
+        [source.python, "-m", f"jupyterlab_pipelines.export.{module}"],
         input=json.dumps(asked),
         capture_output=True,
         text=True,
@@ -473,10 +479,17 @@ def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Finding
                     "size_bytes": len(content),
                     "sha256": hashlib.sha256(content).hexdigest(),
                 } | ({"member": name} if len(names) > 1 else {})
-        if is_whole and len(records) == len(step.outputs) and _is_repeatable(source, export, step):
-            kept, kept_files = _recorded_files(source, step)
-            if kept_files is None:
-                continue
+        kept, kept_files = _recorded_files(source, step)
+        if not is_whole or len(records) < len(step.outputs) or kept_files is None:
+            findings.untested[step.name] = (
+                "what it leaves is too large to keep, or is not in its file any more"
+            )
+        elif _name_a_place(source, files):
+            findings.untested[step.name] = "what it leaves names a folder of the machine"
+        else:
+            untested = _why_not_again(source, export, step)
+            if untested is not None:
+                findings.untested[step.name] = untested
             manifest = {
                 "step": step.name,
                 "status": "succeeded",
@@ -502,16 +515,32 @@ def _readers(source: Source, step: ExportedStep, names: Iterable[str]) -> list[s
     ]
 
 
-def _is_repeatable(source: Source, export: Export, step: ExportedStep) -> bool:
-    """Whether the step gives the same again, from what comes with the package."""
+def _why_not_again(source: Source, export: Export, step: ExportedStep) -> str | None:
+    """Why the step would not give the same again from what comes with the package; None if it would."""
     for name in step.steps:
-        trace = source.executions[name].trace
-        if trace.get("doubts") or source.pipeline[name].cache == "off":
-            return False
-        read = {path for path, found in trace.get("files", {}).items() if found is not None}
+        execution = source.executions[name]
+        doubts = sorted(execution.trace.get("doubts") or ())
+        if doubts:
+            return f"it does not give the same each time ({', '.join(doubts)})"
+        if source.pipeline[name].cache == "off":
+            return "its results are not to be used again"
+        read = {path for path, found in execution.trace.get("files", {}).items() if found is not None}
         if read & set(export.data_missing):
-            return False
-    return True
+            return "it reads files that do not come with the package"
+        if execution.duration_seconds > MOST_TEST_SECONDS:
+            return "it takes too long for a test"
+    return None
+
+
+def _name_a_place(source: Source, files: Iterable[Recorded]) -> bool:
+    """Whether a value names a folder of this machine."""
+    places = {
+        os.fspath(source.folder),
+        os.path.realpath(source.folder),
+        str(Path.home()),
+        tempfile.gettempdir(),
+    }
+    return any(place.encode() in each.content for each in files for place in places - {"/", "."})
 
 
 def _recorded_files(source: Source, step: ExportedStep) -> tuple[dict[str, Any], list[Recorded] | None]:

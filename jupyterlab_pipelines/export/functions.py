@@ -6,6 +6,7 @@ import ast
 import hashlib
 import keyword
 import re
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ from jupyterlab_pipelines.export.source import (
     INDENT,
     Passage,
     awaits,
+    docstring,
     edited,
     indented,
     nonlocal_for_global,
@@ -61,6 +63,9 @@ HELPERS = {
     "state": "",
 }
 """What exported functions call in the package's own modules, and where it is."""
+
+SETS_VARIABLES = re.compile(r"\benviron\b|\bputenv\b|_magic\('(set_)?env'")
+"""In the source of a statement that sets environment variables."""
 
 NAMESPACES = words("globals locals exec eval")
 OURS = "jupyterlab_pipelines"
@@ -171,6 +176,8 @@ class Functions:
         self.helpers: dict[str, set[str]] = {}
         self.left_out: list[str] = []
         self.effects = self._effects()
+        self.early = [each for each in self.effects if self._is_early(each)]
+        self.effects = [each for each in self.effects if each not in self.early]
         self.annotations = Annotations(self._classes(), self._taken_names(), facts.public)
         self.is_lazy = any(makes_annotations_lazy(cell.source) for cell in outline.cells)
         # What postponed annotations would mean to a dataclass inside a function is another thing.
@@ -186,6 +193,17 @@ class Functions:
         return f"_{helper}" if helper in self.bound | {p.name for p in self.pipeline.parameters} else helper
 
     # -- names ----------------------------------------------------------------------------------
+
+    def unbound(self) -> tuple[str, ...]:
+        """Names that the notebook's code reads and that nothing binds: such code is not executed, or may fail."""
+        known = {*self.bound, *self.star_names, *BUILTINS, *HELPERS, "get_ipython"}
+        known |= {parameter.name for parameter in self.pipeline.parameters}
+        read = {
+            name
+            for each in self.placed.values()
+            for name in (each.statement.reads | each.statement.deferred) - each.statement.mentions
+        }
+        return tuple(sorted(name for name in read - known if name.isidentifier()))
 
     def _taken_names(self) -> dict[str, str]:
         """Names at the top of the modules with the import that binds them; "" for other things."""
@@ -245,6 +263,25 @@ class Functions:
             and each.statement.normalised in normal
             and self._is_left(each)
         ]
+
+    def _is_early(self, each: Placed) -> bool:
+        """Whether a statement sets environment variables that a package imported later may read."""
+        standard = {
+            name
+            for other in self.placed.values()
+            if other.statement.kind is StatementKind.IMPORT
+            and other.statement.imports <= sys.stdlib_module_names
+            for name in other.names
+        }
+        reads = each.statement.reads | each.statement.deferred
+        return (
+            SETS_VARIABLES.search(each.statement.source) is not None
+            and reads <= standard | BUILTINS | {"get_ipython"}
+            and any(
+                position > each.position and other.statement.imports - sys.stdlib_module_names
+                for position, other in self.placed.items()
+            )
+        )
 
     def _is_left(self, each: Placed) -> bool:
         """Whether anything of a statement is left without IPython."""
@@ -486,6 +523,7 @@ class Functions:
             and not self._repeats_shared(each)
             and not self._is_parameter(each)
             and not each.statement.star_imports
+            and each not in self.early
             and (each.statement.normalised in wanted or position in defined)
             and self._is_left(each)
         ]
@@ -629,14 +667,9 @@ class Functions:
                     continue
                 if each.position in self.shared or self._repeats_shared(each):
                     continue
-                is_last = displays and each is whole[-1]
-                self._statement(
-                    body,
-                    each,
-                    passage,
-                    translate,
-                    shows=is_last and cell.index not in self.facts.silent and not is_quiet(cell.source),
-                )
+                shows = displays and each is whole[-1] and index not in self.facts.silent
+                shows = shows and not is_quiet(cell.source)
+                self._statement(body, each, passage, translate, shows=shows)
             if below and comments and body.lines:
                 body.add("\n".join(comments))
             if translation is None:
@@ -920,21 +953,13 @@ def _function(
     if len(head) > 110:
         lines = "".join(f"{INDENT}{each},\n" for each in signature)
         head = f"{'async ' if body.is_async else ''}def {name}(\n{lines}) -> {returns}:"
-    inside = [_docstring(title, text), *body.lines]
+    written = body.lines
+    if written and written[0].startswith(("def ", "async def ", "class ", "@")):
+        written = [f"\n{written[0]}", *written[1:]]
+    inside = [docstring(title, text), *written]
     if returned:
         inside.append(f"return {', '.join(returned)}")
     return head + "\n" + indented("\n".join(inside))
-
-
-def _docstring(title: str, text: str) -> str:
-    summary = title if title.endswith((".", "?", "!")) else f"{title}."
-    # Lines inside a string are not indented later.
-    lines = "\n".join(INDENT + line if line.strip() else "" for line in text.split("\n"))
-    whole = f"{summary}\n\n{lines}\n{INDENT}" if text else summary
-    whole = whole.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    if whole.endswith('"'):
-        whole = f'{whole[:-1]}\\"'
-    return f'"""{whole}"""'
 
 
 def not_run(name: str) -> ExportError:

@@ -106,7 +106,7 @@ def import_block(
 ) -> list[str]:
     """Groups of import statements, sorted as linters want them: standard library, others, the package's own."""
     comments = comments or {}
-    notes = {each: UNREAD for each in unread}
+    notes = dict.fromkeys(unread, UNREAD)
     lines: dict[int, list[tuple[tuple[int, str, int], str]]] = {0: [], 1: [], 2: []}
     for statement, first in _statements([*used, *notes], {*notes, *comments}):
         note = comments.get(first, "")

@@ -115,7 +115,8 @@ class Translation:
             paths = [word for word in options if not word.startswith("-")]
             if len(paths) == 1:
                 text = magic.body if magic.body.endswith("\n") else f"{magic.body}\n"
-                return f"{self.call('write_file')}({self.interpolated(paths[0])}, {_text(text)}{', append=True' * append})"
+                arguments = f"{self.interpolated(paths[0])}, {_text(text)}{', append=True' if append else ''}"
+                return f"{self.call('write_file')}({arguments})"
         if magic.name == "timeit":
             self.left_out.append(f"cell {self.cell.index + 1}: `%%timeit` only measures")
             return ""
@@ -203,10 +204,10 @@ class Translation:
             fields = list(string.Formatter().parse(text))
         except ValueError:
             return _text(text)
-        for literal, expression, spec, conversion in fields:
+        for plain, expression, spec, conversion in fields:
             position = 0
-            for match in re.finditer(r"\$(\$?)([A-Za-z_]\w*)", literal):
-                parts.append((False, literal[position : match.start()]))
+            for match in re.finditer(r"\$(\$?)([A-Za-z_]\w*)", plain):
+                parts.append((False, plain[position : match.start()]))
                 if match[1]:
                     parts.append((False, f"${match[2]}"))
                 elif match[2] in self.names:
@@ -214,7 +215,7 @@ class Translation:
                 else:
                     parts.append((False, match[0]))
                 position = match.end()
-            parts.append((False, literal[position:]))
+            parts.append((False, plain[position:]))
             if expression is not None:
                 whole = expression + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
                 tree = parse_expression(f"{expression}:{spec}" if spec else expression)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from jupyterlab_pipelines.export.base import ExportedStep, literal
@@ -14,6 +15,7 @@ from jupyterlab_pipelines.export.imports import (
     import_from,
     imports_of,
 )
+from jupyterlab_pipelines.export.magics import Translation
 from jupyterlab_pipelines.export.scopes import Placed, plain_python
 from jupyterlab_pipelines.export.source import INDENT, Passage, indented, passages
 from jupyterlab_pipelines.notebook.flow import Position
@@ -21,6 +23,7 @@ from jupyterlab_pipelines.notebook.names import StatementKind
 from jupyterlab_pipelines.pipeline import CellKind
 
 LAZY = "from __future__ import annotations"
+EARLY = "from . import environment as environment  # before all that reads it when it is imported"
 
 
 def notebook_modules(functions: Functions, steps: tuple[ExportedStep, ...]) -> dict[str, str]:
@@ -29,6 +32,8 @@ def notebook_modules(functions: Functions, steps: tuple[ExportedStep, ...]) -> d
     modules = {"steps.py": writer.steps(), "parameters.py": writer.parameters()}
     if writer.defined or writer.configures:
         modules["definitions.py"] = writer.definitions()
+    if functions.early:
+        modules["environment.py"] = writer.environment()
     return modules
 
 
@@ -117,7 +122,7 @@ class _Modules:
     @cached_property
     def _comments(self) -> dict[Import, str]:
         """By import, the comment behind it, where its statement binds one name."""
-        found = {}
+        found: dict[Import, str] = {}
         for position in self.shared:
             each = self.placed[position]
             made = imports_of(each.statement.source) if each.statement.kind is StatementKind.IMPORT else None
@@ -133,7 +138,7 @@ class _Modules:
         if self.functions.is_lazy:
             parts.append(LAZY)
         groups, blocks = self._imports(self.read_by_definitions)
-        parts += [*groups, *blocks]
+        parts += [*([EARLY] if self.functions.early else []), *groups, *blocks]
         text = "\n\n".join(parts)
         was_constant = False
         for position in self.defined:
@@ -148,6 +153,25 @@ class _Modules:
             lines += [self._text(each) for each in self.functions.effects]
             text += f"\n\n\ndef {self.functions.configure}() -> None:\n" + indented("\n".join(lines))
         return text
+
+    def environment(self) -> str:
+        """What sets variables that packages read when they are imported."""
+        parts = ['"""Variables of the process that packages read when they are imported."""']
+        helpers: set[str] = set()
+        lines = []
+        for each in self.functions.early:
+            translation = Translation(each.cell, self.functions.bound)
+            passage = self._passage(each)
+            source = translation.statement(each.statement.source, each.statement.line)
+            if source is not None:
+                kept = passage or Passage(each.statement, (), source)
+                lines.append(replace(kept, source=source).text)
+            helpers |= translation.helpers
+        groups, _ = self._imports({name for each in self.functions.early for name in self._reads(each)})
+        parts += groups
+        if helpers:
+            parts.append(import_from(".commands", sorted(helpers)))
+        return "\n\n".join([*parts, "\n".join(lines)])
 
     def _text(self, each: Placed) -> str:
         passage = self._passage(each)
@@ -176,7 +200,7 @@ class _Modules:
         ours += [Import("typing", "Any")] if functions.annotations.needs_any else []
         read = functions.used | functions.annotations.read
         groups, blocks = self._imports(read, ours=ours, keeps_unread=True)
-        parts += groups
+        parts += [*([EARLY] if functions.early else []), *groups]
         local = self._local_imports(helpers, read)
         if local:
             parts.append("\n".join(local))
@@ -221,7 +245,7 @@ class _Modules:
         read = {name for each in own for name in self._reads(each)}
         parts = ['"""Parameters of the pipeline, and their values if nobody gives others."""', LAZY]
         groups, blocks = self._imports(read, ours=[Import("typing", "Any")])
-        parts += groups
+        parts += [*([EARLY] if functions.early else []), *groups]
         defined = sorted({n for p in self.defined for n in self.placed[p].names} & read)
         if defined:
             parts.append(import_from(".definitions", defined))
