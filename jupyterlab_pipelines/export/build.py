@@ -187,13 +187,34 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     own = {module for module in modules if _is_local(source.folder, module)}
     also = named_in(each.statement.source for each in placed)
     answer = ask_environment(
-        source.python, modules - own, stars, also, types, source.environment(), str(source.folder)
+        source.python,
+        modules - own,
+        stars,
+        also,
+        types,
+        source.environment(),
+        str(source.folder),
+        _import_folders(source, stars),
     )
     stars_bind = {module: tuple(names) for module, names in answer["stars"].items()}
     return (
         Facts(artifacts, source.learned, stars_bind, public=answer["public"], silent=_silent_cells(source)),
         answer,
     )
+
+
+def _import_folders(source: Source, modules: Iterable[str]) -> list[str]:
+    """Folders in which the run has found modules that lie elsewhere than beside the notebook."""
+    endings = tuple(
+        f"{module.replace('.', '/')}{end}" for module in modules for end in (".py", "/__init__.py")
+    )
+    found = set()
+    for execution in source.executions.values():
+        for path in execution.trace.get("files", {}):
+            ending = next((end for end in endings if path.endswith(f"/{end}")), None)
+            if ending is not None:
+                found.add(os.path.join(source.folder, path.removesuffix(f"/{ending}")))
+    return sorted(found)
 
 
 def _silent_cells(source: Source) -> frozenset[int]:
@@ -337,7 +358,7 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
         for path, found in execution.trace.get("files", {}).items()
         if found is not None
     }
-    for path in sorted(read - written):
+    for path in sorted((read | _listed(source)) - written):
         file = source.folder / path
         module = _module_path(path, imported) if file.is_file() else None
         if module is not None:
@@ -353,6 +374,23 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
         for file in _module_files(source.folder, root):
             local.setdefault(file.relative_to(source.folder).as_posix(), file.read_bytes())
     return local, data, tuple(sorted(missing))
+
+
+def _listed(source: Source) -> set[str]:
+    """Small files in the folders that steps have listed: those below the notebook's that no step writes to."""
+    written = {
+        path.rpartition("/")[0] for effects in source.learned.values() for path in effects.files.writes
+    }
+    found = set()
+    for execution in source.executions.values():
+        for folder, (*_, names) in execution.trace.get("folders", {}).items():
+            if not folder or folder.startswith(("/", ".", "~")) or folder in written:
+                continue
+            for name in names:
+                file = source.folder / folder / name
+                if file.is_file() and file.stat().st_size <= MOST_DATA_BYTES:
+                    found.add(f"{folder}/{name}")
+    return found
 
 
 def _module_path(path: str, imported: Collection[str]) -> str | None:
@@ -443,8 +481,15 @@ def question(source: Source, export: Export) -> dict[str, Any]:
         "names": sorted({name for step in source.pipeline.steps for name in step.defines}),
         "rebound": sorted({name for step in source.pipeline.steps for name in step.rebound}),
         "most_bytes": MOST_RECORDED_BYTES,
+        "places": sorted(_places(source)),
         "steps": {step.name: _groups(source, step) for step in export.steps},
     }
+
+
+def _places(source: Source) -> set[str]:
+    """Folders that only this machine has, as values name them."""
+    own = {os.fspath(source.folder), os.path.realpath(source.folder), str(Path.home()), tempfile.gettempdir()}
+    return {place for place in own if len(place) > 1}
 
 
 def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Findings:
@@ -457,13 +502,13 @@ def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Finding
             names = told["names"]
             if told.get("pickled"):
                 findings.pickled[step.name] = (*findings.pickled.get(step.name, ()), *names)
+            readers = _readers(source, step, names)
+            if told.get("is_unwritable") and not readers:
+                owners = {each.name: each.step for each in step.outputs}
+                findings.unwritable |= {(owners[name], name) for name in names}
             if told["problem"]:
-                readers = _readers(source, step, names)
                 why = f"{', '.join(f'`{name}`' for name in names)}: {told['problem']}"
                 findings.joints += [Joint(step.steps[-1], reader, why) for reader in readers]
-                if not readers and told.get("is_unwritable"):
-                    owners = {each.name: each.step for each in step.outputs}
-                    findings.unwritable |= {(owners[name], name) for name in names}
             if told["content"] is None:
                 is_whole = False
                 continue
@@ -484,7 +529,7 @@ def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Finding
             findings.untested[step.name] = (
                 "what it leaves is too large to keep, or is not in its file any more"
             )
-        elif _name_a_place(source, files):
+        elif any(told.get("names_place") for told in answer[step.name]):
             findings.untested[step.name] = "what it leaves names a folder of the machine"
         else:
             untested = _why_not_again(source, export, step)
@@ -530,17 +575,6 @@ def _why_not_again(source: Source, export: Export, step: ExportedStep) -> str | 
         if execution.duration_seconds > MOST_TEST_SECONDS:
             return "it takes too long for a test"
     return None
-
-
-def _name_a_place(source: Source, files: Iterable[Recorded]) -> bool:
-    """Whether a value names a folder of this machine."""
-    places = {
-        os.fspath(source.folder),
-        os.path.realpath(source.folder),
-        str(Path.home()),
-        tempfile.gettempdir(),
-    }
-    return any(place.encode() in each.content for each in files for place in places - {"/", "."})
 
 
 def _recorded_files(source: Source, step: ExportedStep) -> tuple[dict[str, Any], list[Recorded] | None]:

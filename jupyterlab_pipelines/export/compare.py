@@ -104,6 +104,8 @@ def _status(source: Source, steps: tuple[str, ...], told: dict[str, Any]) -> tup
         return "equal", digest, other, ""
     if any(type_name.startswith("matplotlib.") for type_name in told["types"].values()):
         return "unsure", digest, other, "a drawing knows the program that draws it"
+    if told.get("names_place"):
+        return "unsure", digest, other, "it names a folder of the machine"
     doubts = sorted({doubt for step in steps for doubt in source.executions[step].trace.get("doubts") or ()})
     if doubts:
         return (

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact, is_state
 from jupyterlab_pipelines.errors import ExportError
@@ -60,6 +61,7 @@ HELPERS = {
     "write_file": "commands",
     "set_variable": "commands",
     "change_folder": "commands",
+    "current_folder": "commands",
     "state": "",
 }
 """What exported functions call in the package's own modules, and where it is."""
@@ -593,7 +595,14 @@ class Functions:
             if definitions[position].source.startswith("from __future__"):
                 continue
             chosen.append(each_placed)
-        self._statements(body, chosen, displays=False)
+        read = {
+            name
+            for position, each in self.placed.items()
+            if position[0] in own or (each in chosen and each.statement.kind is not StatementKind.IMPORT)
+            for name in each.statement.reads | each.statement.deferred
+        }
+        is_needed = [each.statement.kind is not StatementKind.IMPORT or each.names & read for each in chosen]
+        self._statements(body, list(compress(chosen, is_needed)), displays=False)
 
     def _own_cells(self, body: _Body, part: Part) -> None:
         indexes = sorted(index for name in part.steps for index in self.steps[name].cells)
@@ -751,8 +760,13 @@ class Functions:
 
     def _refuse_what_only_notebooks_have(self) -> None:
         for each in self.placed.values():
-            roots = each.statement.imports
-            if OURS in roots:
+            unknown = sorted(each.statement.star_imports - self.facts.stars.keys())
+            if unknown:
+                what = (
+                    f"`from {unknown[0]} import *` binds names of a module that cannot be imported by itself"
+                )
+                raise refused(each.cell, each.statement.line, what)
+            if OURS in each.statement.imports:
                 line = each.statement.line
                 if each.names & {
                     n

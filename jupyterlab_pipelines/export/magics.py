@@ -186,7 +186,7 @@ class Translation:
         if function == "run_line_magic" and name in ("sx", "system") and len(arguments) > 1:
             return f"{self.call('shell_lines')}({self.interpolated(arguments[1])})"
         if function == "run_line_magic" and name == "pwd":
-            return '__import__("os").getcwd()'
+            return f"{self.call('current_folder')}()"
         if function == "run_line_magic" and name == "time" and len(arguments) > 1:
             return f"({arguments[1]})"
         raise self.refuse(line, f"`%{name}` needs IPython")

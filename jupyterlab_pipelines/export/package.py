@@ -183,7 +183,7 @@ def _pyproject(export: Export) -> str:
     unbound = f"# Read by code that was not executed.\nbuiltins = {literal(list(export.unbound))}\n"
     unbound = unbound if export.unbound else ""
     formatted_not = [f"src/{export.name}/{name}" for name in export.modules] + [
-        f"src/{root}" for root in roots
+        f"src/{root}" if root.endswith(".py") else f"src/{root}/**" for root in roots
     ]
     modules = [f"{export.name}.{name.removesuffix('.py')}" for name in export.modules]
     modules += [root.removesuffix(".py") for root in roots] + [

@@ -71,6 +71,7 @@ def plain(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 asked = json.load(sys.stdin)
+sys.path += asked["folders"]
 homes = metadata.packages_distributions()
 installed = {}
 for one in metadata.distributions():
@@ -149,8 +150,20 @@ def ask_environment(
     types: Collection[str],
     environment: Mapping[str, str],
     folder: str,
+    import_folders: Collection[str] = (),
 ) -> dict[str, Any]:
     """What the notebook's environment provides.
+
+    Parameters
+    ----------
+    modules, stars
+        Modules that are imported; those of which everything is.
+    also
+        Distributions that code needs though it does not import them.
+    types
+        Qualified names of types.
+    folder, import_folders
+        The notebook's; others in which its modules lie.
 
     Returns
     -------
@@ -169,6 +182,7 @@ def ask_environment(
         "also": [*ALWAYS, *sorted(also)],
         "stars": sorted(stars),
         "types": sorted(types),
+        "folders": sorted(import_folders),
     }
     try:
         ended = subprocess.run(
