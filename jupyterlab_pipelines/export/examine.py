@@ -14,7 +14,6 @@ import types
 from pathlib import Path
 from typing import Any
 
-
 LARGE_BYTES = 1 << 16
 
 

@@ -7,6 +7,7 @@ import hashlib
 import keyword
 import re
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
@@ -439,7 +440,8 @@ class Functions:
             kept = self.facts.artifacts.get(step.name, {})
             wanted = set(read)
             if step.role in (Role.TRAINER, Role.EVALUATOR) or not read:
-                results = {name for name in step.leaves if self._is_result(name, kept)}
+                counters = self._counters(step)
+                results = {n for n in step.leaves if n not in counters and self._is_result(n, kept)}
                 wanted |= {name for name in results if (step.name, name) not in self.facts.unwritable}
             for name in step.leaves:
                 left.pop(name, None)
@@ -457,6 +459,20 @@ class Functions:
                 continue
             found.append(Value(name, self._annotation(artifact), owner))
         return found
+
+    def _counters(self, step: Step) -> set[str]:
+        """Names that a step binds in the head of a loop only: they are not what it is for."""
+        heads: Counter[str] = Counter()
+        bound: Counter[str] = Counter()
+        for position, each in self.placed.items():
+            if position[0] not in step.cells:
+                continue
+            for node in ast.walk(parse_python(each.statement.source)):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    bound[node.id] += 1
+                if isinstance(node, ast.For | ast.AsyncFor):
+                    heads.update(name.id for name in ast.walk(node.target) if isinstance(name, ast.Name))
+        return {name for name, times in heads.items() if times == bound[name]}
 
     def _is_result(self, name: str, kept: Mapping[str, Artifact]) -> bool:
         artifact = kept.get(name)

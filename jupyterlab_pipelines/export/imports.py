@@ -107,14 +107,14 @@ def import_block(
     """Groups of import statements, sorted as linters want them: standard library, others, the package's own."""
     comments = comments or {}
     notes = dict.fromkeys(unread, UNREAD)
-    lines: dict[int, list[tuple[tuple[int, str, int], str]]] = {0: [], 1: [], 2: []}
+    lines: dict[int, list[tuple[tuple[bool, str, tuple[int, str]], str]]] = {0: [], 1: [], 2: []}
     for statement, first in _statements([*used, *notes], {*notes, *comments}):
         note = comments.get(first, "")
         if first in notes and "noqa" not in note:
             note = f"{UNREAD}  {note}" if note else UNREAD
         text = f"{statement}  {note}" if note else statement
         group = 2 if first.module.startswith(".") else 0 if first.is_standard else 1
-        lines[group].append(((int(bool(first.name)), first.module.lower(), int(bool(first.alias))), text))
+        lines[group].append(((bool(first.name), first.module.lower(), _rank(first.name)), text))
     return ["\n".join(text for _, text in sorted(group)) for group in lines.values() if group]
 
 

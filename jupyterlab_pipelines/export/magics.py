@@ -233,6 +233,8 @@ class Translation:
                 merged[-1] = (False, merged[-1][1] + part)
             else:
                 merged.append((is_code, part))
+        if len(merged) > 1 and not any(set(part) & set("\"'\\\n{}") for _, part in merged):
+            return 'f"' + "".join(f"{{{part}}}" if is_code else part for is_code, part in merged) + '"'
         said = [f"str({part})" if is_code else _text(part) for is_code, part in merged]
         return " + ".join(said) or '""'
 
