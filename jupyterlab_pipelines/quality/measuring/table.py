@@ -100,10 +100,7 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     if library == "pandas" and name == "DataFrame":
         # A dtype takes longer to write than its column to find.
         words = {dtype: str(dtype) for dtype in set(table.dtypes)}
-        return [
-            (_label(label), words[values.dtype], _of_pandas(values))
-            for label, values in table.items()
-        ]
+        return [(_label(label), words[values.dtype], _of_pandas(values)) for label, values in table.items()]
     if library == "pandas":
         label = getattr(table, "name", None)
         return [("values" if label is None else _label(label), str(table.dtype), _of_pandas(table))]
@@ -138,15 +135,9 @@ def _dtype(field: Any) -> str:
 
 def _of_numpy(array: Array) -> list[tuple[Any, str, Values]]:
     if array.dtype.names:
-        return [
-            (name, str(array.dtype[name]), _plain(array[name].reshape(-1)))
-            for name in array.dtype.names
-        ]
+        return [(name, str(array.dtype[name]), _plain(array[name].reshape(-1))) for name in array.dtype.names]
     if array.ndim == 2:
-        return [
-            (str(i), str(array.dtype), _plain(array[:, i]))
-            for i in range(array.shape[1])
-        ]
+        return [(str(i), str(array.dtype), _plain(array[:, i])) for i in range(array.shape[1])]
     return [("values", str(array.dtype), _plain(array.reshape(-1)))]
 
 

@@ -38,7 +38,7 @@ DAMAGED = re.compile(
     "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|Ã[^A-Za-z ]|[A-Za-z]\\?[a-z]"
 ).search
 OUTLINE = str.maketrans(
-    {sign: "0" for sign in "123456789"}
+    dict.fromkeys("123456789", "0")
     | {sign: "a" for sign in string.ascii_lowercase if sign != "e"}
     | {sign: "A" for sign in string.ascii_uppercase if sign not in "ET"}
 )
