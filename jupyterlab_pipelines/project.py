@@ -1215,6 +1215,30 @@ class Project:
             tracer = Tracer(self.store, run, schemas, replayer, measurer)
             return [tracer.trace(anomaly) for anomaly in anomalies]
 
+    def failing_rows(
+        self,
+        run_id: str,
+        target: str,
+        kind: str,
+        *,
+        feature: str | None = None,
+        check: str | None = None,
+        limit: int = 20,
+    ) -> Document:
+        """The rows that an anomaly of the table ``step.name`` of a run is about.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly, or the table is not in the store any more.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        anomaly = views.anomaly_of(run, target, kind, feature, check)
+        schema = self.read_schemas(self.root / run["notebook"]).get(target)
+        return views.failing_rows(self.store, run, target, anomaly, schema, limit)
+
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""
         from jupyterlab_pipelines.quality.notebook_schema import documents_in, read_text, schema_path

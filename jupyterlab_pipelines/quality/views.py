@@ -8,8 +8,10 @@ from typing import Any
 from jupyterlab_pipelines.errors import NotFoundError
 from jupyterlab_pipelines.quality import drift
 from jupyterlab_pipelines.quality.anomalies import find
+from jupyterlab_pipelines.quality.expected import expected
 from jupyterlab_pipelines.quality.measurer import Measurer, known_statistics
 from jupyterlab_pipelines.quality.overview import changes, overview, trend
+from jupyterlab_pipelines.quality.schema import Schema
 from jupyterlab_pipelines.quality.shown import ShownStatistics
 from jupyterlab_pipelines.quality.statistics import Statistics
 from jupyterlab_pipelines.store import Store
@@ -92,6 +94,35 @@ def anomaly_of(
         f"`{target}` of run {run['run_id']} has no anomaly `{kind}` of {feature or 'the whole table'}; it has {known}.",
         target=target,
     )
+
+
+def failing_rows(
+    store: Store, run: Document, target: str, anomaly: Document, schema: Schema | None, limit: int
+) -> Document:
+    """The rows of a table of a run that one of its anomalies is about, read by a worker.
+
+    Raises
+    ------
+    NotFoundError
+        The table is not in the store any more.
+    """
+    artifact = store.quality.artifact(anomaly["digest"])
+    reference = store.quality.reference_in(run["run_id"], anomaly["digest"])
+    before = known_statistics(store, reference) if reference else None
+    wanted = {"anomaly": anomaly, "expectation": expected(anomaly, schema, before), "limit": limit}
+    with Measurer(store) as measurer:
+        answer = measurer.ask(artifact, rows=wanted) if artifact else None
+    if answer is None:
+        raise NotFoundError(
+            "table_gone", f"`{target}` of run {run['run_id']} is not in the store any more.", target=target
+        )
+    return {
+        "run_id": run["run_id"],
+        "table": target,
+        "digest": anomaly["digest"],
+        "anomaly": anomaly,
+        **answer["rows"],
+    }
 
 
 def table_document(

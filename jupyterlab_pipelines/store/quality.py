@@ -165,6 +165,14 @@ class QualityStore:
         )
         return None if row is None else row["reference"]
 
+    def reference_in(self, run_id: str, digest: str) -> str | None:
+        """What the table was compared with in a run."""
+        row = self._database.row(
+            "SELECT reference FROM anomalies WHERE run_id = ? AND digest = ? AND reference IS NOT NULL",
+            (run_id, digest),
+        )
+        return None if row is None else row["reference"]
+
     def history(self, notebook: str, step: str, output: str, most: int) -> list[tuple[str, str]]:
         """Run and digest of one output in the newest successful runs, the oldest of them first."""
         rows = self._database.rows(
