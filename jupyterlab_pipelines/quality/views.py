@@ -77,13 +77,19 @@ def anomaly_of(
 ) -> Document:
     """The anomaly of a table of a run that a person names; `check`: of a check, its expression.
 
+    Of a metric, which is in no table, `target` is the step.
+
     Raises
     ------
     NotFoundError
         The table has none such.
     """
-    step, output = table_of(run, target)
-    found: list[Document] = [one for one in step["anomalies"] if one["output"] == output["name"]]
+    if "." in target:
+        step, output = table_of(run, target)
+        name = output["name"]
+    else:
+        step, name = next((each for each in run["steps"] if each["name"] == target), {"anomalies": []}), None
+    found: list[Document] = [one for one in step["anomalies"] if one["output"] == name]
     for one in found:
         wanted = check is None or one["reference"] == check
         if (one["kind"], one["feature"]) == (kind, feature) and wanted:
@@ -94,6 +100,15 @@ def anomaly_of(
         f"`{target}` of run {run['run_id']} has no anomaly `{kind}` of {feature or 'the whole table'}; it has {known}.",
         target=target,
     )
+
+
+def home_of(run: Document, step: str, anomaly: Document) -> str:
+    """The table that an anomaly is of, as ``step.name``: a validator tells of those that it reads, too."""
+    for each in run["steps"]:
+        for output in each["outputs"]:
+            if (output["name"], output["digest"]) == (anomaly["output"], anomaly["digest"]):
+                return f"{each['name']}.{output['name']}"
+    return f"{step}.{anomaly['output']}"
 
 
 def failing_rows(
