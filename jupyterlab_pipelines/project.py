@@ -1297,14 +1297,8 @@ class Project:
         """
         from jupyterlab_pipelines.quality import views
 
-        run = self.run_document(run_id)
-        anomaly = views.anomaly_of(run, target, kind, feature, check)
-        return {
-            "run_id": run["run_id"],
-            "table": target,
-            "anomaly": anomaly,
-            **self.trace_anomalies(run, [anomaly])[0],
-        }
+        anomaly = views.anomaly_of(self.run_document(run_id), target, kind, feature, check)
+        return self.trace_anomalies(run_id, [anomaly])[0]
 
     def trace_elsewhere(
         self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
@@ -1338,17 +1332,30 @@ class Project:
         found: Document = json.loads(done.stdout)
         return found
 
-    def trace_anomalies(self, run: Document, anomalies: Sequence[Document]) -> list[Document]:
-        """The same of several anomalies of a run, whose steps are replayed once."""
+    def trace_anomalies(self, run_id: str, anomalies: Sequence[Document]) -> list[Document]:
+        """The same of several anomalies of the tables of a run, whose steps are replayed once."""
         from jupyterlab_pipelines.execution.replay import Replayer
         from jupyterlab_pipelines.execution.tracing import Tracer
+        from jupyterlab_pipelines.quality import views
         from jupyterlab_pipelines.quality.measurer import Measurer
 
+        run = self.run_document(run_id)
+        of_tables = [anomaly for anomaly in anomalies if anomaly["digest"]]
+        if not of_tables:
+            return []
         schemas = self.read_schemas(self.root / run["notebook"])
+        options = json.loads(self.store.runs.row(run["run_id"])["options"])
         with Replayer(self.store, self.root) as replayer, Measurer(self.store) as measurer:
-            options = json.loads(self.store.runs.row(run["run_id"])["options"])
             tracer = Tracer(self.store, run, schemas, replayer, measurer, options.get("environment"))
-            return [tracer.trace(anomaly) for anomaly in anomalies]
+            return [
+                {
+                    "run_id": run["run_id"],
+                    "table": views.home_of(run, anomaly),
+                    "anomaly": anomaly,
+                    **tracer.trace(anomaly),
+                }
+                for anomaly in of_tables
+            ]
 
     def failing_rows(
         self,
@@ -1371,8 +1378,16 @@ class Project:
 
         run = self.run_document(run_id)
         anomaly = views.anomaly_of(run, target, kind, feature, check)
-        schema = self.read_schemas(self.root / run["notebook"]).get(target)
-        return views.failing_rows(self.store, run, target, anomaly, schema, limit)
+        return self.rows_of_anomalies(run["run_id"], [anomaly], limit)[0]
+
+    def rows_of_anomalies(self, run_id: str, anomalies: Sequence[Document], limit: int) -> list[Document]:
+        """The same of several anomalies of the tables of a run."""
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        named = [{"table": views.home_of(run, one), **one} for one in anomalies if one["digest"]]
+        schemas = self.read_schemas(self.root / run["notebook"])
+        return views.failing_rows(self.store, run["run_id"], named, schemas, limit)
 
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""
@@ -1480,7 +1495,7 @@ class Project:
         text, changed = read_text(path), list[str]()
         for step in run["steps"]:
             for other in filter(is_meant, step["anomalies"]):
-                home = views.home_of(run, step["name"], other)
+                home = views.home_of(run, other)
                 statistics = self.statistics(other["digest"]) if other["digest"] else None
                 if statistics is not None:
                     text, written = accepted(text, home, other, statistics, Path(run["notebook"]).name, path)
@@ -1528,7 +1543,11 @@ class Project:
                 anomalies = measurer.failed_checks(artifact, schema.checks)
                 where = schema.environment_in(environment)
                 anomalies += [a.to_document() for a in find(statistics, schema, environment=where)]
-                found += [{"table": target, **anomaly} for anomaly in anomalies]
+                step, _, name = target.partition(".")
+                place = {"table": target, "output": name, "digest": artifact.digest, "reference_run": None}
+                found += [
+                    place | anomaly | {"first": {"step": step, "output": name}} for anomaly in anomalies
+                ]
         return {
             "run_id": run["run_id"],
             "checked": [target for target in schemas if target in outputs],
