@@ -33,6 +33,13 @@ class ShownStatistics(Statistics):
         object.__setattr__(shown, "_rows", overview(statistics, reference, anomalies))
         return shown
 
+    @classmethod
+    def of_document(cls, document: dict[str, Any]) -> ShownStatistics:
+        """Of a table's document, see `views.table_document`."""
+        shown = cls.of(Statistics.from_document(document["statistics"]))
+        object.__setattr__(shown, "_rows", document["overview"])
+        return shown
+
     def __repr__(self) -> str:
         lines = [f"{self.rows} rows, {len(self.columns)} columns"]
         for row in self._rows:
