@@ -26,11 +26,21 @@ from jupyterlab_pipelines.server.routes.schemas import SchemasHandler
 from jupyterlab_pipelines.server.routes.status import StatusHandler
 from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
 from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
+from jupyterlab_pipelines.server.routes.tables import (
+    AcceptHandler,
+    EdgeHandler,
+    FailingRowsHandler,
+    SlicesHandler,
+    TableHandler,
+    TraceHandler,
+    TrendHandler,
+)
 
 __all__ = ["ROUTES", "URL_PREFIX"]
 
 _RUN = r"runs/(?P<run_id>[\w:-]+)"
 _STEP = rf"{_RUN}/steps/(?P<step>[^/]+)"
+_TABLE = rf"{_RUN}/tables/(?P<table>[^/]+)"
 
 ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"pipelines", PipelinesHandler),
@@ -44,10 +54,17 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
     (rf"{_STEP}/logged", StepLoggedHandler),
-    (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
-    (r"artifacts/(?P<digest>[\w:-]+)/statistics", ArtifactStatisticsHandler),
-    (r"artifacts/(?P<digest>[\w:-]+)/anomalies", ArtifactAnomaliesHandler),
-    (r"artifacts/(?P<digest>[\w:-]+)/lineage", ArtifactLineageHandler),
+    (_TABLE, TableHandler),
+    (rf"{_TABLE}/rows", FailingRowsHandler),
+    (rf"{_TABLE}/trace", TraceHandler),
+    (rf"{_TABLE}/accept", AcceptHandler),
+    (rf"{_TABLE}/slices", SlicesHandler),
+    (rf"{_RUN}/edges/(?P<source>[^/]+)/(?P<target>[^/]+)", EdgeHandler),
+    (r"trends", TrendHandler),
+    (r"artifacts/(?P<digest>[^/]+)/preview", ArtifactPreviewHandler),
+    (r"artifacts/(?P<digest>[^/]+)/statistics", ArtifactStatisticsHandler),
+    (r"artifacts/(?P<digest>[^/]+)/anomalies", ArtifactAnomaliesHandler),
+    (r"artifacts/(?P<digest>[^/]+)/lineage", ArtifactLineageHandler),
     (r"schemas", SchemasHandler),
     (r"comparison", ComparisonHandler),
     (r"sweeps", SweepsHandler),
