@@ -1181,6 +1181,28 @@ class Project:
         other = None if against is None else self.run_document(against)
         return views.table_document(self.store, self.run_document(run_id), target, other)
 
+    def table_at_a_glance(self, run_id: str, table: str, against: str | None = None) -> Document:
+        """A row for every column of the table ``step.name`` of a run, see `glance.table_at_a_glance`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or table, or none as `against` says.
+        """
+        from jupyterlab_pipelines.quality import glance
+
+        run = self.run_document(run_id)
+        other = glance.against_of(self.store, run, table, against, self.run_document)
+        return glance.table_at_a_glance(self.store, run, table, other)
+
+    def column_in_detail(self, run_id: str, table: str, column: str, against: str | None = None) -> Document:
+        """All that is told of one column of a table of a run, see `glance.column_in_detail`."""
+        from jupyterlab_pipelines.quality import glance
+
+        run = self.run_document(run_id)
+        other = glance.against_of(self.store, run, table, against, self.run_document)
+        return glance.column_in_detail(self.store, run, table, column, other)
+
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""
         from jupyterlab_pipelines.quality.notebook_schema import documents_in, read_text, schema_path

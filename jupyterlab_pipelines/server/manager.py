@@ -205,6 +205,20 @@ class PipelineManager:
     async def artifact_lineage(self, digest: str, path: str | None = None) -> dict[str, Any]:
         return await self._ask_projects(lambda project: project.artifact_lineage(digest), path)
 
+    async def table_at_a_glance(
+        self, run_id: str, table: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.table_at_a_glance(run_id, table, against), path
+        )
+
+    async def column_in_detail(
+        self, run_id: str, table: str, column: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.column_in_detail(run_id, table, column, against), path
+        )
+
     async def schemas(self, path: str) -> dict[str, Any]:
         notebook, project = await self._find(path)
         return _with_dates(await asyncio.to_thread(project.schemas, notebook))

@@ -9,6 +9,7 @@ from jupyterlab_pipelines.server.routes.artifacts import (
     ArtifactStatisticsHandler,
 )
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
+from jupyterlab_pipelines.server.routes.glances import ColumnHandler, GlanceHandler
 from jupyterlab_pipelines.server.routes.pipelines import PipelinesHandler
 from jupyterlab_pipelines.server.routes.runs import (
     ComparisonHandler,
@@ -32,6 +33,8 @@ __all__ = ["ROUTES", "URL_PREFIX"]
 _RUN = r"runs/(?P<run_id>[\w:-]+)"
 _STEP = rf"{_RUN}/steps/(?P<step>[^/]+)"
 
+_TABLE = rf"{_RUN}/tables/(?P<table>[^/]+)"
+
 ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"pipelines", PipelinesHandler),
     (r"suggestions", SuggestionsHandler),
@@ -44,6 +47,8 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
     (rf"{_STEP}/logged", StepLoggedHandler),
+    (rf"{_TABLE}/glance", GlanceHandler),
+    (rf"{_TABLE}/column", ColumnHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/statistics", ArtifactStatisticsHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/anomalies", ArtifactAnomaliesHandler),
