@@ -58,7 +58,7 @@ def distribution(bins: Document, *, is_time: bool = False) -> Document:
     height = 180 if bins["kind"] == "numbers" else max(60, 22 * len(bins["labels"]))
     whole = alt.layer(*layers).properties(width="container", height=height)
     styles = {
-        "reference": {"fill": GREY, "opacity": 0.35},
+        "reference": {"color": GREY, "opacity": 0.35},
         "current": {"color": "#3b7dd8"},
         "unseen": {"color": COLOURS["error"]},
     }

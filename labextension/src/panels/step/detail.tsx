@@ -23,7 +23,7 @@ import {
 } from '../../tokens';
 import { formatNumber, formatSize } from '../../units';
 import { inputsOf, valuesOf, type Input, type Value } from '../../values';
-import { Anomalies, StatisticsView } from '../statistics';
+import { StatisticsView, StepAnomalies, useOpenData } from '../statistics';
 import { Executed } from './executed';
 import { StepFactsView } from './facts';
 import { Log } from './log';
@@ -65,7 +65,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
           {warning.message}
         </p>
       ))}
-      <Anomalies anomalies={past?.anomalies ?? []} />
+      <StepAnomalies step={step.name} runId={runId} anomalies={past?.anomalies ?? []} />
       <Metrics metrics={past?.metrics ?? {}} />
       {past && runId ? (
         <>
@@ -418,14 +418,24 @@ function OutputPreview(props: OutputRowProps & { stored: Output }): React.ReactE
   const { name, step, stored, runId } = props;
   const trans = useTrans();
   const actions = useActions();
+  const openData = useOpenData();
   const { model } = useNotebook();
   const { value, error } = useFetched(stored.digest, () =>
     model.client.preview(model.path, stored.digest)
   );
   return (
     <div className="jp-Pipelines-preview">
+      {runId ? <StatisticsView table={`${step}.${name}`} runId={runId} /> : null}
       {value ? <PreviewView content={value.preview} /> : <p>{error || trans.__('Loading…')}</p>}
-      <StatisticsView digest={stored.digest} table={`${step}.${name}`} runId={runId} />
+      {runId ? (
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Show it with its statistics in the main area')}
+          onClick={() => openData(runId, `${step}.${name}`)}
+        >
+          {trans.__('Open in tab')}
+        </button>
+      ) : null}
       {stored.gone ? (
         <p className="jp-Pipelines-small">{trans.__('Not in the store: it %1.', stored.gone)}</p>
       ) : runId ? (
