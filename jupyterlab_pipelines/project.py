@@ -1168,19 +1168,6 @@ class Project:
         self.preview(digest)
         return {"digest": digest, "left_by": self.store.quality.lineage(digest)}
 
-    def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
-        """All that is known of the output ``step.name`` of a run, see `views.table_document`.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such run, or no such output in it.
-        """
-        from jupyterlab_pipelines.quality import views
-
-        other = None if against is None else self.run_document(against)
-        return views.table_document(self.store, self.run_document(run_id), target, other)
-
     def table_at_a_glance(self, run_id: str, table: str, against: str | None = None) -> Document:
         """A row for every column of the table ``step.name`` of a run, see `glance.table_at_a_glance`.
 
@@ -1202,6 +1189,19 @@ class Project:
         run = self.run_document(run_id)
         other = glance.against_of(self.store, run, table, against, self.run_document)
         return glance.column_in_detail(self.store, run, table, column, other)
+
+    def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
+        """All that is known of the output ``step.name`` of a run, see `views.table_document`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or no such output in it.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        other = None if against is None else self.run_document(against)
+        return views.table_document(self.store, self.run_document(run_id), target, other)
 
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""
