@@ -1203,6 +1203,40 @@ class Project:
         other = None if against is None else self.run_document(against)
         return views.table_document(self.store, self.run_document(run_id), target, other)
 
+    def trace(
+        self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
+    ) -> Document:
+        """The first cell that let an anomaly of the table ``step.name`` in, found by replaying cells.
+
+        Cells are executed, in kernels of their own and a scratch place: nothing of the project or its store changes.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        anomaly = views.anomaly_of(run, target, kind, feature, check)
+        return {
+            "run_id": run["run_id"],
+            "table": target,
+            "anomaly": anomaly,
+            **self.trace_anomalies(run, [anomaly])[0],
+        }
+
+    def trace_anomalies(self, run: Document, anomalies: Sequence[Document]) -> list[Document]:
+        """The same of several anomalies of a run, whose steps are replayed once."""
+        from jupyterlab_pipelines.execution.replay import Replayer
+        from jupyterlab_pipelines.execution.tracing import Tracer
+        from jupyterlab_pipelines.quality.measurer import Measurer
+
+        schemas = self.read_schemas(self.root / run["notebook"])
+        with Replayer(self.store, self.root) as replayer, Measurer(self.store) as measurer:
+            tracer = Tracer(self.store, run, schemas, replayer, measurer)
+            return [tracer.trace(anomaly) for anomaly in anomalies]
+
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""
         from jupyterlab_pipelines.quality.notebook_schema import documents_in, read_text, schema_path

@@ -70,6 +70,30 @@ def table_of(run: Document, target: str) -> tuple[Document, Document]:
     return step, outputs[name]
 
 
+def anomaly_of(
+    run: Document, target: str, kind: str, feature: str | None = None, check: str | None = None
+) -> Document:
+    """The anomaly of a table of a run that a person names; `check`: of a check, its expression.
+
+    Raises
+    ------
+    NotFoundError
+        The table has none such.
+    """
+    step, output = table_of(run, target)
+    found: list[Document] = [one for one in step["anomalies"] if one["output"] == output["name"]]
+    for one in found:
+        wanted = check is None or one["reference"] == check
+        if (one["kind"], one["feature"]) == (kind, feature) and wanted:
+            return one
+    known = ", ".join(f"{one['kind']} of {one['feature'] or 'the table'}" for one in found) or "none"
+    raise NotFoundError(
+        "unknown_anomaly",
+        f"`{target}` of run {run['run_id']} has no anomaly `{kind}` of {feature or 'the whole table'}; it has {known}.",
+        target=target,
+    )
+
+
 def table_document(
     store: Store, run: Document, target: str, against: Mapping[str, Any] | None = None
 ) -> Document:
