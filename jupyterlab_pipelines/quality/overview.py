@@ -126,7 +126,7 @@ def _value_bins(column: Column, before: Column | None, most: int) -> Document:
         labels = sorted({*first.counts, *column.counts}, key=lambda value: float(value or 0))
     else:
         known = [value for value, _ in first.top[:most]]
-        labels = known + [value for value, _ in column.top[:most] if value not in first.counts]
+        labels = known + [value for value, _ in column.top[:most] if value not in known]
     is_known = before.counts if before else column.counts
     return {
         "kind": "values",

@@ -316,6 +316,7 @@ export type PreviewContent =
       rows: string[][];
     }
   | { kind: 'array'; shape: number[]; dtype: string; values: string[] }
+  | { kind: 'image'; shape: number[]; dtype: string; png: string }
   | { kind: 'items'; length: number; items: [string, string][] }
   | { kind: 'parameters'; parameters: { [name: string]: string } }
   | { kind: 'text'; text: string };

@@ -123,7 +123,7 @@ def shown(value: Any) -> str:
         repr(value)
         if isinstance(value, str)
         else number(value)
-        if isinstance(value, int | float)
+        if isinstance(value, int | float) and not isinstance(value, bool)
         else str(value)
     )
 

@@ -82,7 +82,9 @@ function Runs(props: { label: string; runs: readonly RunSummary[] }): React.Reac
 }
 
 /** When it was, and what a person has called it or chosen for it. */
-export function runName(run: RunSummary): string {
+export function runName(
+  run: Pick<RunSummary, 'tags' | 'comment' | 'parameters' | 'created_at'>
+): string {
   const tags = run.tags.filter(tag => tag !== PINNED);
   const parameters = Object.entries(run.parameters).map(
     ([name, value]) => `${name}=${JSON.stringify(value)}`

@@ -9,7 +9,7 @@ import { inWords, Sparkline } from './sparkline';
 const Detail = React.lazy(() => import('./detail'));
 
 /** So many are drawn at a time: a table may have thousands. */
-const PAGE = 100;
+const PAGE = 40;
 
 interface ColumnsProps {
   rows: readonly JudgedRow[];
@@ -24,10 +24,15 @@ export function Columns({ rows, label, opened, onOpen }: ColumnsProps): React.Re
   const openedAt = rows.findIndex(row => row.name === opened);
   const [shown, setShown] = React.useState(PAGE);
   const most = Math.max(shown, openedAt + 1);
+  // Others are looked at: from the beginning.
+  React.useEffect(() => setShown(PAGE), [rows]);
   // Of so many buttons one is reached by Tab, the others by arrows.
   const [current, setCurrent] = React.useState<string | null>(null);
   const reached = rows.some(row => row.name === current) ? current : rows[0]?.name;
-  const more = React.useCallback(() => setShown(old => old + PAGE), []);
+  const more = React.useCallback(
+    () => React.startTransition(() => setShown(old => old + PAGE)),
+    []
+  );
 
   const onKeyDown = (event: React.KeyboardEvent): void => {
     const buttons = [
@@ -169,7 +174,9 @@ function Nulls({ row }: { row: JudgedRow }): React.ReactElement {
     <span className="jp-Pipelines-columnNulls" title={words}>
       <span className="jp-Pipelines-bar1" aria-hidden="true">
         <span style={{ width: percentage(nulls) }} />
-        {before !== null && before !== nulls ? <i style={{ insetInlineStart: percentage(before) }} /> : null}
+        {before !== null && before !== nulls ? (
+          <i style={{ insetInlineStart: percentage(before) }} />
+        ) : null}
       </span>
       <span>
         {percent(nulls)} <small>{trans.__('nulls')}</small>
@@ -185,15 +192,14 @@ function percentage(share: number): string {
 
 function ThreeNumbers({ row }: { row: JudgedRow }): React.ReactElement {
   const numbers = Object.entries(row.numbers);
-  const before = row.reference_numbers ?? {};
   const told = numbers.map(([name, value]) => `${name} ${value}`).join(' · ');
-  const earlier = Object.entries(before)
+  const earlier = Object.entries(row.reference_numbers ?? {})
     .map(([name, value]) => `${name} ${value}`)
     .join(' · ');
   return (
     <span className="jp-Pipelines-columnNumbers" title={earlier ? `${told}\n← ${earlier}` : told}>
       {numbers.map(([name, value]) => (
-        <span key={name} data-differs={(name in before && before[name] !== value) || undefined}>
+        <span key={name}>
           <small>{name}</small> <bdi>{value}</bdi>
         </span>
       ))}

@@ -91,7 +91,7 @@ function Sides(props: {
       ) : null}
       <tbody>
         {props.rows.map(([name, { current, reference }]) => (
-          <tr key={name} data-differs={(props.isCompared && current !== reference) || undefined}>
+          <tr key={name}>
             <th scope="row">{name}</th>
             <td>{current ?? '–'}</td>
             {props.isCompared ? <td>{reference ?? '–'}</td> : null}

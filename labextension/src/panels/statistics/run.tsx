@@ -6,6 +6,7 @@ import { useTrans } from '../../components/context';
 import { useFetched } from '../../components/fetched';
 import { PreviewView } from '../../components/preview';
 import { isActive, type Anomaly, type Output, type Run } from '../../tokens';
+import { runName } from './against';
 import { Chip, SeverityIcon } from './anomalies';
 import { gravestFirst, kindWords } from './rows';
 import TableView from './table';
@@ -71,6 +72,12 @@ export default function RunData(props: RunDataProps): React.ReactElement {
   return (
     <div className="jp-Pipelines-data">
       <nav aria-label={trans.__('Data of the run')}>
+        <p className="jp-Pipelines-dataRun" title={runId}>
+          {trans.__(
+            'Run of %1',
+            runName({ ...run, tags: run.tags ?? [], comment: run.comment ?? '' })
+          )}
+        </p>
         <button
           className="jp-Pipelines-dataItem"
           aria-current={chosen ? undefined : 'page'}
@@ -120,7 +127,13 @@ export default function RunData(props: RunDataProps): React.ReactElement {
                 </small>
               </h1>
               <p className="jp-Pipelines-note">
-                {[chosen.output.type, chosen.output.summary].filter(Boolean).join(' · ')}
+                {[
+                  chosen.output.type,
+                  chosen.output.summary,
+                  trans.__('stored as %1', chosen.output.materializer)
+                ]
+                  .filter(Boolean)
+                  .join(' · ')}
               </p>
             </header>
             <TableView

@@ -112,7 +112,12 @@ function ColumnList({ glance, initialColumn, isWhole }: ColumnListProps): React.
   const [isUnfolded, setUnfolded] = React.useState<boolean | null>(null);
   React.useEffect(() => setOpened(initialColumn), [initialColumn]);
   const rows = React.useMemo(() => judge(trans, glance.overview, glance.changes), [glance]);
-  const { guilty, quiet } = React.useMemo(() => arrange(rows, words, order), [rows, words, order]);
+  // Typing goes first.
+  const wanted = React.useDeferredValue(words);
+  const { guilty, quiet } = React.useMemo(
+    () => arrange(rows, wanted, order),
+    [rows, wanted, order]
+  );
   const isQuietShown =
     isUnfolded ??
     (guilty.length === 0 || words !== '' || quiet.some(({ name }) => name === opened));
@@ -205,7 +210,7 @@ function Size(props: { size: TableSize; before: TableSize | null }): React.React
       ) : null}
       {' · '}
       <strong>{size.columns.toLocaleString()}</strong> {trans._n('column', 'columns', size.columns)}
-      {size.duplicates ? (
+      {size.duplicates && size.columns > 1 ? (
         <>
           {' · '}
           <strong>{size.duplicates.toLocaleString()}</strong>{' '}
