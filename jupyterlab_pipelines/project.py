@@ -1193,6 +1193,12 @@ class Project:
     def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
         """All that is known of the output ``step.name`` of a run, see `views.table_document`.
 
+        Parameters
+        ----------
+        against
+            What to compare it with: another run, ``step.name`` of the same run, ``RUN:step.name``, or ``pinned`` for
+            the table that a person agreed to last. If nothing is said, the run's own reference.
+
         Raises
         ------
         NotFoundError
@@ -1200,8 +1206,50 @@ class Project:
         """
         from jupyterlab_pipelines.quality import views
 
-        other = None if against is None else self.run_document(against)
-        return views.table_document(self.store, self.run_document(run_id), target, other)
+        run = self.run_document(run_id)
+        other = None if against is None else self._compared_table(run, target, against)
+        return views.table_document(self.store, run, target, other)
+
+    def _compared_table(self, run: Document, target: str, against: str) -> tuple[Document, str]:
+        """What a person wants a table to be compared with, see `stats`."""
+        step, _, name = target.partition(".")
+        if against == "pinned":
+            pinned = self.store.quality.accepted(run["notebook"], step, name)
+            if pinned is None:
+                raise NotFoundError(
+                    "not_pinned",
+                    f"Nobody has agreed to a table `{target}` yet: `schema pin` does.",
+                    target=target,
+                )
+            return self.run_document(pinned.run_id), target
+        other_run, _, other_table = against.rpartition(":")
+        if other_run:
+            return self.run_document(other_run), other_table
+        return (run, against) if "." in against else (self.run_document(against), target)
+
+    def edge(self, run_id: str, source: str, target: str) -> Document:
+        """What the step `target` of a run did to the tables of the step `source`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or step.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        return views.edge_document(self.store, self.run_document(run_id), source, target)
+
+    def trend(self, notebook: Path, target: str, *, column: str | None = None, limit: int = 20) -> Document:
+        """The table ``step.name``, or one of its columns, in the last runs of a notebook, the oldest first.
+
+        Raises
+        ------
+        NotFoundError
+            The table has no such column in any of these runs.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        return views.trend_document(self.store, self.key_of(notebook), target, column, limit)
 
     def trace(
         self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
@@ -1236,6 +1284,30 @@ class Project:
         with Replayer(self.store, self.root) as replayer, Measurer(self.store) as measurer:
             tracer = Tracer(self.store, run, schemas, replayer, measurer)
             return [tracer.trace(anomaly) for anomaly in anomalies]
+
+    def failing_rows(
+        self,
+        run_id: str,
+        target: str,
+        kind: str,
+        *,
+        feature: str | None = None,
+        check: str | None = None,
+        limit: int = 20,
+    ) -> Document:
+        """The rows that an anomaly of the table ``step.name`` of a run is about.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly, or the table is not in the store any more.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        anomaly = views.anomaly_of(run, target, kind, feature, check)
+        schema = self.read_schemas(self.root / run["notebook"]).get(target)
+        return views.failing_rows(self.store, run, target, anomaly, schema, limit)
 
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""

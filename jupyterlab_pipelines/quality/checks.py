@@ -261,6 +261,10 @@ def _frame(table: Any, names: Sequence[str]) -> Any:
 
     if isinstance(table, pd.DataFrame):
         return table[[name for name in names if name in table.columns]]
+    if not hasattr(table, "select"):
+        from jupyterlab_pipelines.quality.measuring.table import columns_of as columns_of_table
+
+        return pd.DataFrame({name: values for name, _, values in columns_of_table(table) if name in names})
     if hasattr(table, "column_names"):
         return table.select([name for name in names if name in table.column_names]).to_pandas()
     return table.select([name for name in names if name in table.columns]).to_pandas()

@@ -21,7 +21,6 @@ from jupyterlab_pipelines.quality.measuring.numbers import Array
 from jupyterlab_pipelines.quality.measuring.rows import repeated_rows
 from jupyterlab_pipelines.quality.measuring.table import columns_of
 from jupyterlab_pipelines.quality.measuring.text import DAMAGED, NUMBER, QUESTIONED, TIME, shape_of
-from jupyterlab_pipelines.quality.statistics import Column
 
 MOST_COLUMNS = 30
 """Columns whose values are told, the guilty one first."""
@@ -31,26 +30,6 @@ LONGEST = 200
 Document = dict[str, Any]
 Found = tuple[Array | None, str]
 """For each row whether it is one of them (None: no row is), and which rows these are, in words."""
-
-
-def expected(anomaly: Document, says: Mapping[str, Any] | None, before: Column | None) -> Document:
-    """What the guilty column should be like: as the schema says if the anomaly is pinned, else as it was before.
-
-    `says`: ``values``, ``min``, ``max``, ``min_length``, ``max_length`` and ``type``, each of which may be missing.
-    """
-    if anomaly["pinned"]:
-        return dict(says or {})
-    if before is None:
-        return {}
-    found: Document = {"type": before.type}
-    if before.is_complete:
-        found["values"] = [value for value, _ in before.top]
-    if before.numbers and before.numbers.count:
-        found |= {"min": before.numbers.min, "max": before.numbers.max}
-    lengths = before.text.lengths if before.text else before.lengths
-    if lengths and lengths.count:
-        found |= {"min_length": lengths.min, "max_length": lengths.max}
-    return found
 
 
 def failing_rows(
@@ -66,7 +45,7 @@ def failing_rows(
     Parameters
     ----------
     expectation
-        See `expected`.
+        What the guilty column should be like, see `expected`.
     labels
         Gives the labels of rows by position, where the table has an index.
     """
@@ -156,7 +135,13 @@ class _Guilty:
     def lengths(self) -> Array:
         if self.is_text:
             return _floats(pc.utf8_length(self.values))
-        return _floats(pc.list_value_length(self.values))
+        if pa.types.is_list(self.values.type) or pa.types.is_large_list(self.values.type):
+            return _floats(pc.list_value_length(self.values))
+        return np.full(len(self.values), np.nan)
+
+    def where_text(self, holds: Callable[[str], bool]) -> Array:
+        """The same for text; no row of another column."""
+        return self.where(holds) if self.is_text else np.zeros(len(self.values), dtype=bool)
 
     def where(self, holds: Callable[[Any], bool]) -> Array:
         """Rows whose value `holds` is true of, asked once for each distinct value."""
@@ -195,7 +180,7 @@ def _missing(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any])
 
 
 def _blank(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
-    return column.where(lambda text: not str(text).strip()), "rows with empty text or white space alone"
+    return column.where_text(lambda text: not text.strip()), "rows with empty text or white space alone"
 
 
 def _infinite(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
@@ -210,9 +195,8 @@ def _outside(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any])
         rows |= numbers < low
     if high is not None:
         rows |= numbers > high
-    return rows, "rows with a value beyond what is allowed" if anomaly[
-        "pinned"
-    ] else "rows with a value beyond the reference's"
+    beyond = "what is allowed" if anomaly["pinned"] else "the reference's"
+    return rows, f"rows with a value beyond {beyond}"
 
 
 def _flipped(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
@@ -226,7 +210,7 @@ def _flipped(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any])
 
 def _rescaled(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
     rows, message = _outside(column, anomaly, expectation)
-    return (rows, message) if rows.any() else _whole(column, anomaly, expectation)
+    return (rows, message) if rows is not None and rows.any() else _whole(column, anomaly, expectation)
 
 
 def _standing_in(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
@@ -250,11 +234,7 @@ def _seconds(moment: str) -> float | None:
 
 
 def _unknown(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
-    told = (
-        "rows with a value that is not allowed"
-        if anomaly["pinned"]
-        else "rows with a value that is not in the reference"
-    )
+    told = f"rows with a value that is not {'allowed' if anomaly['pinned'] else 'in the reference'}"
     known = expectation.get("values")
     if known is None:
         return _standing_in(column, anomaly, expectation)
@@ -265,7 +245,9 @@ def _unknown(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any])
 def _spaced(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
     if isinstance(anomaly["current"], list):
         return _unknown(column, anomaly, expectation)
-    return column.where(lambda text: text != text.strip()), "rows with white space before or after the value"
+    return column.where_text(
+        lambda text: text != text.strip()
+    ), "rows with white space before or after the value"
 
 
 def _cased(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
@@ -273,7 +255,7 @@ def _cased(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -
         return _unknown(column, anomaly, expectation)
     is_upper = "upper" in anomaly["description"].partition(" case")[0]
     return (
-        column.where(str.isupper if is_upper else str.islower),
+        column.where_text(str.isupper if is_upper else str.islower),
         f"rows in {'upper' if is_upper else 'lower'} case",
     )
 
@@ -281,7 +263,9 @@ def _cased(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -
 def _damaged(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
     if isinstance(anomaly["current"], list):
         return _unknown(column, anomaly, expectation)
-    rows = column.where(lambda text: bool(DAMAGED(text)) if not text.isascii() else bool(QUESTIONED(text)))
+    rows = column.where_text(
+        lambda text: bool(DAMAGED(text)) if not text.isascii() else bool(QUESTIONED(text))
+    )
     return (rows, "rows with damaged text") if rows.any() else (None, _WHOLE)
 
 
@@ -324,7 +308,7 @@ def _long(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) ->
 
 
 def _cut(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
-    return column.lengths == anomaly["current"], f"rows that are just {anomaly['current']:g} letters long"
+    return column.lengths == anomaly["current"], f"rows that are just {anomaly['current']} letters long"
 
 
 def _at_the_limit(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
@@ -355,7 +339,8 @@ def _around_the_gap(column: _Guilty, anomaly: Document, expectation: Mapping[str
 
 def _newest(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:
     numbers = column.numbers
-    return numbers == np.nanmax(numbers) if len(numbers) else None, "the newest rows"
+    known = numbers[np.isfinite(numbers)]
+    return (numbers == known.max(), "the newest rows") if len(known) else (None, _WHOLE)
 
 
 def _drifted(column: _Guilty, anomaly: Document, expectation: Mapping[str, Any]) -> Found:

@@ -11,12 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jupyterlab_pipelines.quality import drift
+from jupyterlab_pipelines.quality.anomalies import CHANCE
 from jupyterlab_pipelines.quality.rules.pair import moment, number, percent, shown, span
+from jupyterlab_pipelines.quality.rules.table import renames
 from jupyterlab_pipelines.quality.statistics import Column, Numbers, Statistics
 
 BINS = 24
 MOST_VALUES = 12
 """Values of a category that get a bin of their own; the others share one."""
+MOST_PAIRS = 2_500
+"""Of columns that are gone with columns that are new, which are looked at for renames."""
 FAR_WIDTHS = 1.0
 """Outer values so many widths away from the rest are left out of the picture, and counted."""
 
@@ -202,16 +206,40 @@ def _outside(numbers: Numbers, start: float, stop: float) -> tuple[float, float]
 # -- what a step did --------------------------------------------------------------------------------
 
 
+def likely_renames(before: Statistics, after: Statistics) -> dict[str, str]:
+    """Old and new names of columns that were only renamed, as far as it looks; none where very many are new."""
+    gone = len(before.by_name.keys() - after.by_name.keys())
+    new = len(after.by_name.keys() - before.by_name.keys())
+    return renames(before, after) if gone * new <= MOST_PAIRS else {}
+
+
 def changes(before: Statistics, after: Statistics) -> Document:
-    """What a step did to a table: rows, columns, types, nulls and categories that came or went."""
+    """What lies between two tables: rows, columns, types, nulls and categories that came or went, and drift.
+
+    A column that looks as if it was only renamed is compared with what it was called before. Rows are told by their
+    number alone: of a step that drops some and adds others, the difference. Drift is told where chance does not
+    explain it and it is large enough to matter.
+    """
+    renamed = likely_renames(before, after)
+    former = {new: old for old, new in renamed.items()}
     common = [
-        (before.by_name[column.name], column) for column in after.columns if column.name in before.by_name
+        (before.by_name[former.get(column.name, column.name)], column)
+        for column in after.columns
+        if former.get(column.name, column.name) in before.by_name
     ]
+    known = {new.name for _, new in common}
     return {
         "rows_before": before.rows,
         "rows_after": after.rows,
-        "columns_added": [column.name for column in after.columns if column.name not in before.by_name],
-        "columns_removed": [column.name for column in before.columns if column.name not in after.by_name],
+        "rows_dropped": max(0, before.rows - after.rows),
+        "rows_added": max(0, after.rows - before.rows),
+        "columns_added": [column.name for column in after.columns if column.name not in known],
+        "columns_removed": [
+            column.name
+            for column in before.columns
+            if column.name not in after.by_name and column.name not in renamed
+        ],
+        "columns_renamed": [{"before": old, "after": new} for old, new in renamed.items()],
         "types": [
             {"column": new.name, "before": old.type, "after": new.type}
             for old, new in common
@@ -225,6 +253,16 @@ def changes(before: Statistics, after: Statistics) -> Document:
         "categories_lost": [
             {"column": new.name, "values": lost} for old, new in common if (lost := _lost(old, new))
         ],
+        "categories_gained": [
+            {"column": new.name, "values": gained} for old, new in common if (gained := _lost(new, old))
+        ],
+        "drift": {
+            new.name: found.to_document()
+            for old, new in common
+            if (found := drift.compare(old, new))
+            and found.p_value < CHANCE / len(common)
+            and found.effect >= 1
+        },
     }
 
 
@@ -232,6 +270,24 @@ def _lost(old: Column, new: Column) -> list[Any]:
     if not new.is_complete or old.type != new.type or old.type not in ("string", "bool"):
         return []
     return [value for value, _ in old.top if value not in new.counts][:MOST_VALUES]
+
+
+def column_facts(column: Column | None) -> Document:
+    """One column at one moment, for a trend; all null where there is no such column."""
+    numbers = column.numbers if column and column.numbers and column.numbers.count else None
+    return {
+        "nulls": _share(column) if column else None,
+        "distinct": column.distinct if column else None,
+        "mean": numbers.mean if numbers else None,
+        "quantiles": _quantiles(numbers) if numbers else None,
+        "top": [[shown(value), round(count / column.count, 6)] for value, count in column.top[:MOST_VALUES]]
+        if column and column.count and not numbers
+        else None,
+    }
+
+
+def _quantiles(numbers: Numbers) -> list[float]:
+    return [numbers.grid[at] for at in (5, 25, 50, 75, 95)]
 
 
 def trend(statistics: Mapping[str, Statistics], most_columns: int) -> list[Document]:
@@ -243,7 +299,7 @@ def trend(statistics: Mapping[str, Statistics], most_columns: int) -> list[Docum
             "columns": {
                 column.name: {
                     "nulls": _share(column),
-                    "quantiles": [column.numbers.grid[at] for at in (5, 25, 50, 75, 95)]
+                    "quantiles": _quantiles(column.numbers)
                     if column.numbers and column.numbers.count
                     else None,
                 }

@@ -26,6 +26,16 @@ class Reference:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A table as one run left it, and what was found in it."""
+
+    run_id: str
+    created_at: str
+    digest: str
+    anomalies: list[Document]
+
+
 class QualityStore:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -165,16 +175,37 @@ class QualityStore:
         )
         return None if row is None else row["reference"]
 
-    def history(self, notebook: str, step: str, output: str, most: int) -> list[tuple[str, str]]:
-        """Run and digest of one output in the newest successful runs, the oldest of them first."""
+    def reference_in(self, run_id: str, digest: str) -> str | None:
+        """What the table was compared with in a run."""
+        row = self._database.row(
+            "SELECT reference FROM anomalies WHERE run_id = ? AND digest = ? AND reference IS NOT NULL",
+            (run_id, digest),
+        )
+        return None if row is None else row["reference"]
+
+    def history(self, notebook: str, step: str, output: str, most: int) -> list[Past]:
+        """One output in the newest runs that have it, the oldest of them first."""
         rows = self._database.rows(
-            "SELECT r.id, o.digest FROM runs r JOIN step_runs s ON s.run_id = r.id"
+            "SELECT r.id, r.created_at, o.digest, a.content FROM runs r JOIN step_runs s ON s.run_id = r.id"
             " JOIN outputs o ON o.execution_id = s.execution_id"
-            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND r.status = 'succeeded'"
+            " LEFT JOIN anomalies a ON a.run_id = r.id AND a.step = s.step AND a.output = o.name"
+            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND o.kind = 'value'"
             " ORDER BY r.rowid DESC LIMIT ?",
             (notebook, step, output, most),
         )
-        return [(row["id"], row["digest"]) for row in reversed(rows)]
+        return [
+            Past(row["id"], row["created_at"], row["digest"], json.loads(row["content"] or "[]"))
+            for row in reversed(rows)
+        ]
+
+    def accepted(self, notebook: str, step: str, output: str) -> Reference | None:
+        """The newest table of that name that a person has agreed to."""
+        row = self._database.row(
+            "SELECT a.run_id, a.digest FROM anomalies a JOIN runs r ON r.id = a.run_id"
+            " WHERE r.notebook = ? AND a.step = ? AND a.output = ? AND a.accepted ORDER BY r.rowid DESC LIMIT 1",
+            (notebook, step, output),
+        )
+        return None if row is None else Reference(row["run_id"], row["digest"])
 
     def lineage(self, digest: str) -> list[Document]:
         """Which runs and steps left the artifact, newest first, and the inputs that each of them had."""
