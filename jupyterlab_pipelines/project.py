@@ -1171,6 +1171,11 @@ class Project:
     def table_at_a_glance(self, run_id: str, table: str, against: str | None = None) -> Document:
         """A row for every column of the table ``step.name`` of a run, see `glance.table_at_a_glance`.
 
+        Parameters
+        ----------
+        against
+            What to compare it with, see `stats`.
+
         Raises
         ------
         NotFoundError
@@ -1179,7 +1184,8 @@ class Project:
         from jupyterlab_pipelines.quality import glance
 
         run = self.run_document(run_id)
-        other = glance.against_of(self.store, run, table, against, self.run_document)
+        wanted = self._compared_table(run, table, against) if against else None
+        other = glance.against_of(self.store, run, table, wanted)
         return glance.table_at_a_glance(self.store, run, table, other)
 
     def column_in_detail(self, run_id: str, table: str, column: str, against: str | None = None) -> Document:
@@ -1187,7 +1193,8 @@ class Project:
         from jupyterlab_pipelines.quality import glance
 
         run = self.run_document(run_id)
-        other = glance.against_of(self.store, run, table, against, self.run_document)
+        wanted = self._compared_table(run, table, against) if against else None
+        other = glance.against_of(self.store, run, table, wanted)
         return glance.column_in_detail(self.store, run, table, column, other)
 
     def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:

@@ -5,7 +5,7 @@ A glance is small, a row a column; what is known of a column beyond that is aske
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,24 +36,23 @@ class Against:
 
 
 def against_of(
-    store: Store, run: Document, target: str, wanted: str | None, run_of: Callable[[str], Document]
+    store: Store, run: Document, target: str, other: tuple[Document, str] | None
 ) -> Against | None:
-    """What `wanted` says to compare a table with: another run, ``STEP.NAME`` of this one, ``RUN:STEP.NAME``.
+    """What a table is compared with: `other`, a run's document and a table in it, or what its run compared it with.
 
-    Without it that is what its run compared it with: the newest good table of that name; None if there is none.
+    That is the newest good table of the same name; None if there is none.
 
     Raises
     ------
     NotFoundError
-        There is no such run or table.
+        There is no such table.
     """
-    if not wanted:
-        step, output = table_of(run, target)
-        found = store.quality.reference(run["notebook"], step["name"], output["name"], run["run_id"])
-        return Against(found.run_id, target, found.digest, is_usual=True) if found else None
-    run_id, _, table = wanted.rpartition(":") if "." in wanted else (wanted, "", target)
-    other = run_of(run_id) if run_id else run
-    return Against(other["run_id"], table, table_of(other, table)[1]["digest"])
+    if other is not None:
+        other_run, table = other
+        return Against(other_run["run_id"], table, table_of(other_run, table)[1]["digest"])
+    step, output = table_of(run, target)
+    found = store.quality.reference(run["notebook"], step["name"], output["name"], run["run_id"])
+    return Against(found.run_id, target, found.digest, is_usual=True) if found else None
 
 
 # -- a table ----------------------------------------------------------------------------------------
@@ -93,6 +92,7 @@ def table_at_a_glance(store: Store, run: Document, target: str, against: Against
         "overview": overview(now, before, found) if now else [],
         "changes": changes(before, now) if is_edge and before and now else None,
         "upstream": _upstream(store, run, step),
+        "is_pinned": store.quality.accepted(run["notebook"], step["name"], output["name"]) is not None,
     }
 
 

@@ -418,11 +418,13 @@ export interface TableChange {
   rows_after: number;
   columns_added: string[];
   columns_removed: string[];
-  columns_renamed?: { before: string; after: string }[];
+  columns_renamed: { before: string; after: string }[];
   types: { column: string; before: string; after: string }[];
   nulls: { column: string; before: number; after: number }[];
   categories_lost: { column: string; values: JSONValue[] }[];
-  categories_gained?: { column: string; values: JSONValue[] }[];
+  categories_gained: { column: string; values: JSONValue[] }[];
+  /** By column, drift that matters. */
+  drift: { [column: string]: { distance: number } };
 }
 
 /** A table of a run, a row for each column. */
@@ -449,6 +451,8 @@ export interface Glance {
   changes: TableChange | null;
   /** Tables that the step read, as `step.name`. */
   upstream: string[];
+  /** A person has agreed to such a table. */
+  is_pinned: boolean;
 }
 
 /** One thing that is told of both sides. */

@@ -53,6 +53,9 @@ export function AgainstChoice(props: AgainstChoiceProps): React.ReactElement {
             ))}
           </optgroup>
         ) : null}
+        {glance.is_pinned ? (
+          <option value="pinned">{trans.__('the table that was agreed to')}</option>
+        ) : null}
         {pinned.length > 0 ? <Runs label={trans.__('Pinned runs')} runs={pinned} /> : null}
         {others.length > 0 ? <Runs label={trans.__('Runs')} runs={others} /> : null}
         {beside.length > 0 ? (

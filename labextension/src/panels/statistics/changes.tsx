@@ -39,7 +39,7 @@ export function Changes({ changes }: { changes: TableChange }): React.ReactEleme
         <Names title={trans.__('Columns removed')} names={changes.columns_removed} />
         <Names
           title={trans.__('Columns renamed')}
-          names={(changes.columns_renamed ?? []).map(one => `${one.before} → ${one.after}`)}
+          names={changes.columns_renamed.map(one => `${one.before} → ${one.after}`)}
         />
         <div>
           <dt>{trans.__('Nulls made')}</dt>

@@ -85,7 +85,7 @@ function rank(row: JudgedRow): number {
 function changesOf(trans: TranslationBundle, row: ColumnRow, changes: TableChange): Verdict[] {
   const { name } = row;
   const said: [string, string][] = [];
-  const renamed = changes.columns_renamed?.find(({ after }) => after === name);
+  const renamed = changes.columns_renamed.find(({ after }) => after === name);
   if (renamed) {
     said.push([trans.__('renamed'), trans.__('It was called %1.', renamed.before)]);
   } else if (changes.columns_added.includes(name)) {
@@ -117,12 +117,19 @@ function changesOf(trans: TranslationBundle, row: ColumnRow, changes: TableChang
       trans.__('No row has these values any more: %1', values)
     ]);
   }
-  const gained = changes.categories_gained?.find(({ column }) => column === name);
+  const gained = changes.categories_gained.find(({ column }) => column === name);
   if (gained) {
     const values = gained.values.map(String).join(', ');
     said.push([
       trans._n('%1 value new', '%1 values new', gained.values.length),
       trans.__('No row had these values before: %1', values)
+    ]);
+  }
+  const drift = changes.drift[name];
+  if (drift) {
+    said.push([
+      trans.__('distribution'),
+      trans.__('The values are distributed differently, by %1.', percent(drift.distance))
     ]);
   }
   return said.map(([words, sentence]) => ({ severity: 'change' as const, words, sentence }));
