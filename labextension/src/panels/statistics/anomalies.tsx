@@ -4,6 +4,7 @@ import * as React from 'react';
 import { useTrans } from '../../components/context';
 import type { Anomaly } from '../../tokens';
 import { gravestFirst, kindWords, severityWord, type Verdict } from './rows';
+import { SeverityIcon } from './severity';
 
 interface AnomaliesProps {
   anomalies: readonly Anomaly[];
@@ -76,27 +77,5 @@ export function Chip({ verdict }: { verdict: Verdict }): React.ReactElement {
       <span className="jp-Pipelines-hidden">{`${severityWord(trans, severity)}: `}</span>
       <span className="jp-Pipelines-chipWords">{words}</span>
     </span>
-  );
-}
-
-const SIGNS = {
-  error: 'M5 1 9 5 5 9 1 5Z',
-  warning: 'M5 1 9.2 8.8H0.8Z',
-  info: 'M5 1a4 4 0 1 1 0 8 4 4 0 1 1 0-8Z',
-  change: 'M1 3.6h5V1L9.4 5 6 9V6.4H1Z'
-};
-
-export function SeverityIcon(props: { severity: Verdict['severity'] }): React.ReactElement {
-  return (
-    <svg
-      className="jp-Pipelines-severity"
-      data-severity={props.severity}
-      viewBox="0 0 10 10"
-      width="10"
-      height="10"
-      aria-hidden="true"
-    >
-      <path d={SIGNS[props.severity]} />
-    </svg>
   );
 }

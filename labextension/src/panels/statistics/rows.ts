@@ -16,6 +16,9 @@ export interface JudgedRow extends ColumnRow {
   verdicts: Verdict[];
 }
 
+/** Shares that differ by less are told as equal. */
+const SAME_SHARE = 0.001;
+
 export type Order = 'verdict' | 'table' | 'name' | 'nulls' | 'drift';
 
 export interface Arranged {
@@ -97,7 +100,10 @@ function changesOf(trans: TranslationBundle, row: ColumnRow, changes: TableChang
     said.push([words, trans.__('The type was changed: %1.', words)]);
   }
   const nulls = changes.nulls.find(({ column }) => column === name);
-  if (nulls) {
+  // That fewer rows have fewer nulls says nothing.
+  const shareBefore = (nulls?.before ?? 0) / Math.max(1, changes.rows_before);
+  const shareAfter = (nulls?.after ?? 0) / Math.max(1, changes.rows_after);
+  if (nulls && Math.abs(shareAfter - shareBefore) > SAME_SHARE) {
     const count = Math.abs(nulls.after - nulls.before).toLocaleString();
     const isMore = nulls.after > nulls.before;
     said.push([

@@ -7,8 +7,9 @@ import { useFetched } from '../../components/fetched';
 import { PreviewView } from '../../components/preview';
 import { isActive, type Anomaly, type Output, type Run } from '../../tokens';
 import { runName } from './against';
-import { Chip, SeverityIcon } from './anomalies';
+import { Chip } from './anomalies';
 import { gravestFirst, kindWords } from './rows';
+import { SeverityIcon } from './severity';
 import TableView from './table';
 
 /** A run that is under way is looked at this often. */
