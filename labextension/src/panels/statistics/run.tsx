@@ -87,27 +87,37 @@ export default function RunData(props: RunDataProps): React.ReactElement {
           <span>{trans.__('Anomalies')}</span>
           <span className="jp-Pipelines-count">{anomalies.length}</span>
         </button>
-        <ul>
-          {items.map(item => (
-            <li key={item.table}>
-              <button
-                className="jp-Pipelines-dataItem"
-                aria-current={item === chosen ? 'page' : undefined}
-                title={item.output.type}
-                onClick={() => onTarget({ table: item.table, column: null })}
-              >
-                <span>
-                  <small>{item.step}</small>
-                  <code>{item.output.name}</code>
-                </span>
-                <Count anomalies={item.anomalies} />
-                <small>{item.output.summary}</small>
-              </button>
-            </li>
-          ))}
-        </ul>
+        {run.steps.map(({ name }) => {
+          const left = items.filter(item => item.step === name);
+          return left.length > 0 ? (
+            <section key={name} aria-label={name}>
+              <h2>{name}</h2>
+              <ul>
+                {left.map(item => (
+                  <li key={item.table}>
+                    <button
+                      className="jp-Pipelines-dataItem"
+                      data-table={item.table}
+                      aria-current={item === chosen ? 'page' : undefined}
+                      title={item.output.type}
+                      onClick={() => onTarget({ table: item.table, column: null })}
+                    >
+                      <code>{item.output.name}</code>
+                      <Count anomalies={item.anomalies} />
+                      <small>{item.output.summary}</small>
+                    </button>
+                  </li>
+                ))}
+              </ul>
+            </section>
+          ) : null;
+        })}
       </nav>
-      <main aria-label={chosen ? chosen.table : trans.__('Anomalies')}>
+      <div
+        className="jp-Pipelines-dataBody"
+        role="region"
+        aria-label={chosen ? chosen.table : trans.__('Anomalies')}
+      >
         {chosen ? (
           <>
             <header className="jp-Pipelines-dataHead">
@@ -159,7 +169,7 @@ export default function RunData(props: RunDataProps): React.ReactElement {
             revealStep={props.revealStep}
           />
         )}
-      </main>
+      </div>
     </div>
   );
 }
@@ -281,7 +291,7 @@ function Preview(props: {
   const { value, error } = useFetched(digest, () => client.preview(path, digest));
   return (
     <section className="jp-Pipelines-part" aria-label={trans.__('Content')}>
-      <h4>{trans.__('Content')}</h4>
+      <h2 className="jp-Pipelines-partTitle">{trans.__('Content')}</h2>
       {value ? <PreviewView content={value.preview} /> : <p>{error || trans.__('Loading…')}</p>}
     </section>
   );

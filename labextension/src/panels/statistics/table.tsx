@@ -70,8 +70,9 @@ export default function TableView(props: TableProps): React.ReactElement {
   }
   return (
     <SourceContext.Provider value={source}>
-      <section
+      <div
         className="jp-Pipelines-statistics"
+        role="group"
         aria-label={trans.__('Statistics of %1', table)}
         aria-busy={value === null}
       >
@@ -93,7 +94,7 @@ export default function TableView(props: TableProps): React.ReactElement {
           isWhole={props.isWhole ?? false}
         />
         {props.isWhole ? <TableTrend /> : null}
-      </section>
+      </div>
     </SourceContext.Provider>
   );
 }
@@ -125,7 +126,7 @@ function ColumnList({ glance, initialColumn, isWhole }: ColumnListProps): React.
   return (
     <>
       {many ? (
-        <div className="jp-Pipelines-filter" role="search" aria-label={trans.__('Columns')}>
+        <div className="jp-Pipelines-filter">
           <label className="jp-Pipelines-search">
             <searchIcon.react tag="span" />
             <input

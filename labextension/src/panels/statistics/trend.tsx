@@ -69,7 +69,7 @@ function TrendLines(props: {
   const day = (at: number): string => Time.format(new Date(runs.at(at)!.created_at));
   return (
     <div className="jp-Pipelines-part">
-      <h4>{trans.__('Over the last %1 runs', runs.length)}</h4>
+      <p className="jp-Pipelines-partTitle">{trans.__('Over the last %1 runs', runs.length)}</p>
       <dl className="jp-Pipelines-trends">
         {lines.map(({ name, values, told }) => {
           const ends = [values.find(one => one !== null), values.findLast(one => one !== null)].map(
