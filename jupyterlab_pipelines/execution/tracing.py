@@ -56,6 +56,8 @@ class Tracer:
         The run's document.
     schemas
         By ``step.name``, what the schema file says now.
+    environment
+        That of the run.
     """
 
     store: Store
@@ -245,7 +247,9 @@ class _Expectation:
         if place.column is not None:
             statistics = _renamed(statistics, place.column, feature)
         if self.anomaly["pinned"]:
-            found = find(statistics, self._pinned(), environment=self.tracer.environment)
+            schema = self.tracer.schemas.get(self.home) or Schema(closed=False)
+            environment = schema.environment_in(self.tracer.environment)
+            found = find(statistics, self._pinned(schema), environment=environment)
         else:
             before = self._reference(place)
             found = [one for one in find(statistics, None, before) if self._is_alike(one)] if before else []
@@ -258,9 +262,8 @@ class _Expectation:
             return bool(other.kind == self.anomaly["kind"])
         return BY_NAME[other.kind].aspect == aspect
 
-    def _pinned(self) -> Schema:
+    def _pinned(self, schema: Schema) -> Schema:
         """The one constraint that is broken: a table may break others before it is finished."""
-        schema = self.tracer.schemas.get(self.home) or Schema(closed=False)
         aspect = BY_NAME[self.anomaly["kind"]].aspect
         if aspect == "rows":
             return Schema(rows=schema.rows, closed=False)
@@ -268,7 +271,8 @@ class _Expectation:
         constraint = getattr(feature, aspect, None) if feature and aspect else None
         if feature is None or constraint is None or aspect is None:
             return Schema((feature,) if feature else (), closed=False)
-        only = replace(Feature(feature.name, not_in=feature.not_in), **{aspect: constraint})
+        bare = Feature(feature.name, not_in=feature.not_in, only_in=feature.only_in)
+        only = replace(bare, **{aspect: constraint})
         return Schema((only,), closed=False)
 
     def _reference(self, place: _Place) -> Statistics | None:

@@ -118,14 +118,17 @@ def _value_layers(bins: Document) -> list[Any]:
 
     values = [
         {
-            "value": _short(label, 40),
+            "at": at,
+            "value": label[:200],
             "current": bins["current"][at],
             **({"reference": bins["reference"][at]} if bins["reference"] else {}),
             "style": "unseen" if bins["unseen"][at] else "current",
         }
         for at, label in enumerate(bins["labels"])
     ]
-    y = alt.Y("value:N", title=None, sort=None)
+    # Two long values may be equal where they are cut: the place is what tells them apart.
+    names = json.dumps([_short(label, 40) for label in bins["labels"]])
+    y = alt.Y("at:O", axis=alt.Axis(title=None, labelExpr=f"{names}[datum.value]"))
     share = alt.Axis(format="%", title=None, tickCount=4)
     tooltip = [alt.Tooltip("value:N", title="value"), *_shares_told(bins)]
     layers = []

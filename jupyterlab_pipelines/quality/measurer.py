@@ -17,8 +17,8 @@ from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.documents import write_document
+from jupyterlab_pipelines.quality.measurable import can_be_measured
 from jupyterlab_pipelines.quality.statistics import VERSION, Statistics
-from jupyterlab_pipelines.quality.stored import can_be_measured
 from jupyterlab_pipelines.store import Store
 
 Document = dict[str, Any]

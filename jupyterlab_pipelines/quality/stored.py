@@ -11,27 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
-
-READABLE = ("pandas", "polars", "arrow", "numpy")
-"""Materializers whose files are read here."""
 
 MOST_COLUMNS_OF_ARRAY = 1_000
 """A wider array is one of numbers, not a table: it is measured as one column."""
 
 _PANDAS_LAYOUT = b"jupyterlab_pipelines.pandas"
 _POLARS_SERIES = "jupyterlab_pipelines.series:"
-
-
-def can_be_measured(artifact: Artifact) -> bool:
-    """Whether the artifact may be a table that `read_stored` reads."""
-    return (
-        artifact.kind == "value"
-        and artifact.materializer in READABLE
-        and bool(artifact.stored)
-        and artifact.member is None
-    )
 
 
 def read_stored(materializer: str, path: Path) -> tuple[Any, Mapping[str, str]]:

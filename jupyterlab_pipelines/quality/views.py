@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyterlab_pipelines.errors import NotFoundError
@@ -77,13 +77,19 @@ def anomaly_of(
 ) -> Document:
     """The anomaly of a table of a run that a person names; `check`: of a check, its expression.
 
+    Of a metric, which is in no table, `target` is the step.
+
     Raises
     ------
     NotFoundError
         The table has none such.
     """
-    step, output = table_of(run, target)
-    found: list[Document] = [one for one in step["anomalies"] if one["output"] == output["name"]]
+    if "." in target:
+        step, output = table_of(run, target)
+        name = output["name"]
+    else:
+        step, name = next((each for each in run["steps"] if each["name"] == target), {"anomalies": []}), None
+    found: list[Document] = [one for one in step["anomalies"] if one["output"] == name]
     for one in found:
         wanted = check is None or one["reference"] == check
         if (one["kind"], one["feature"]) == (kind, feature) and wanted:
@@ -96,33 +102,52 @@ def anomaly_of(
     )
 
 
+def home_of(run: Document, anomaly: Document) -> str:
+    """The table that an anomaly is of, as ``step.name``: a validator tells of those that it reads, too."""
+    for step in run["steps"]:
+        for output in step["outputs"]:
+            if (output["name"], output["digest"]) == (anomaly["output"], anomaly["digest"]):
+                return f"{step['name']}.{output['name']}"
+    return f"{anomaly['first']['step']}.{anomaly['output']}"
+
+
 def failing_rows(
-    store: Store, run: Document, target: str, anomaly: Document, schema: Schema | None, limit: int
-) -> Document:
-    """The rows of a table of a run that one of its anomalies is about, read by a worker.
+    store: Store,
+    run_id: str,
+    anomalies: Sequence[Document],
+    schemas: Mapping[str, Schema],
+    limit: int,
+) -> list[Document]:
+    """For each anomaly the rows of its table that it is about, read by a worker.
+
+    Anomalies say in which ``table`` and ``digest`` they were found, and with which table it was compared: in
+    ``reference_digest``, or as the run noted.
 
     Raises
     ------
     NotFoundError
-        The table is not in the store any more.
+        A table is not in the store any more.
     """
-    artifact = store.quality.artifact(anomaly["digest"])
-    reference = store.quality.reference_in(run["run_id"], anomaly["digest"])
-    before = known_statistics(store, reference) if reference else None
-    wanted = {"anomaly": anomaly, "expectation": expected(anomaly, schema, before), "limit": limit}
+    found = []
     with Measurer(store) as measurer:
-        answer = measurer.ask(artifact, rows=wanted) if artifact else None
-    if answer is None:
-        raise NotFoundError(
-            "table_gone", f"`{target}` of run {run['run_id']} is not in the store any more.", target=target
-        )
-    return {
-        "run_id": run["run_id"],
-        "table": target,
-        "digest": anomaly["digest"],
-        "anomaly": anomaly,
-        **answer["rows"],
-    }
+        for anomaly in anomalies:
+            artifact = store.quality.artifact(anomaly["digest"])
+            reference = anomaly.get("reference_digest") or store.quality.reference_in(
+                run_id, anomaly["digest"]
+            )
+            before = known_statistics(store, reference) if reference else None
+            expectation = expected(anomaly, schemas.get(anomaly["table"]), before)
+            wanted = {"anomaly": anomaly, "expectation": expectation, "limit": limit}
+            answer = measurer.ask(artifact, rows=wanted) if artifact else None
+            if answer is None:
+                raise NotFoundError(
+                    "table_gone",
+                    f"`{anomaly['table']}` of run {run_id} is not in the store any more.",
+                    target=anomaly["table"],
+                )
+            told = {"run_id": run_id, "table": anomaly["table"], "digest": anomaly["digest"]}
+            found.append({**told, "anomaly": anomaly, **answer["rows"]})
+    return found
 
 
 def table_document(
@@ -138,18 +163,14 @@ def table_document(
     step, output = table_of(run, target)
     digest = output["digest"]
     statistics = statistics_of(store, digest)
-    reference: Document | None = None
-    if against is not None:
-        other_run, other_target = against
-        _, other = table_of(other_run, other_target)
-        reference = {"run_id": other_run["run_id"], "table": other_target, "digest": other["digest"]}
-    else:
-        found = store.quality.reference(run["notebook"], step["name"], output["name"], run["run_id"])
-        if found is not None:
-            reference = {"run_id": found.run_id, "table": target, "digest": found.digest}
+    reference = _compared_with(store, run, target, against)
     before = statistics_of(store, reference["digest"]) if reference else None
-    if against is not None and statistics is not None and before is not None:
-        anomalies = [anomaly.to_document() for anomaly in find(statistics, None, before)]
+    if against is not None and reference and statistics is not None and before is not None:
+        anomalies = [
+            anomaly.to_document()
+            | {"output": output["name"], "digest": digest, "reference_digest": reference["digest"]}
+            for anomaly in find(statistics, None, before)
+        ]
     else:
         anomalies = [anomaly for anomaly in step["anomalies"] if anomaly["output"] == output["name"]]
     return {
@@ -169,6 +190,19 @@ def table_document(
         "changes": _changes(store, step["inputs"], output["name"], statistics),
         "trend": _trend(store, run["notebook"], step["name"], output["name"]),
     }
+
+
+def _compared_with(
+    store: Store, run: Document, target: str, against: tuple[Document, str] | None
+) -> Document | None:
+    """Where the table is that another one is compared with; None if there is none."""
+    if against is not None:
+        other_run, other_target = against
+        _, other = table_of(other_run, other_target)
+        return {"run_id": other_run["run_id"], "table": other_target, "digest": other["digest"]}
+    step, output = table_of(run, target)
+    found = store.quality.reference(run["notebook"], step["name"], output["name"], run["run_id"])
+    return {"run_id": found.run_id, "table": target, "digest": found.digest} if found else None
 
 
 def edge_document(store: Store, run: Document, source: str, target: str) -> Document:

@@ -6,7 +6,8 @@
     ← {"statistics": {…} or null, "checks": {"price > 0": {anomaly} or null}}
 
 ``statistics`` is null for what cannot be measured. With ``rows`` (an anomaly, what is expected, a limit) the rows are
-told that the anomaly is about, see `failing`. The process ends when its input does.
+told that the anomaly is about, see `failing`; with ``slices`` (truth, prediction, columns, metric) how good predictions
+are, see `predictions`. The process ends when its input does.
 """
 
 from __future__ import annotations
@@ -50,6 +51,11 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
             print(f"{path} is not measured: {type(error).__name__}: {error}", file=sys.stderr)
     if job["checks"]:
         answer["checks"] = _checked(job["checks"], job["materializer"], path)
+    if job.get("slices"):
+        from jupyterlab_pipelines.quality.predictions import sliced
+        from jupyterlab_pipelines.quality.stored import read_stored
+
+        answer["slices"] = sliced(job["slices"], read_stored(job["materializer"], path)[0])
     if job.get("rows"):
         answer["rows"] = _failing(job["rows"], job["materializer"], path)
     return answer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,18 @@ class Past:
     created_at: str
     digest: str
     anomalies: list[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A table that later ones are compared with in some of its columns; None stands for the table as a whole."""
+
+    digest: str
+    features: tuple[str | None, ...]
+
+
+OF_THE_RUN = ("output", "digest", "reference_run", "first", "accepted")
+"""Of an anomaly, what is said of the run it was found in, beside what it is."""
 
 
 class QualityStore:
@@ -106,13 +118,65 @@ class QualityStore:
         reference: str | None,
         severity: str | None,
         anomalies: Sequence[Document],
+        basis: str | None = None,
     ) -> None:
         """Note what was found in a table of a run, in place of what was found before."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO anomalies VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-                (run_id, step, output, digest, reference, severity, json.dumps(list(anomalies))),
+                "INSERT OR REPLACE INTO anomalies (run_id, step, output, digest, reference, severity, content,"
+                " basis) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (run_id, step, output, digest, reference, severity, json.dumps(list(anomalies)), basis),
             )
+
+    def verdict(self, basis: str) -> list[Document] | None:
+        """The anomalies that were found when all was as `basis` says; None if it never was."""
+        row = self._database.row("SELECT content FROM anomalies WHERE basis = ? LIMIT 1", (basis,))
+        if row is None:
+            return None
+        return [
+            {name: value for name, value in anomaly.items() if name not in OF_THE_RUN}
+            for anomaly in json.loads(row["content"])
+        ]
+
+    def agree(self, run_id: str, step: str, output: str, is_meant: Callable[[Document], bool]) -> None:
+        """A person agrees to some anomalies of a table; if to all, later ones may be compared with it."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT content FROM anomalies WHERE run_id = ? AND step = ? AND output = ?",
+                (run_id, step, output),
+            ).fetchone()
+            if row is None:
+                return
+            anomalies = [
+                anomaly | {"accepted": True} if is_meant(anomaly) else anomaly
+                for anomaly in json.loads(row["content"])
+            ]
+            whole = all(anomaly.get("accepted") or anomaly["severity"] == "info" for anomaly in anomalies)
+            connection.execute(
+                "UPDATE anomalies SET content = ?, accepted = max(accepted, ?)"
+                " WHERE run_id = ? AND step = ? AND output = ?",
+                (json.dumps(anomalies), int(whole), run_id, step, output),
+            )
+
+    def agreed(
+        self, notebook: str, step: str, output: str, *, after: str | None, before: str
+    ) -> list[Agreed]:
+        """Tables of that name of which a person has agreed to some anomalies, between two runs, the oldest first."""
+        rows = self._database.rows(
+            "SELECT a.digest, a.content FROM anomalies a JOIN runs r ON r.id = a.run_id"
+            " WHERE r.notebook = ? AND a.step = ? AND a.output = ? AND NOT a.accepted"
+            " AND a.content LIKE '%\"accepted\": true%'"
+            " AND r.rowid < (SELECT rowid FROM runs WHERE id = ?)"
+            " AND r.rowid > coalesce((SELECT rowid FROM runs WHERE id = ?), 0) ORDER BY r.rowid",
+            (notebook, step, output, before, after),
+        )
+        return [
+            Agreed(
+                row["digest"],
+                tuple(one["feature"] for one in json.loads(row["content"]) if one.get("accepted")),
+            )
+            for row in rows
+        ]
 
     def accept(self, run_id: str, step: str, output: str) -> None:
         """A person says that the table is as it should be: later ones may be compared with it."""

@@ -114,11 +114,16 @@ def test_what_a_step_did_to_a_table() -> None:
     assert changes(measure(before), measure(after)) == {
         "rows_before": 4,
         "rows_after": 2,
+        "rows_dropped": 2,
+        "rows_added": 0,
+        "columns_renamed": [],
         "columns_added": ["new"],
         "columns_removed": ["old"],
         "types": [],
         "nulls": [{"column": "a", "before": 1, "after": 0}],
         "categories_lost": [{"column": "kind", "values": ["y"]}],
+        "categories_gained": [],
+        "drift": {},
     }
 
 

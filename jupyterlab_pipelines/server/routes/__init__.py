@@ -27,12 +27,20 @@ from jupyterlab_pipelines.server.routes.schemas import SchemasHandler
 from jupyterlab_pipelines.server.routes.status import StatusHandler
 from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
 from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
+from jupyterlab_pipelines.server.routes.tables import (
+    AcceptHandler,
+    EdgeHandler,
+    FailingRowsHandler,
+    SlicesHandler,
+    TableHandler,
+    TraceHandler,
+    TrendHandler,
+)
 
 __all__ = ["ROUTES", "URL_PREFIX"]
 
 _RUN = r"runs/(?P<run_id>[\w:-]+)"
 _STEP = rf"{_RUN}/steps/(?P<step>[^/]+)"
-
 _TABLE = rf"{_RUN}/tables/(?P<table>[^/]+)"
 
 ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
@@ -47,11 +55,18 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
     (rf"{_STEP}/logged", StepLoggedHandler),
-    (rf"{_TABLE}/glance", GlanceHandler),
-    (rf"{_TABLE}/column", ColumnHandler),
+    (_TABLE, TableHandler),
+    (rf"{_TABLE}/rows", FailingRowsHandler),
+    (rf"{_TABLE}/trace", TraceHandler),
+    (rf"{_TABLE}/accept", AcceptHandler),
+    (rf"{_TABLE}/slices", SlicesHandler),
+    (rf"{_RUN}/edges/(?P<source>[^/]+)/(?P<target>[^/]+)", EdgeHandler),
+    (r"trends", TrendHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/statistics", ArtifactStatisticsHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/anomalies", ArtifactAnomaliesHandler),
+    (rf"{_TABLE}/glance", GlanceHandler),
+    (rf"{_TABLE}/column", ColumnHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/lineage", ArtifactLineageHandler),
     (r"schemas", SchemasHandler),
     (r"comparison", ComparisonHandler),
