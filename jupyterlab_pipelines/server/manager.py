@@ -208,6 +208,16 @@ class PipelineManager:
             lambda project: project.column_in_detail(run_id, table, column, against), path
         )
 
+    async def withdraw(
+        self, run_id: str, table: str, name: AnomalyName, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.withdraw(
+                run_id, table, name.kind, feature=name.feature, check=name.check
+            ),
+            path,
+        )
+
     async def preview(self, digest: str, path: str | None = None) -> dict[str, Any]:
         return await self._ask_projects(lambda project: project.preview(digest), path)
 

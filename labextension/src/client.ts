@@ -142,6 +142,12 @@ export class PipelinesClient {
     return request(this._settings, 'POST', url, anomaly);
   }
 
+  /** Take that back; the schema file stays as it is. */
+  async withdraw(path: string, runId: string, table: string, anomaly: AnomalyName): Promise<void> {
+    const url = withPath(path, 'runs', runId, 'tables', table, 'withdraw');
+    await request(this._settings, 'POST', url, anomaly);
+  }
+
   /** A table, or one of its columns, in the last runs. */
   trend(path: string, table: string, column: string | null): Promise<TableTrend> {
     const query = new URLSearchParams({

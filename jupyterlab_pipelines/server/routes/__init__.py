@@ -9,7 +9,7 @@ from jupyterlab_pipelines.server.routes.artifacts import (
     ArtifactStatisticsHandler,
 )
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
-from jupyterlab_pipelines.server.routes.glances import ColumnHandler, GlanceHandler
+from jupyterlab_pipelines.server.routes.glances import ColumnHandler, GlanceHandler, WithdrawHandler
 from jupyterlab_pipelines.server.routes.pipelines import PipelinesHandler
 from jupyterlab_pipelines.server.routes.runs import (
     ComparisonHandler,
@@ -67,6 +67,7 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"artifacts/(?P<digest>[\w:-]+)/anomalies", ArtifactAnomaliesHandler),
     (rf"{_TABLE}/glance", GlanceHandler),
     (rf"{_TABLE}/column", ColumnHandler),
+    (rf"{_TABLE}/withdraw", WithdrawHandler),
     (r"artifacts/(?P<digest>[\w:-]+)/lineage", ArtifactLineageHandler),
     (r"schemas", SchemasHandler),
     (r"comparison", ComparisonHandler),

@@ -64,14 +64,22 @@ export function AnomalyCard({ anomaly }: { anomaly: Anomaly }): React.ReactEleme
   );
 }
 
+/** What agreeing has done. */
+interface Done {
+  file: string;
+  /** Its text. */
+  before: string;
+  after: string;
+  /** What was written there. */
+  keys: string[];
+}
+
 /** Agrees to an anomaly, and takes that back. */
 function Accept(props: { anomaly: AnomalyName; isAccepted: boolean }): React.ReactElement {
   const trans = useTrans();
   const source = useSource();
   const { client, path, runId, table } = source;
-  const [done, setDone] = React.useState<{ file: string; before: string; keys: string[] } | null>(
-    null
-  );
+  const [done, setDone] = React.useState<Done | null>(null);
   const [error, setError] = React.useState('');
   const attempt = async (action: () => Promise<void>): Promise<void> => {
     setError('');
@@ -84,12 +92,19 @@ function Accept(props: { anomaly: AnomalyName; isAccepted: boolean }): React.Rea
   const accept = (): Promise<void> =>
     attempt(async () => {
       const { text: before } = await client.schemas(path);
-      const { file, changed } = await client.accept(path, runId, table, props.anomaly);
-      setDone({ file, before, keys: changed });
+      const { file, text, changed } = await client.accept(path, runId, table, props.anomaly);
+      setDone({ file, before, after: text, keys: changed });
     });
-  const undo = (before: string): Promise<void> =>
+  const undo = ({ file, before, after }: Done): Promise<void> =>
     attempt(async () => {
-      await client.writeSchemas(path, before);
+      const { text } = await client.schemas(path);
+      if (text !== after) {
+        throw new Error(trans.__('%1 was changed since then.', file));
+      }
+      if (before !== after) {
+        await client.writeSchemas(path, before);
+      }
+      await client.withdraw(path, runId, table, props.anomaly);
       setDone(null);
     });
   return (
@@ -99,11 +114,9 @@ function Accept(props: { anomaly: AnomalyName; isAccepted: boolean }): React.Rea
           {done.keys.length > 0
             ? trans.__('Written into %1.', done.file)
             : trans.__('Accepted for this run; the schema file has no word for it.')}{' '}
-          {done.keys.length > 0 ? (
-            <button className="jp-Pipelines-link" onClick={() => void undo(done.before)}>
-              {trans.__('Undo')}
-            </button>
-          ) : null}
+          <button className="jp-Pipelines-link" onClick={() => void undo(done)}>
+            {trans.__('Undo')}
+          </button>
           {source.openFile && done.keys.length > 0 ? (
             <button className="jp-Pipelines-link" onClick={() => source.openFile?.(done.file)}>
               {trans.__('Open')}
