@@ -14,6 +14,8 @@ import TableView from './table';
 
 /** A run that is under way is looked at this often. */
 const POLL_MS = 3000;
+/** Tables are measured beside a run: so long after its end there may be news of them. */
+const LATE_NEWS_MS = 20_000;
 
 /** What is looked at. */
 export interface Target {
@@ -52,7 +54,7 @@ export default function RunData(props: RunDataProps): React.ReactElement {
       return;
     }
     setRun(value);
-    const timer = isActive(value.status)
+    const timer = mayChange(value)
       ? setTimeout(() => setRound(old => old + 1), POLL_MS)
       : undefined;
     return () => clearTimeout(timer);
@@ -174,7 +176,11 @@ export default function RunData(props: RunDataProps): React.ReactElement {
   );
 }
 
-/** The newest state of each value: steps that only hand a value on are left out. */
+function mayChange({ status, finished_at: end }: Run): boolean {
+  return isActive(status) || (end !== null && Date.now() - Date.parse(end) < LATE_NEWS_MS);
+}
+
+/** All values that the steps have left, with what was found in each. */
 function itemsOf(run: Run): Item[] {
   return run.steps.flatMap(step =>
     step.outputs.map(output => ({

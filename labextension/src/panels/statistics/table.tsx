@@ -10,7 +10,7 @@ import { Anomalies } from './anomalies';
 import { Changes } from './changes';
 import { Columns } from './columns';
 import { arrange, judge, type Order } from './rows';
-import { SourceContext, type TableSource } from './source';
+import { SourceContext, useSource, type TableSource } from './source';
 import { TableTrend } from './trend';
 
 /** With more columns than these there is something to search. */
@@ -84,6 +84,7 @@ export default function TableView(props: TableProps): React.ReactElement {
             tables={props.tables ?? []}
             onChange={setAgainst}
           />
+          {props.isWhole ? <PinSchema key={`${runId} ${table}`} /> : null}
         </div>
         {glance.changes ? <Changes changes={glance.changes} /> : null}
         <Anomalies anomalies={glance.anomalies.filter(({ feature }) => feature === null)} />
@@ -193,6 +194,48 @@ function Heads(): React.ReactElement {
       <span>{trans.__('Distribution')}</span>
       <span>{trans.__('Values')}</span>
     </div>
+  );
+}
+
+/** Writes what the table is like into the schema file: later ones are held against it. */
+function PinSchema(): React.ReactElement {
+  const trans = useTrans();
+  const { client, path, runId, table, openFile, changed } = useSource();
+  const [file, setFile] = React.useState('');
+  const [error, setError] = React.useState('');
+  const pin = (): void =>
+    void client.agree(path, runId, table).then(
+      written => {
+        setFile(written);
+        changed();
+      },
+      (reason: unknown) => setError(reason instanceof Error ? reason.message : String(reason))
+    );
+  if (file) {
+    return (
+      <span role="status">
+        {trans.__('Written into %1.', file)}{' '}
+        {openFile ? (
+          <button className="jp-Pipelines-link" onClick={() => openFile(file)}>
+            {trans.__('Open')}
+          </button>
+        ) : null}
+      </span>
+    );
+  }
+  return (
+    <span>
+      <button
+        className="jp-Pipelines-smallButton"
+        title={trans.__(
+          'Write what this table is like into the schema file, which is checked on every run'
+        )}
+        onClick={pin}
+      >
+        {trans.__('Pin schema')}
+      </button>
+      {error ? <span className="jp-Pipelines-wrong"> {error}</span> : null}
+    </span>
   );
 }
 
