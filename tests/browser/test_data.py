@@ -122,7 +122,7 @@ def test_one_sees_what_a_step_did_to_its_table(desk: Desk) -> None:
     expect(table.get_by_text("4 columns")).to_be_visible()
 
     table.get_by_label("Compared with").select_option("load.orders")
-    expect(table.locator(".jp-Pipelines-changes")).to_contain_text(re.compile(r"2,000 → 1,7\d\d"))
+    expect(table.locator(".jp-Pipelines-changes")).to_contain_text(re.compile(r"2,000 → 1,8\d\d"))
     expect(table.locator(".jp-Pipelines-changes")).to_contain_text(re.compile("Categories lost1"))
     expect(column(table, "country")).to_contain_text("1 value lost")
     expect(column(table, "cents")).to_contain_text("new")
@@ -140,7 +140,8 @@ def test_a_thousand_columns_by_keyboard(desk: Desk) -> None:
     desk.command("pipelines-as-experiments:open-data", {"table": "measure.sensors"})
     tab = data(desk)
     rows = tab.locator("li.jp-Pipelines-column")
-    expect(rows).to_have_count(1)
+    # Known soon after the run has ended.
+    expect(rows).to_have_count(1, timeout=RUN_MS)
     expect(rows).to_have_attribute("data-column", "sensor_500")
 
     # As many are drawn as are looked at.

@@ -17,10 +17,13 @@ interface StatisticsViewProps {
   /** As `step.name`. */
   table: string;
   runId: string;
+  /** What was found in it so far. */
+  findings: number;
 }
 
 /** The statistics of a table that a step has left. */
-export function StatisticsView({ table, runId }: StatisticsViewProps): React.ReactElement {
+export function StatisticsView(props: StatisticsViewProps): React.ReactElement {
+  const { table, runId, findings } = props;
   const trans = useTrans();
   const actions = useActions();
   const notebook = useNotebook();
@@ -33,6 +36,7 @@ export function StatisticsView({ table, runId }: StatisticsViewProps): React.Rea
         path={path}
         runId={runId}
         table={table}
+        findings={findings}
         revealCell={index => actions.revealCell(notebook, index)}
         openFile={null}
       />

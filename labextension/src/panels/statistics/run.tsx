@@ -157,6 +157,7 @@ export default function RunData(props: RunDataProps): React.ReactElement {
               table={chosen.table}
               tables={items.map(({ table }) => table)}
               initialColumn={target.column}
+              findings={chosen.anomalies.length}
               revealCell={props.revealCell}
               openFile={props.openFile}
               isWhole

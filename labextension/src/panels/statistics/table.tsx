@@ -23,6 +23,8 @@ interface TableProps extends Omit<TableSource, 'against' | 'changed'> {
   initialColumn?: string | null;
   /** Other tables of the run, as `step.name`; those of other steps can be compared with. */
   tables?: readonly string[];
+  /** How much was found in it so far: asked for again when that changes. */
+  findings?: number;
   /** Whether there is room for all of it. */
   isWhole?: boolean;
 }
@@ -33,8 +35,9 @@ export default function TableView(props: TableProps): React.ReactElement {
   const [against, setAgainst] = React.useState(props.initialAgainst ?? '');
   const [round, setRound] = React.useState(0);
   const [glance, setGlance] = React.useState<Glance | null>(null);
-  const { value, error } = useFetched(JSON.stringify([runId, table, against, round]), () =>
-    client.glance(path, runId, table, against)
+  const { value, error } = useFetched(
+    JSON.stringify([runId, table, against, round, props.findings]),
+    () => client.glance(path, runId, table, against)
   );
   // What was there stays until what was asked for is there.
   React.useEffect(() => setGlance(old => value ?? old), [value]);

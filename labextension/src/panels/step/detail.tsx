@@ -322,6 +322,9 @@ function Outputs(props: {
               value={values.get(name) ?? null}
               stored={stepRun?.outputs.find(output => output.name === name) ?? null}
               runId={runId}
+              findings={
+                (stepRun?.anomalies ?? []).filter(anomaly => anomaly.output === name).length
+              }
               isShared={step.unit?.names.includes(name) ?? false}
             />
           ))}
@@ -338,6 +341,8 @@ interface OutputRowProps {
   /** The value in the store; null where it is not there. */
   stored: Output | null;
   runId: string | null;
+  /** How many anomalies it has. */
+  findings: number;
   /** Whether it is what the steps of a unit share: that it cannot be stored is in order then. */
   isShared: boolean;
 }
@@ -415,7 +420,7 @@ function OutputRow(props: OutputRowProps): React.ReactElement {
 
 /** What a stored value holds, and the way to it from the notebook's kernel. */
 function OutputPreview(props: OutputRowProps & { stored: Output }): React.ReactElement {
-  const { name, step, stored, runId } = props;
+  const { name, step, stored, runId, findings } = props;
   const trans = useTrans();
   const actions = useActions();
   const openData = useOpenData();
@@ -425,7 +430,9 @@ function OutputPreview(props: OutputRowProps & { stored: Output }): React.ReactE
   );
   return (
     <div className="jp-Pipelines-preview">
-      {runId ? <StatisticsView table={`${step}.${name}`} runId={runId} /> : null}
+      {runId ? (
+        <StatisticsView table={`${step}.${name}`} runId={runId} findings={findings} />
+      ) : null}
       {value ? <PreviewView content={value.preview} /> : <p>{error || trans.__('Loading…')}</p>}
       {runId ? (
         <button
