@@ -50,7 +50,7 @@ def quality(arguments: argparse.Namespace) -> int:
         from jupyterlab_pipelines.cli_tables import report_rows
 
         report_quality(document, sys.stdout)
-        report_rows(document.get("rows", ()), sys.stdout)
+        report_rows(document.get("failing_rows", ()), sys.stdout)
     broken = any(anomaly["pinned"] and anomaly["severity"] == "error" for anomaly in document["anomalies"])
     return 1 if broken else 0
 

@@ -98,19 +98,19 @@ def stats(arguments: argparse.Namespace) -> int:
 def _looked_at(
     project: Project, run: dict[str, Any], arguments: argparse.Namespace, anomalies: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What a closer look at anomalies came to, if somebody wants one: ``rows`` and ``traces``."""
+    """What a closer look at anomalies came to, if somebody wants one: ``failing_rows`` and ``traces``."""
     found: dict[str, Any] = {}
     if arguments.rows is not None:
         if arguments.rows < 1:
             raise UsageError("usage", f"--rows wants a number above 0, not {arguments.rows}.")
-        found["rows"] = project.rows_of_anomalies(run["run_id"], anomalies, arguments.rows)
+        found["failing_rows"] = project.rows_of_anomalies(run["run_id"], anomalies, arguments.rows)
     if arguments.trace:
         found["traces"] = project.trace_anomalies(run["run_id"], anomalies)
     return found
 
 
 def _report_looks(document: dict[str, Any], out: TextIO) -> None:
-    report_rows(document.get("rows", ()), out)
+    report_rows(document.get("failing_rows", ()), out)
     report_traces(document.get("traces", ()), out)
 
 

@@ -83,9 +83,11 @@ def _changes(
     aspect = BY_NAME[kind].aspect
     now = dict(columns.get(feature) or {})
     wanted = widened(now, expected[feature], aspect)
-    for name in KEYS_OF_ASPECT.get(aspect or "", ()):
-        if name not in now and name in expected[feature]:
-            wanted.setdefault(name, expected[feature][name])
+    if not anomaly["pinned"]:
+        # Learned from the reference: from now on the file says it.
+        for name in KEYS_OF_ASPECT.get(aspect or "", ()):
+            if name not in now and name in expected[feature] and name != "infinite":
+                wanted.setdefault(name, expected[feature][name])
     return [(("columns", feature, name), value) for name, value in wanted.items()]
 
 

@@ -62,7 +62,7 @@ def compare_files(
         for column in after.columns
         if column.name in before.by_name and (found := drift.compare(before.by_name[column.name], column))
     }
-    found = {} if rows is None else {"rows": _rows(table, anomalies, schema, before, rows)}
+    closer = {} if rows is None else {"failing_rows": _rows(table, anomalies, schema, before, rows)}
     return {
         "tables": {
             "reference": {"path": str(reference), "rows": before.rows, "statistics": before.to_document()},
@@ -70,7 +70,7 @@ def compare_files(
         },
         "anomalies": [anomaly.to_document() for anomaly in anomalies],
         "drift": drifts,
-        **found,
+        **closer,
     }
 
 

@@ -9,10 +9,5 @@ READABLE = ("pandas", "polars", "arrow", "numpy")
 
 
 def can_be_measured(artifact: Artifact) -> bool:
-    """Whether the artifact may be a table that `stored.read_stored` reads."""
-    return (
-        artifact.kind == "value"
-        and artifact.materializer in READABLE
-        and bool(artifact.stored)
-        and artifact.member is None
-    )
+    """Whether the artifact may be a table that `stored.read_stored` reads, be it under several names."""
+    return artifact.kind == "value" and artifact.materializer in READABLE and bool(artifact.stored)

@@ -70,8 +70,20 @@ def _row(column: Column, before: Column | None, anomalies: list[Document]) -> Do
         "bins": bins(column, before),
         "numbers": _three_numbers(column),
         "reference_numbers": _three_numbers(before) if before else None,
+        "quantiles": _told_quantiles(column),
+        "reference_quantiles": _told_quantiles(before) if before else None,
         "drift": drifted.to_document() if drifted else None,
     }
+
+
+def _told_quantiles(column: Column) -> dict[str, str] | None:
+    """Seven quantiles and the mean in words, by their names; None of a column that has none."""
+    numbers = column.numbers
+    if numbers is None or not numbers.count:
+        return None
+    told = _teller(column)
+    names = {0: "min", 5: "5 %", 25: "25 %", 50: "median", 75: "75 %", 95: "95 %", 100: "max"}
+    return {name: told(numbers.grid[at]) for at, name in names.items()} | {"mean": told(numbers.mean)}
 
 
 def _share(column: Column) -> float:

@@ -167,6 +167,7 @@ class PipelineManager:
             force=request.force,
             jobs=request.jobs,
             kernel=request.kernel,
+            environment=request.environment,
         )
         await self._watcher.watch(project)
         return run_id

@@ -51,11 +51,16 @@ class RunRequest:
     force: tuple[str, ...] = ()
     jobs: int | None = None
     kernel: str | None = None
+    environment: str | None = None
 
     @classmethod
     def from_body(cls, body: Any) -> RunRequest:
         # A misspelt `steps` would run everything: what is not known is refused.
-        body = _object(body, allowed={"path", "content", "parameters", "steps", "force", "jobs", "kernel"})
+        allowed = {"path", "content", "parameters", "steps", "force", "jobs", "kernel", "environment"}
+        body = _object(body, allowed=allowed)
+        environment = body.get("environment")
+        if environment is not None and not isinstance(environment, str):
+            raise _bad("environment", "must be the name of an environment of the schema file")
         kernel = body.get("kernel")
         if kernel is not None and (not isinstance(kernel, str) or not kernel):
             raise _bad("kernel", "must be the name of a kernelspec")
@@ -67,6 +72,7 @@ class RunRequest:
             _strings(body, "force"),
             _count(body, "jobs"),
             kernel,
+            environment,
         )
 
 
