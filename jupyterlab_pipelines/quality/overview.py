@@ -81,7 +81,7 @@ def _told_quantiles(column: Column) -> dict[str, str] | None:
     numbers = column.numbers
     if numbers is None or not numbers.count:
         return None
-    told = _teller(column)
+    told = teller(column)
     names = {0: "min", 5: "5 %", 25: "25 %", 50: "median", 75: "75 %", 95: "95 %", 100: "max"}
     return {name: told(numbers.grid[at]) for at, name in names.items()} | {"mean": told(numbers.mean)}
 
