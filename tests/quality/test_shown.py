@@ -163,5 +163,6 @@ def test_long_values_that_begin_alike_have_bars_of_their_own() -> None:
     column = measure(pd.DataFrame({"text": texts})).columns[0]
     spec = distribution(bins(column, None))
     [layer] = spec["layer"]
-    assert [value["at"] for value in spec["data"]["values"]] == [0, 1, 2]
+    [values] = spec["datasets"].values()
+    assert [value["at"] for value in values] == [0, 1, 2]
     assert layer["encoding"]["y"]["field"] == "at"
