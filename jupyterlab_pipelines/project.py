@@ -1189,6 +1189,35 @@ class Project:
         self.preview(digest)
         return {"digest": digest, "left_by": self.store.quality.lineage(digest)}
 
+    def table_at_a_glance(self, run_id: str, table: str, against: str | None = None) -> Document:
+        """A row for every column of the table ``step.name`` of a run, see `glance.table_at_a_glance`.
+
+        Parameters
+        ----------
+        against
+            What to compare it with, see `stats`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or table, or none as `against` says.
+        """
+        from jupyterlab_pipelines.quality import glance
+
+        run = self.run_document(run_id)
+        wanted = self._compared_table(run, table, against) if against else None
+        other = glance.against_of(self.store, run, table, wanted)
+        return glance.table_at_a_glance(self.store, run, table, other)
+
+    def column_in_detail(self, run_id: str, table: str, column: str, against: str | None = None) -> Document:
+        """All that is told of one column of a table of a run, see `glance.column_in_detail`."""
+        from jupyterlab_pipelines.quality import glance
+
+        run = self.run_document(run_id)
+        wanted = self._compared_table(run, table, against) if against else None
+        other = glance.against_of(self.store, run, table, wanted)
+        return glance.column_in_detail(self.store, run, table, column, other)
+
     def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
         """All that is known of the output ``step.name`` of a run, see `views.table_document`.
 
@@ -1420,7 +1449,7 @@ class Project:
         return self.write_schemas(notebook, with_table(read_text(path), table, says, notebook.name))
 
     def write_schemas(self, notebook: Path, text: str) -> Document:
-        """Replace the schema file's text.
+        """Replace the schema file's text; without a text there is no file.
 
         Raises
         ------
@@ -1431,7 +1460,10 @@ class Project:
 
         path = schema_path(self.root / self.key_of(notebook))
         parse_schemas(text, path)
-        _write_whole(path, text.encode())
+        if text:
+            _write_whole(path, text.encode())
+        else:
+            path.unlink(missing_ok=True)
         return self.schemas(notebook)
 
     def pin(self, notebook: Path, *, run_id: str | None = None, tables: Collection[str] = ()) -> Document:
@@ -1495,11 +1527,7 @@ class Project:
         run = self.run_document(run_id)
         anomaly = views.anomaly_of(run, target, kind, feature, check)
 
-        def is_meant(other: Document) -> bool:
-            same = ("kind", "feature", "first")
-            checks = kind != "check_failed" or other["reference"] == anomaly["reference"]
-            return checks and all(other[name] == anomaly[name] for name in same)
-
+        is_meant = _is_same_as(anomaly)
         path = schema_path(self.root / run["notebook"])
         text, changed = read_text(path), list[str]()
         for step in run["steps"]:
@@ -1515,6 +1543,28 @@ class Project:
         notebook = self.root / run["notebook"]
         told = anomaly | {"accepted": True}
         return {"run_id": run["run_id"], "accepted": told, "changed": changed, **self.schemas(notebook)}
+
+    def withdraw(
+        self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
+    ) -> Document:
+        """Agree no longer to an anomaly that was agreed to; what the schema file says of it stays.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        anomaly = views.anomaly_of(run, target, kind, feature, check)
+        is_meant = _is_same_as(anomaly)
+        for step in run["steps"]:
+            for other in filter(is_meant, step["anomalies"]):
+                self.store.quality.agree(
+                    run["run_id"], step["name"], other["output"] or "", is_meant, agrees=False
+                )
+        return {"run_id": run["run_id"], "anomaly": {**anomaly, "accepted": False}}
 
     def check_schemas(
         self, notebook: Path, *, run_id: str | None = None, environment: str | None = None
@@ -1724,6 +1774,16 @@ def _notebook_file(content: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError:  # half a character, which JSON can say and UTF-8 cannot
         text = json.dumps(content, indent=1).encode()
     return text + b"\n"
+
+
+def _is_same_as(anomaly: Document) -> Callable[[Document], bool]:
+    """Whether another anomaly of the run is the same one, told of another table."""
+
+    def is_same(other: Document) -> bool:
+        checks = anomaly["kind"] != "check_failed" or other["reference"] == anomaly["reference"]
+        return checks and all(other[name] == anomaly[name] for name in ("kind", "feature", "first"))
+
+    return is_same
 
 
 def _write_whole(path: Path, data: bytes) -> None:

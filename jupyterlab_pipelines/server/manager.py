@@ -195,6 +195,30 @@ class PipelineManager:
         project = await self._project_of_run(run_id, path)
         return {"log": await asyncio.to_thread(project.step_log, run_id, step)}
 
+    async def table_at_a_glance(
+        self, run_id: str, table: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.table_at_a_glance(run_id, table, against), path
+        )
+
+    async def column_in_detail(
+        self, run_id: str, table: str, column: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.column_in_detail(run_id, table, column, against), path
+        )
+
+    async def withdraw(
+        self, run_id: str, table: str, name: AnomalyName, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.withdraw(
+                run_id, table, name.kind, feature=name.feature, check=name.check
+            ),
+            path,
+        )
+
     async def preview(self, digest: str, path: str | None = None) -> dict[str, Any]:
         return await self._ask_projects(lambda project: project.preview(digest), path)
 

@@ -9,6 +9,7 @@ from jupyterlab_pipelines.server.routes.artifacts import (
     ArtifactStatisticsHandler,
 )
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
+from jupyterlab_pipelines.server.routes.glances import ColumnHandler, GlanceHandler, WithdrawHandler
 from jupyterlab_pipelines.server.routes.pipelines import PipelinesHandler
 from jupyterlab_pipelines.server.routes.runs import (
     ComparisonHandler,
@@ -61,6 +62,9 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_TABLE}/slices", SlicesHandler),
     (rf"{_RUN}/edges/(?P<source>[^/]+)/(?P<target>[^/]+)", EdgeHandler),
     (r"trends", TrendHandler),
+    (rf"{_TABLE}/glance", GlanceHandler),
+    (rf"{_TABLE}/column", ColumnHandler),
+    (rf"{_TABLE}/withdraw", WithdrawHandler),
     (r"artifacts/(?P<digest>[^/]+)/preview", ArtifactPreviewHandler),
     (r"artifacts/(?P<digest>[^/]+)/statistics", ArtifactStatisticsHandler),
     (r"artifacts/(?P<digest>[^/]+)/anomalies", ArtifactAnomaliesHandler),
