@@ -270,9 +270,12 @@ class Run(Mapping[str, "StepRun"]):
             time.sleep(POLL_SECONDS)
         return self
 
-    def cancel(self) -> None:
-        """Ask for the end of the run; one that has ended is left alone."""
-        self._project.cancel(self.id)
+    def cancel(self, step: str | None = None) -> None:
+        """Ask for the end of the run, or of one step of it; what has ended is left alone."""
+        if step is None:
+            self._project.cancel(self.id)
+        else:
+            self._project.cancel_step(self.id, step)
 
     def annotate(self, *, tags: Collection[str] | None = None, comment: str | None = None) -> None:
         """Replace the run's tags or its comment."""

@@ -554,6 +554,21 @@ class Project:
         self.store.runs.request_cancel(self.store.runs.find(run_id))
         self.store.settle_interrupted()
 
+    def cancel_step(self, run_id: str, step: str) -> None:
+        """Ask for the end of one step of a run; what needs it is skipped, the other steps go on.
+
+        A step that has ended is left alone.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run, or the run no such step.
+        """
+        run_id = self.store.runs.find(run_id)
+        self.store.runs.step(run_id, step)
+        self.store.runs.request_cancel_of_step(run_id, step)
+        self.store.settle_interrupted()
+
     # -- exporting ------------------------------------------------------------------------------
 
     def export(

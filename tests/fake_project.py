@@ -174,6 +174,10 @@ class FakeProject:
             raise NotFoundError("unknown_run", f"There is no run {run_id!r}.", run_id=run_id)
         return found[0]
 
+    def cancel_step(self, run_id: str, step: str) -> None:
+        self.run_document(run_id)
+        self.set_step(run_id, step, "cancelled")
+
     def cancel(self, run_id: str) -> None:
         self.end(self.run_document(run_id)["run_id"], "cancelled")
 

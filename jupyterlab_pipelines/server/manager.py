@@ -176,6 +176,10 @@ class PipelineManager:
         project = await self._project_of_run(run_id, path)
         await asyncio.to_thread(project.cancel, run_id)
 
+    async def cancel_step(self, run_id: str, step: str, path: str | None = None) -> None:
+        project = await self._project_of_run(run_id, path)
+        await asyncio.to_thread(project.cancel_step, run_id, step)
+
     async def annotate(self, run_id: str, change: RunChange, path: str | None = None) -> dict[str, Any]:
         project = await self._project_of_run(run_id, path)
         return await asyncio.to_thread(project.annotate, run_id, tags=change.tags, comment=change.comment)

@@ -134,6 +134,14 @@ class RunStore:
         with self._database.transaction() as connection:
             connection.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", (run_id,))
 
+    def request_cancel_of_step(self, run_id: str, step: str) -> None:
+        """Note it beside what else was asked of the run."""
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT options FROM runs WHERE id = ?", (run_id,)).fetchone()
+            options = json.loads(row["options"])
+            options["cancelled_steps"] = [*dict.fromkeys([*options.get("cancelled_steps", []), step])]
+            connection.execute("UPDATE runs SET options = ? WHERE id = ?", (json.dumps(options), run_id))
+
     def interrupt(self, run_id: str) -> bool:
         """Tell an unfinished run as interrupted; False if it has ended meanwhile."""
         with self._database.transaction() as connection:
@@ -171,6 +179,10 @@ class RunStore:
     def cancel_requested(self, run_id: str) -> bool:
         found = self._database.row("SELECT cancel_requested FROM runs WHERE id = ?", (run_id,))
         return bool(found and found["cancel_requested"])
+
+    def cancelled_steps(self, run_id: str) -> set[str]:
+        """Steps that somebody has asked to end, one by one."""
+        return set(json.loads(self.row(run_id)["options"]).get("cancelled_steps", []))
 
     def find(self, run_id: str) -> str:
         """The whole id that begins with `run_id`.

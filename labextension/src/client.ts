@@ -131,6 +131,12 @@ export class PipelinesClient {
     await request(this._settings, 'POST', withPath(path, 'runs', runId, 'cancel'));
   }
 
+  /** End one step of a run; what needs it is skipped, the others go on. */
+  async cancelStep(path: string, runId: string, step: string): Promise<void> {
+    const url = withPath(path, 'runs', runId, 'steps', step, 'cancel');
+    await request(this._settings, 'POST', url);
+  }
+
   /** The whole notebook with the outputs of a run. */
   async notebook(path: string, runId: string): Promise<NotebookContent> {
     const url = withPath(path, 'runs', runId, 'notebook');

@@ -154,10 +154,10 @@ export class PipelineModel implements IDisposable {
     return this._selectedRun ?? this.activeRun;
   }
 
-  /** The newest run, if it has failed and nothing has been run since; fetched when first asked for. */
+  /** The newest run, if it did not come to a good end; fetched when first asked for. */
   get failedRun(): Run | null {
     const newest = this.history.isFiltered ? null : (this.history.runs[0] ?? null);
-    if (this.isRunning || newest?.status !== 'failed') {
+    if (this.isRunning || newest === null || newest.status === 'succeeded') {
       return null;
     }
     return this.pastRun(newest.run_id);
@@ -289,6 +289,17 @@ export class PipelineModel implements IDisposable {
     if (runId !== null) {
       await this._attempt(async () => {
         await this._client.cancel(this.path, runId);
+        this._fetchRunSoon();
+      });
+    }
+  }
+
+  /** End one step of the run that is under way; what needs it is skipped, the others go on. */
+  async cancelStep(step: string): Promise<void> {
+    const runId = this._activeId;
+    if (runId !== null) {
+      await this._attempt(async () => {
+        await this._client.cancelStep(this.path, runId, step);
         this._fetchRunSoon();
       });
     }

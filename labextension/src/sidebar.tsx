@@ -311,6 +311,9 @@ function FailedRun(): React.ReactElement | null {
   const { model } = useNotebook();
   const run = model.selectedRun ? null : model.failedRun;
   const failed = run?.steps.filter(step => step.status === 'failed') ?? [];
+  if (run?.status === 'interrupted') {
+    return <InterruptedRun run={run} />;
+  }
   if (failed.length === 0) {
     return null;
   }
@@ -339,6 +342,33 @@ function FailedRun(): React.ReactElement | null {
           {trans.__('Show the error')}
         </button>
       </div>
+    </Message>
+  );
+}
+
+/** The process of the newest run is gone: it was killed, or the machine went down. */
+function InterruptedRun({ run }: { run: Run }): React.ReactElement {
+  const trans = useTrans();
+  const actions = useActions();
+  const done = run.steps.filter(
+    ({ status }) => status === 'succeeded' || status === 'reused'
+  ).length;
+  return (
+    <Message kind="warning">
+      <p>
+        {trans.__(
+          'The last run was interrupted: its process is gone. What %1 of %2 steps left is kept.',
+          done,
+          run.steps.length
+        )}
+      </p>
+      <button
+        className="jp-Pipelines-smallButton"
+        title={trans.__('Run what did not come to its end, with the notebook as it is now')}
+        onClick={() => void actions.commands.execute(CommandIDs.retry)}
+      >
+        {trans.__('Go on')}
+      </button>
     </Message>
   );
 }

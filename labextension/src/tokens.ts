@@ -25,6 +25,7 @@ export namespace CommandIDs {
   export const retry = `${NAMESPACE}:retry`;
   export const sweep = `${NAMESPACE}:sweep`;
   export const cancel = `${NAMESPACE}:cancel`;
+  export const cancelStep = `${NAMESPACE}:cancel-step`;
   export const openPanel = `${NAMESPACE}:open-panel`;
   export const setStep = `${NAMESPACE}:set-step`;
   export const openRun = `${NAMESPACE}:open-run`;

@@ -119,7 +119,7 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
   const trans = useTrans();
   const notebook = useNotebook();
   const actions = useActions();
-  const { pipeline } = notebook.model;
+  const { pipeline, failedRun } = notebook.model;
   const what = (force: boolean): string =>
     pipeline ? forecastSentence(trans, forecast(pipeline, step.name, force)) : '';
   return (
@@ -155,6 +155,15 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
           {trans.__('Executed notebook')}
         </button>
       ) : null}
+      {runId && failedRun?.run_id === runId && stepRun && isCutShort(stepRun) ? (
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Run what did not come to its end, with the notebook as it is now')}
+          onClick={() => void actions.commands.execute(CommandIDs.retry)}
+        >
+          {trans.__('Retry from here')}
+        </button>
+      ) : null}
       {runId && stepRun?.status === 'failed' ? (
         <button
           className="jp-Pipelines-smallButton"
@@ -172,6 +181,10 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
       ) : null}
     </div>
   );
+}
+
+function isCutShort({ status }: StepRun): boolean {
+  return status === 'failed' || status === 'cancelled' || status === 'interrupted';
 }
 
 function Part(props: { title: string; children: React.ReactNode }): React.ReactElement {
