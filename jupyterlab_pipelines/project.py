@@ -632,6 +632,22 @@ class Project:
             tell=tell,
         )
 
+    def export_targets(self) -> Document:
+        """The engines that a notebook can be exported to, each with the names of its options."""
+        from jupyterlab_pipelines.export.base import exporters
+
+        return {
+            "targets": [
+                {
+                    "name": name,
+                    "summary": exporter.summary,
+                    "options": list(getattr(exporter, "known_options", ())),
+                    "can_verify": hasattr(exporter, "prove"),
+                }
+                for name, exporter in exporters().items()
+            ]
+        }
+
     def _source(
         self,
         notebook: Path,

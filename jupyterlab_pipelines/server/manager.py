@@ -19,6 +19,7 @@ from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.errors import NotFoundError, UsageError
 from jupyterlab_pipelines.runner_host import RunnerHost
 from jupyterlab_pipelines.server import events
+from jupyterlab_pipelines.server.tasks import Task, Tasks
 from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
 from jupyterlab_pipelines.server.wire import (
     HistoryQuery,
@@ -28,6 +29,7 @@ from jupyterlab_pipelines.server.wire import (
     SchemaChange,
     SuggestionRequest,
     SweepRequest,
+    TaskRequest,
 )
 
 if TYPE_CHECKING:
@@ -75,12 +77,14 @@ class PipelineManager:
         self._projects: dict[Path, Project] = {}
         self._watcher = RunWatcher(self._publish, log)
         self._host = RunnerHost()
+        self._tasks = Tasks()
         self._warming: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
         """End what this server does on its own. Runs go on, and are found by the next server."""
         if self._warming is not None:
             self._warming.cancel()
+        self._tasks.close()
         await asyncio.to_thread(self._host.close)
         await self._watcher.stop()
 
@@ -223,6 +227,39 @@ class PipelineManager:
                 project.pin, notebook, run_id=change.run_id, tables=change.tables
             )
         return _with_dates(answer)
+
+    # -- tasks ------------------------------------------------------------------------------------
+
+    async def export_targets(self) -> dict[str, Any]:
+        project = await self._open(self._root())
+        return await asyncio.to_thread(project.export_targets)
+
+    async def start_task(self, request: TaskRequest) -> str:
+        """Begin an export, a verification or the like in a process of its own; its id."""
+        notebook, project = await self._find(request.path)
+        folder = None if request.folder is None else request.folder.strip("/ ")
+        arguments = dict(request.arguments)
+        if folder is not None:
+            arguments["folder"] = str(await self._to_file(folder))
+        wanted = {
+            "kind": request.kind,
+            "root": str(project.root),
+            "store": str(project.store_path),
+            "notebook": str(notebook),
+            "content": request.content,
+            "arguments": arguments,
+        }
+        task = Task(request.kind, request.path, folder)
+        return await asyncio.to_thread(self._tasks.start, task, wanted, project.root)
+
+    async def tasks(self) -> dict[str, Any]:
+        return {"tasks": [task.to_json() | {"log": ""} for task in self._tasks.all()]}
+
+    async def task(self, task_id: str) -> dict[str, Any]:
+        return self._tasks.find(task_id).to_json()
+
+    async def cancel_task(self, task_id: str) -> None:
+        self._tasks.find(task_id).cancel()
 
     # -- projects ---------------------------------------------------------------------------------
 

@@ -27,6 +27,12 @@ from jupyterlab_pipelines.server.routes.schemas import SchemasHandler
 from jupyterlab_pipelines.server.routes.status import StatusHandler
 from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
 from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
+from jupyterlab_pipelines.server.routes.tasks import (
+    ExportTargetsHandler,
+    TaskCancelHandler,
+    TaskHandler,
+    TasksHandler,
+)
 
 __all__ = ["ROUTES", "URL_PREFIX"]
 
@@ -54,5 +60,9 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"comparison", ComparisonHandler),
     (r"sweeps", SweepsHandler),
     (r"sweeps/(?P<sweep_id>[\w:-]+)/cancel", SweepCancelHandler),
+    (r"export-targets", ExportTargetsHandler),
+    (r"tasks", TasksHandler),
+    (r"tasks/(?P<task_id>[\w-]+)", TaskHandler),
+    (r"tasks/(?P<task_id>[\w-]+)/cancel", TaskCancelHandler),
     (r"status", StatusHandler),
 ]
