@@ -635,6 +635,7 @@ class Project:
     def export_targets(self) -> Document:
         """The engines that a notebook can be exported to, each with the names of its options."""
         from jupyterlab_pipelines.export.base import exporters
+        from jupyterlab_pipelines.export.proof import can_verify
 
         return {
             "targets": [
@@ -642,7 +643,7 @@ class Project:
                     "name": name,
                     "summary": exporter.summary,
                     "options": list(getattr(exporter, "known_options", ())),
-                    "can_verify": hasattr(exporter, "prove"),
+                    "can_verify": can_verify(exporter),
                 }
                 for name, exporter in exporters().items()
             ]

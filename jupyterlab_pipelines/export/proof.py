@@ -112,6 +112,15 @@ class Provable(Exporter, Protocol):
         """Run the export on the engine; raise `ExportError` if it fails."""
 
 
+def can_verify(exporter: Exporter) -> bool:
+    """Whether the target can run its own exports here."""
+    return _runner(exporter) is not None
+
+
+def _runner(exporter: Exporter) -> Callable[[Workbench], None] | None:
+    return getattr(exporter, "prove", None) or (run_package if exporter.name == "package" else None)
+
+
 def verify(
     source: Source,
     export: Export,
@@ -140,7 +149,7 @@ def verify(
     ExportError
         ``not_installable``, ``export_fails``, ``not_provable``.
     """
-    prove = getattr(exporter, "prove", None) or (run_package if exporter.name == "package" else None)
+    prove = _runner(exporter)
     if prove is None:
         raise ExportError("not_provable", f"The target `{exporter.name}` cannot run its exports here.")
     started = time.monotonic()

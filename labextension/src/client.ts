@@ -4,7 +4,9 @@ import type { ServerConnection } from '@jupyterlab/services';
 import { request } from './request';
 import type {
   ComparedRun,
+  ExportTarget,
   HistoryQuery,
+  JSONValue,
   Logged,
   NotebookContent,
   Parameters,
@@ -15,7 +17,9 @@ import type {
   RunPage,
   StepFacts,
   Suggestion,
-  TableStatistics
+  TableStatistics,
+  Task,
+  TaskKind
 } from './tokens';
 
 /** What a run is to be started with. */
@@ -44,8 +48,48 @@ export interface SweepRequest {
   jobs?: number;
 }
 
+/** What is to be done beside runs. */
+export interface TaskRequest {
+  kind: TaskKind;
+  path: string;
+  /** The document as it is in the editor; else as its file has it. */
+  content?: NotebookContent;
+  /** Of an export or an import, for the contents API. */
+  folder?: string;
+  arguments?: { [name: string]: JSONValue };
+}
+
 export class PipelinesClient {
   constructor(private readonly _settings: ServerConnection.ISettings) {}
+
+  /** The engines that a notebook can be exported to. */
+  async exportTargets(): Promise<ExportTarget[]> {
+    const url = 'export-targets';
+    return (await request<{ targets: ExportTarget[] }>(this._settings, 'GET', url)).targets;
+  }
+
+  /** Begin a task; answers its id. */
+  async startTask(task: TaskRequest): Promise<string> {
+    return (await request<{ task_id: string }>(this._settings, 'POST', 'tasks', task)).task_id;
+  }
+
+  task(taskId: string): Promise<Task> {
+    return request(this._settings, 'GET', `tasks/${encodeURIComponent(taskId)}`);
+  }
+
+  async cancelTask(taskId: string): Promise<void> {
+    await request(this._settings, 'POST', `tasks/${encodeURIComponent(taskId)}/cancel`);
+  }
+
+  /** The schema file of a notebook: its name, its text, and what it says of each table. */
+  schemas(path: string): Promise<{ file: string; text: string; tables: object }> {
+    return request(this._settings, 'GET', withPath(path, 'schemas'));
+  }
+
+  /** Agree to all tables of a run; answers the schema file's name and the tables. */
+  pinSchemas(path: string, runId: string): Promise<{ file: string; pinned: string[] }> {
+    return request(this._settings, 'PUT', 'schemas', { path, run_id: runId });
+  }
 
   /** The pipeline that a document is, and what a run of it would do now. */
   inspect(path: string, content: NotebookContent, parameters: Parameters): Promise<Pipeline> {

@@ -10,6 +10,7 @@ import { running } from './plugins/running';
 import { status } from './plugins/status';
 import { sweep } from './plugins/sweep';
 import { tagging } from './plugins/tagging';
+import { tasks } from './plugins/tasks';
 import { tracker } from './plugins/tracker';
 import { vega } from './plugins/vega';
 import { viewer } from './plugins/viewer';
@@ -24,6 +25,7 @@ export default [
   results,
   sweep,
   compare,
+  tasks,
   running,
   status,
   news,

@@ -3,7 +3,13 @@ import { ReactWidget } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { caretDownIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+import {
+  caretDownIcon,
+  ellipsesIcon,
+  refreshIcon,
+  runIcon,
+  stopIcon
+} from '@jupyterlab/ui-components';
 import type { Message as LuminoMessage } from '@lumino/messaging';
 import * as React from 'react';
 
@@ -43,6 +49,21 @@ const RUN_MENU: MenuItem[] = [
   { command: CommandIDs.retry },
   null,
   { command: CommandIDs.sweep }
+];
+
+/** What is not about a run. */
+const MORE_MENU: MenuItem[] = [
+  { command: CommandIDs.exportPipeline },
+  { command: CommandIDs.verify },
+  null,
+  { command: CommandIDs.openSchema },
+  { command: CommandIDs.pinSchema },
+  null,
+  { command: CommandIDs.importRun },
+  { command: CommandIDs.checkStore },
+  { command: CommandIDs.reclaimSpace },
+  { command: CommandIDs.doctor },
+  { command: CommandIDs.openSettings }
 ];
 
 export class Sidebar extends ReactWidget {
@@ -160,6 +181,20 @@ function Header({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
         >
           <refreshIcon.react tag="span" />
         </button>
+        <button
+          className="jp-Pipelines-iconButton"
+          aria-haspopup="menu"
+          title={trans.__('Export, verify, schema and more')}
+          aria-label={trans.__('Export, verify, schema and more')}
+          onClick={event =>
+            actions.openMenu(
+              event.currentTarget,
+              MORE_MENU.filter(item => !item || actions.commands.hasCommand(item.command))
+            )
+          }
+        >
+          <ellipsesIcon.react tag="span" />
+        </button>
       </div>
       <p className="jp-Pipelines-summary" aria-live="polite">
         <Summary pipeline={pipeline} model={model} />
@@ -207,7 +242,7 @@ function Header({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
             onClick={() => execute(CommandIDs.cancel)}
           >
             <stopIcon.react tag="span" />
-            {trans.__('Cancel')}
+            <span className="jp-Pipelines-wideOnly">{trans.__('Cancel')}</span>
           </button>
           <SampleSwitch pipeline={pipeline} />
         </div>
