@@ -983,6 +983,11 @@ class Project:
         self.store.runs.annotate(run_id, tags=tags, comment=comment)
         return self.run_document(run_id)
 
+    def rename(self, before: Path, after: Path) -> None:
+        """A notebook of the project, or a folder of notebooks, was moved: its runs go with it."""
+        if self.store.database.path.exists():
+            self.store.runs.rename_notebook(self.key_of(before), self.key_of(after))
+
     def check(self) -> Document:
         """Look whether all that is stored is whole, and mend what can be mended.
 

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECONDS_TO_SETTLE = 1.5
+CONTENTS_EVENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
+"""What the contents manager tells: files that are saved, renamed, deleted."""
 
 
 def open_project(path: Path, store: Path | None) -> Project:
@@ -78,6 +80,9 @@ class PipelineManager:
         self._watcher = RunWatcher(self._publish, log)
         self._host = RunnerHost()
         self._tasks = Tasks()
+        self._renaming: set[asyncio.Task[None]] = set()
+        if CONTENTS_EVENTS in event_logger.schemas:
+            event_logger.add_listener(schema_id=CONTENTS_EVENTS, listener=self._on_contents)
         self._warming: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
@@ -264,6 +269,9 @@ class PipelineManager:
     # -- projects ---------------------------------------------------------------------------------
 
     async def _find(self, path: str) -> tuple[Path, Project]:
+        if self._renaming:
+            # Whoever asks for the new name wants to hear of all that was run under the old one.
+            await asyncio.wait(self._renaming)
         notebook = await self._to_file(path)
         return notebook, await self._open(notebook)
 
@@ -295,6 +303,28 @@ class PipelineManager:
             with suppress(NotFoundError):
                 return await asyncio.to_thread(question, project)
         return await asyncio.to_thread(question, await self._open(self._root()))
+
+    # -- renamed notebooks ------------------------------------------------------------------------
+
+    async def _on_contents(self, logger: EventLogger, schema_id: str, data: dict[str, Any]) -> None:
+        if data.get("action") == "rename":
+            task = asyncio.create_task(self._rename(data["source_path"], data["path"]))
+            self._renaming.add(task)
+            task.add_done_callback(self._renaming.discard)
+
+    async def _rename(self, before: str, after: str) -> None:
+        """The history follows a notebook or a folder within its project; elsewhere it begins anew."""
+        files = self._files()
+        old, new = (
+            Path(files._get_os_path(path.strip("/")))  # type: ignore[no-untyped-call]
+            for path in (before, after)
+        )
+        if not (new.is_dir() or new.suffix == ".ipynb"):
+            return
+        project = await asyncio.to_thread(open_project, old.parent, self._store)
+        target = await asyncio.to_thread(open_project, new.parent, self._store)
+        if project.store_path == target.store_path:
+            await asyncio.to_thread(project.rename, old, new)
 
     # -- paths ------------------------------------------------------------------------------------
 

@@ -168,6 +168,16 @@ class RunStore:
             if comment is not None:
                 connection.execute("UPDATE runs SET comment = ? WHERE id = ?", (comment, run_id))
 
+    def rename_notebook(self, before: str, after: str) -> None:
+        """Know what was run as a notebook, or from a folder, by its new name."""
+        with self._database.transaction() as connection:
+            for table in ("runs", "executions"):
+                connection.execute(
+                    f"UPDATE {table} SET notebook = ? || substr(notebook, ?)"
+                    " WHERE notebook = ? OR substr(notebook, 1, ?) = ?",
+                    (after, len(before) + 1, before, len(before) + 1, f"{before}/"),
+                )
+
     # -- reading --------------------------------------------------------------------------------
 
     def unfinished(self) -> list[str]:

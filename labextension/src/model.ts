@@ -39,6 +39,8 @@ const EDIT_PAUSE_MS = 150;
 const RUN_INTERVAL_MS = 150;
 /** Events may be missed; while a run is under way it is fetched at least this often. */
 const POLL_INTERVAL_MS = 3000;
+/** A server that does not answer is asked this often whether it is back. */
+const RETRY_INTERVAL_MS = 3000;
 
 /** What the notebook's metadata keep for the panel. */
 interface SavedMetadata {
@@ -402,6 +404,7 @@ export class PipelineModel implements IDisposable {
     clearTimeout(this._editTimer);
     clearTimeout(this._runTimer);
     clearTimeout(this._pollTimer);
+    clearTimeout(this._retryTimer);
     this.history.dispose();
     Signal.clearData(this);
   }
@@ -482,6 +485,10 @@ export class PipelineModel implements IDisposable {
   private _fail(error: unknown): void {
     if (error instanceof UnavailableError) {
       this._failure = error.reason;
+      if (error.reason === 'unreachable') {
+        clearTimeout(this._retryTimer);
+        this._retryTimer = setTimeout(() => void this.refresh(), RETRY_INTERVAL_MS);
+      }
     } else {
       this._failure = 'error';
       this._notice = asDetails(error);
@@ -602,6 +609,7 @@ export class PipelineModel implements IDisposable {
   private _editTimer: Timer;
   private _runTimer: Timer;
   private _pollTimer: Timer;
+  private _retryTimer: Timer;
 }
 
 /** The document as a plan needs it: outputs can be large, and say nothing about what will run. */

@@ -184,11 +184,12 @@ function TaskProgress(props: { task: Task; onCancel(): void }): React.ReactEleme
   const { task, onCancel } = props;
   const trans = useTrans();
   const isRunning = task.status === 'running';
+  const isTold = isRunning || task.status !== 'succeeded';
   const now = useNow(isRunning);
   const seconds = Math.max(0, Math.round((now - Date.parse(task.created_at)) / 1000));
   return (
     <p className="jp-Pipelines-taskState" role="status">
-      <State state={task.status} />
+      {isTold ? <State state={task.status} /> : null}
       {isRunning ? (
         <>
           <span>{formatDuration(seconds)}</span>
