@@ -1,5 +1,5 @@
 /** The panel: the pipeline of the notebook in front, or why there is none. */
-import { ReactWidget } from '@jupyterlab/apputils';
+import { ReactWidget, type IMovableSectionSource, type ISectionEntry } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -11,6 +11,8 @@ import {
   stopIcon
 } from '@jupyterlab/ui-components';
 import type { Message as LuminoMessage } from '@lumino/messaging';
+import { Signal, type ISignal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
 
 import {
@@ -26,6 +28,7 @@ import {
 } from './components/context';
 import { pipelineIcon } from './components/icons';
 import { CellLink, ErrorMessage, Message } from './components/message';
+import { MovableSections, SectionsContext } from './components/movable';
 import { useNow } from './components/now';
 import { State } from './components/state';
 import { forecast, forecastSentence } from './forecast';
@@ -66,7 +69,7 @@ const MORE_MENU: MenuItem[] = [
   { command: CommandIDs.openSettings }
 ];
 
-export class Sidebar extends ReactWidget {
+export class Sidebar extends ReactWidget implements IMovableSectionSource {
   constructor(
     private readonly _tracker: PipelineTracker,
     private readonly _actions: Actions,
@@ -80,31 +83,63 @@ export class Sidebar extends ReactWidget {
     this.title.caption = _trans.__('Pipeline');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', _trans.__('Pipeline'));
+    this._sections = new MovableSections({ steps: _trans.__('Steps'), runs: _trans.__('Runs') });
+    this._sections.changed.connect(() => this._onSeen());
+    this._sections.added.connect((_, entry) => this._sectionAdded.emit(entry));
     // Several changes within one task are one drawing.
     _tracker.changed.connect(() => this.update());
   }
 
+  // -- sections that can be moved into another sidebar
+
+  readonly accordionPanel = null;
+
+  get sectionAdded(): ISignal<this, ISectionEntry> {
+    return this._sectionAdded;
+  }
+
+  getSections(): ISectionEntry[] {
+    return this._sections.entries;
+  }
+
+  removeSectionById(sectionId: string): Widget | null {
+    return this._sections.remove(sectionId);
+  }
+
+  reinsertSection(widget: Widget): void {
+    this._sections.reinsert(widget);
+  }
+
   protected override onUpdateRequest(msg: LuminoMessage): void {
     // Nothing is drawn while nobody looks.
-    if (this.isVisible) {
+    if (this._isSeen) {
       super.onUpdateRequest(msg);
     }
   }
 
   protected override onAfterShow(msg: LuminoMessage): void {
     super.onAfterShow(msg);
-    this._tracker.isShown = true;
-    this.update();
+    this._onSeen();
   }
 
   protected override onAfterHide(msg: LuminoMessage): void {
     super.onAfterHide(msg);
-    this._tracker.isShown = false;
+    this._onSeen();
   }
 
   protected override onAfterAttach(msg: LuminoMessage): void {
     super.onAfterAttach(msg);
-    this._tracker.isShown = this.isVisible;
+    this._onSeen();
+  }
+
+  /** Whether the panel, or a section of it that stands elsewhere, is on screen. */
+  private get _isSeen(): boolean {
+    return this.isVisible || this._sections.isSeenElsewhere;
+  }
+
+  private _onSeen(): void {
+    this._tracker.isShown = this._isSeen;
+    this.update();
   }
 
   protected render(): React.ReactElement {
@@ -113,14 +148,19 @@ export class Sidebar extends ReactWidget {
       <TransContext.Provider value={this._trans}>
         <RenderContext.Provider value={this._rendermime}>
           <ActionsContext.Provider value={this._actions}>
-            <NotebookContext.Provider value={notebook}>
-              {notebook ? <NotebookView key={notebook.panel.id} /> : <NoNotebook />}
-            </NotebookContext.Provider>
+            <SectionsContext.Provider value={this._sections}>
+              <NotebookContext.Provider value={notebook}>
+                {notebook ? <NotebookView key={notebook.panel.id} /> : <NoNotebook />}
+              </NotebookContext.Provider>
+            </SectionsContext.Provider>
           </ActionsContext.Provider>
         </RenderContext.Provider>
       </TransContext.Provider>
     );
   }
+
+  private readonly _sections: MovableSections;
+  private readonly _sectionAdded = new Signal<this, ISectionEntry>(this);
 }
 
 function NotebookView(): React.ReactElement {

@@ -5,7 +5,7 @@ import * as React from 'react';
 
 import { useActions, useNotebook, useTrans, type MenuItem } from '../../components/context';
 import { PinIcon } from '../../components/icons';
-import { Section } from '../../components/section';
+import { MovableSection } from '../../components/movable';
 import { State } from '../../components/state';
 import { stateWord } from '../../state';
 import { CommandIDs, isActive, PINNED, type RunStatus, type RunSummary } from '../../tokens';
@@ -29,7 +29,12 @@ export function RunsPanel(): React.ReactElement | null {
   };
   const note = history.total > 0 ? String(history.total) : undefined;
   return (
-    <Section title={trans.__('Runs')} note={note} className="jp-Pipelines-runsSection">
+    <MovableSection
+      id="runs"
+      title={trans.__('Runs')}
+      note={note}
+      className="jp-Pipelines-runsSection"
+    >
       {history.isFiltered || history.total > 3 ? <Filter /> : null}
       {chosen.size > 0 ? (
         <div className="jp-Pipelines-bar" role="status">
@@ -74,7 +79,7 @@ export function RunsPanel(): React.ReactElement | null {
           {trans.__('Show more (%1 of %2 shown)', runs.length, history.total)}
         </button>
       ) : null}
-    </Section>
+    </MovableSection>
   );
 }
 

@@ -4,8 +4,8 @@ import * as React from 'react';
 
 import { useActions, useNotebook, useTrans } from '../../components/context';
 import { RoleIcon, UnitIcon } from '../../components/icons';
+import { MovableSection } from '../../components/movable';
 import { useNow } from '../../components/now';
-import { Section } from '../../components/section';
 import { State } from '../../components/state';
 import { roleWord, stateWord, stepState, unitSentence } from '../../state';
 import { CommandIDs, type Pipeline, type Step, type StepRun } from '../../tokens';
@@ -15,13 +15,13 @@ import { StepDetail } from './detail';
 export function StepsPanel({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
   const trans = useTrans();
   return (
-    <Section title={trans.__('Steps')} note={String(pipeline.steps.length)}>
+    <MovableSection id="steps" title={trans.__('Steps')} note={String(pipeline.steps.length)}>
       <ul className="jp-Pipelines-steps">
         {pipeline.steps.map(step => (
           <StepItem key={step.name} step={step} />
         ))}
       </ul>
-    </Section>
+    </MovableSection>
   );
 }
 
