@@ -22,7 +22,7 @@ export function describeArguments(
   return {
     args: {
       type: 'object',
-      properties: Object.fromEntries(described),
+      properties: Object.fromEntries(described) as ReadonlyJSONObject,
       required: Object.keys(required)
     }
   };

@@ -255,7 +255,7 @@ export const tasks: JupyterFrontEndPlugin<void> = {
         execute: ({ kind, path, taskId }) =>
           commands.execute(byKind[kind as TaskKind], {
             path: path as string,
-            taskId: (taskId as string) || null
+            taskId: taskId || null
           })
       });
       void restorer.restore(opened, {
