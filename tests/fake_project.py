@@ -165,6 +165,9 @@ class FakeProject:
         )
         return "sweep-1"
 
+    def resume_sweep(self, sweep_id: str) -> None:
+        self.asked.append(("resume_sweep", {"sweep": sweep_id}))
+
     def cancel_sweep(self, sweep_id: str) -> None:
         self.asked.append(("cancel_sweep", {"sweep": sweep_id}))
 

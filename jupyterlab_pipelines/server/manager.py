@@ -161,6 +161,9 @@ class PipelineManager:
     async def cancel_sweep(self, sweep_id: str, path: str | None = None) -> None:
         await self._ask_projects(lambda project: project.cancel_sweep(sweep_id), path)
 
+    async def resume_sweep(self, sweep_id: str, path: str | None = None) -> None:
+        await self._ask_projects(lambda project: project.resume_sweep(sweep_id), path)
+
     async def start(self, request: RunRequest) -> str:
         """Start a run in a process of its own, which outlives this server; its id."""
         notebook, project = await self._find(request.path)

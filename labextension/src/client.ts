@@ -161,6 +161,11 @@ export class PipelinesClient {
     await request(this._settings, 'POST', withPath(path, 'sweeps', sweepId, 'cancel'));
   }
 
+  /** Begin the runs that a sweep, whose process is gone, did not come to. */
+  async resumeSweep(path: string, sweepId: string): Promise<void> {
+    await request(this._settings, 'POST', withPath(path, 'sweeps', sweepId, 'resume'));
+  }
+
   /** Start a run; answers its id. */
   async start(run: RunRequest): Promise<string> {
     const answer = await request<{ run_id: string }>(this._settings, 'POST', 'runs', run);

@@ -285,6 +285,11 @@ export class PipelineModel implements IDisposable {
     await this._attempt(() => this._client.cancelSweep(this.path, sweepId));
   }
 
+  async resumeSweep(sweepId: string): Promise<void> {
+    await this._attempt(() => this._client.resumeSweep(this.path, sweepId));
+    await this._fetchRuns();
+  }
+
   /** End the run that is under way; finished steps are kept. */
   async cancel(): Promise<void> {
     const runId = this._activeId;

@@ -225,6 +225,16 @@ export interface RunPage {
   total: number;
   /** What to ask for the page after this one with; null: there is none. */
   next: string | null;
+  /** Those of the project that have not come to their end. */
+  sweeps?: UnfinishedSweep[];
+}
+
+export interface UnfinishedSweep {
+  sweep_id: string;
+  /** `interrupted`: the process that begins its runs is gone. */
+  status: 'running' | 'interrupted';
+  runs_total: number;
+  runs_begun: number;
 }
 
 /** What is looked for in the history. */

@@ -18,7 +18,9 @@ NUMBERS = notebook(cell("x = 1", step="load"))
 @pytest.fixture
 def move(jp_fetch):
     async def move(before: str, after: str) -> None:
-        await jp_fetch("api", "contents", *before.split("/"), method="PATCH", body=json.dumps({"path": after}))
+        await jp_fetch(
+            "api", "contents", *before.split("/"), method="PATCH", body=json.dumps({"path": after})
+        )
 
     return move
 

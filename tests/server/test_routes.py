@@ -215,6 +215,8 @@ async def test_a_sweep_is_started_and_cancelled_as_one(ask, project: FakeProject
     )
     assert await ask("POST", "sweeps/sweep-1/cancel") == (202, {"sweep_id": "sweep-1"})
     assert project.asked[-1] == ("cancel_sweep", {"sweep": "sweep-1"})
+    assert await ask("POST", "sweeps/sweep-1/resume") == (202, {"sweep_id": "sweep-1"})
+    assert project.asked[-1] == ("resume_sweep", {"sweep": "sweep-1"})
 
 
 async def test_a_schema_file_is_read_written_and_agreed_to(

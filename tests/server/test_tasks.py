@@ -46,7 +46,9 @@ def carry_out(ask, ended):
 
 
 NUMBERS = notebook(cell("x = 1", step="load"), cell("y = x + 1\nprint(y)", step="add"))
-SHAKY = notebook(cell("x = 1", step="load"), cell("import secrets\ny = x + secrets.randbelow(10**9)", step="add"))
+SHAKY = notebook(
+    cell("x = 1", step="load"), cell("import secrets\ny = x + secrets.randbelow(10**9)", step="add")
+)
 
 
 async def test_a_notebook_is_exported_and_its_folder_is_told(carry_out, save, jp_root_dir: Path) -> None:

@@ -26,7 +26,11 @@ from jupyterlab_pipelines.server.routes.runs import (
 from jupyterlab_pipelines.server.routes.schemas import SchemasHandler
 from jupyterlab_pipelines.server.routes.status import StatusHandler
 from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
-from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
+from jupyterlab_pipelines.server.routes.sweeps import (
+    SweepCancelHandler,
+    SweepResumeHandler,
+    SweepsHandler,
+)
 from jupyterlab_pipelines.server.routes.tasks import (
     ExportTargetsHandler,
     TaskCancelHandler,
@@ -60,6 +64,7 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"comparison", ComparisonHandler),
     (r"sweeps", SweepsHandler),
     (r"sweeps/(?P<sweep_id>[\w:-]+)/cancel", SweepCancelHandler),
+    (r"sweeps/(?P<sweep_id>[\w:-]+)/resume", SweepResumeHandler),
     (r"export-targets", ExportTargetsHandler),
     (r"tasks", TasksHandler),
     (r"tasks/(?P<task_id>[\w-]+)", TaskHandler),
