@@ -22,6 +22,9 @@ FILE = "file "
 KERNEL = "kernel state"
 """The name of all that a step's kernel holds, for the next step of its unit, which goes on in that kernel."""
 
+GROUP = "group"
+"""What stands in place of a materializer for several values in one file."""
+
 
 def is_state(name: str) -> bool:
     """Whether `name` is that of process state or of a file, not of a variable."""
@@ -72,6 +75,12 @@ class Artifact:
     summary: str = ""
     definitions: tuple[str, ...] = ()
     kind: str = "value"
+
+    @property
+    def reference(self) -> str:
+        """How a step notebook names the stored value, see `kernel.runtime.inputs.load_references`."""
+        name = f"{self.materializer}:{self.stored}"
+        return name if self.member is None else f"{name}#{self.member}"
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Artifact:

@@ -179,6 +179,13 @@ class StepSession:
         """What runs the kernel, if that is to go on living."""
         return self._manager if self.report is not None and self.keeps_kernel(self.report) else None
 
+    @property
+    def killed_by(self) -> int | None:
+        """The number of the signal that ended the kernel; None if it lives, or ended in another way."""
+        manager = self._manager
+        status = None if manager is None else manager.exit_status()
+        return -status if status is not None and status < 0 else None
+
     def close(self) -> None:
         """The step is done with its kernel."""
         for timer in self._timers:

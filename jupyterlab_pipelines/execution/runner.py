@@ -73,6 +73,7 @@ class _Running:
     shared: SharedKernel | None = None
     session: StepSession | None = None
     is_stale: bool = False
+    has_company: bool = False
     logged_bytes: int = 0
 
 
@@ -546,6 +547,9 @@ class Runner:
             if shared is not None:
                 self.kernels.take(shared)
             running = self.running[step.name] = _Running(resolved.cache_key, wanted, shared)
+            if len(self.running) > 1:
+                for each in self.running.values():
+                    each.has_company = True
             self._note(
                 step.name,
                 status=Status.RUNNING,
@@ -768,6 +772,11 @@ class Runner:
             self._note(ended.step, status=Status.CANCELLED, finished_at=now(), **_left_by(outcome))
             return
         if execution is None and running.shared and self._may_retry(ended.resolved.step):
+            self._note(ended.step, status=Status.QUEUED)
+            return
+        if outcome.was_killed and running.has_company and not running.shared:
+            # Memory has run out, most likely: from now on one step at a time, this one once more.
+            self.jobs = 1
             self._note(ended.step, status=Status.QUEUED)
             return
         is_own_fault = outcome.error is not None and outcome.error["code"] == "cell_failed"

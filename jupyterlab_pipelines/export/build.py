@@ -27,7 +27,6 @@ from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
 from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
-from jupyterlab_pipelines.kernel.runtime.inputs import reference
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
 from jupyterlab_pipelines.pipeline import Effects, Pipeline
 from jupyterlab_pipelines.run import Execution
@@ -524,7 +523,7 @@ def _groups(source: Source, step: ExportedStep) -> list[dict[str, Any]]:
         for name in group:
             artifact = _artifact(source, step, name, owners[name], states)
             if artifact is not None and artifact.stored:
-                references[name] = reference(artifact.materializer, artifact.stored, artifact.member)
+                references[name] = artifact.reference
         if len(references) == len(group):
             groups.append({"names": list(group), "references": references})
     return groups

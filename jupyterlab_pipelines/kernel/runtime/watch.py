@@ -14,12 +14,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, FILE, GROUP, HIDDEN, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import doubts, hidden
 from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
-from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references, snapshots_of
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references, snapshots_of
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
 from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
