@@ -548,11 +548,15 @@ export class PipelineModel implements IDisposable {
       if (this._isDisposed || runId !== this._activeId) {
         return;
       }
+      const wasOutOfReach = this._failure === 'unreachable';
+      this._failure = wasOutOfReach ? null : this._failure;
       const isNew = this._run?.run_id !== runId;
       this._run = run;
       if (isActive(run.status)) {
         this._changed.emit();
-        if (isNew) {
+        if (wasOutOfReach) {
+          void this.refresh();
+        } else if (isNew) {
           void this._fetchRuns();
         }
       } else {
@@ -570,6 +574,10 @@ export class PipelineModel implements IDisposable {
         return;
       }
       // Out of reach: the run goes on without us, and is asked for again.
+      if (error instanceof UnavailableError && this._failure === null) {
+        this._failure = error.reason;
+        this._changed.emit();
+      }
     }
     if (this._activeId !== null) {
       clearTimeout(this._pollTimer);

@@ -161,7 +161,7 @@ export function MovableSection(props: MovableSectionProps): React.ReactElement {
           <Host widget={widget} />
         </Section>
       )}
-      {createPortal(<div className={section.className}>{children}</div>, widget.node)}
+      {createPortal(children, widget.node)}
     </>
   );
 }
