@@ -108,6 +108,8 @@ class Runner:
         What kernels are forked from, by kernelspec, if that outlives the run; its owner closes it.
     warm
         Something to fork kernels from that was started ahead; used if it is what the run needs.
+    probe
+        A step, and the folder to which the tables are written that there are after each of its cells.
     """
 
     store: Store
@@ -123,6 +125,7 @@ class Runner:
     servers: dict[str, ForkServer | None] | None = None
     inspector: Inspector | None = None
     warm: ForkServer | None = None
+    probe: tuple[str, Path] | None = None
     listener: Listener = field(default=lambda event: None)
 
     def __post_init__(self) -> None:
@@ -676,6 +679,7 @@ class Runner:
             server=self._server(step.kernel or self.planner.kernel),
             pool=self._kernel_pool,
             kernel=running.shared.kernel if running.shared else None,
+            probe=self.probe[1] if self.probe and self.probe[0] == step.name else None,
         )
 
     def _why_stop(self, step: str, running: _Running) -> str | None:

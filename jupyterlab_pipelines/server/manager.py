@@ -22,11 +22,13 @@ from jupyterlab_pipelines.server import events
 from jupyterlab_pipelines.server.tasks import Task, Tasks
 from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
 from jupyterlab_pipelines.server.wire import (
+    AnomalyName,
     HistoryQuery,
     PipelineRequest,
     RunChange,
     RunRequest,
     SchemaChange,
+    SliceQuery,
     SuggestionRequest,
     SweepRequest,
     TaskRequest,
@@ -177,6 +179,7 @@ class PipelineManager:
             force=request.force,
             jobs=request.jobs,
             kernel=request.kernel,
+            environment=request.environment,
         )
         await self._watcher.watch(project)
         return run_id
@@ -208,6 +211,30 @@ class PipelineManager:
         project = await self._project_of_run(run_id, path)
         return {"log": await asyncio.to_thread(project.step_log, run_id, step)}
 
+    async def table_at_a_glance(
+        self, run_id: str, table: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.table_at_a_glance(run_id, table, against), path
+        )
+
+    async def column_in_detail(
+        self, run_id: str, table: str, column: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.column_in_detail(run_id, table, column, against), path
+        )
+
+    async def withdraw(
+        self, run_id: str, table: str, name: AnomalyName, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.withdraw(
+                run_id, table, name.kind, feature=name.feature, check=name.check
+            ),
+            path,
+        )
+
     async def preview(self, digest: str, path: str | None = None) -> dict[str, Any]:
         return await self._ask_projects(lambda project: project.preview(digest), path)
 
@@ -220,6 +247,65 @@ class PipelineManager:
 
     async def artifact_lineage(self, digest: str, path: str | None = None) -> dict[str, Any]:
         return await self._ask_projects(lambda project: project.artifact_lineage(digest), path)
+
+    async def table(
+        self, run_id: str, table: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.stats(run_id, table, against=against), path)
+
+    async def failing_rows(
+        self, run_id: str, table: str, name: AnomalyName, limit: int, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.failing_rows(
+                run_id, table, name.kind, feature=name.feature, check=name.check, limit=limit
+            ),
+            path,
+        )
+
+    async def trace(
+        self, run_id: str, table: str, name: AnomalyName, path: str | None = None
+    ) -> dict[str, Any]:
+        """Replays cells, by a process of its own."""
+        return await self._ask_projects(
+            lambda project: project.trace_elsewhere(
+                run_id, table, name.kind, feature=name.feature, check=name.check
+            ),
+            path,
+        )
+
+    async def accept(
+        self, run_id: str, table: str, name: AnomalyName, path: str | None = None
+    ) -> dict[str, Any]:
+        """Agree to one anomaly; the schema file as it is then."""
+        answer = await self._ask_projects(
+            lambda project: project.accept(run_id, table, name.kind, feature=name.feature, check=name.check),
+            path,
+        )
+        return _with_dates(answer)
+
+    async def slices(
+        self, run_id: str, table: str, query: SliceQuery, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.slices(
+                run_id,
+                table,
+                truth=query.truth,
+                prediction=query.prediction,
+                by=query.by,
+                metric=query.metric,
+                limit=query.limit,
+            ),
+            path,
+        )
+
+    async def edge(self, run_id: str, source: str, target: str, path: str | None = None) -> dict[str, Any]:
+        return await self._ask_projects(lambda project: project.edge(run_id, source, target), path)
+
+    async def trend(self, path: str, table: str, column: str | None, limit: int) -> dict[str, Any]:
+        notebook, project = await self._find(path)
+        return await asyncio.to_thread(project.trend, notebook, table, column=column, limit=limit)
 
     async def schemas(self, path: str) -> dict[str, Any]:
         notebook, project = await self._find(path)

@@ -52,11 +52,16 @@ class RunRequest:
     force: tuple[str, ...] = ()
     jobs: int | None = None
     kernel: str | None = None
+    environment: str | None = None
 
     @classmethod
     def from_body(cls, body: Any) -> RunRequest:
         # A misspelt `steps` would run everything: what is not known is refused.
-        body = _object(body, allowed={"path", "content", "parameters", "steps", "force", "jobs", "kernel"})
+        allowed = {"path", "content", "parameters", "steps", "force", "jobs", "kernel", "environment"}
+        body = _object(body, allowed=allowed)
+        environment = body.get("environment")
+        if environment is not None and not isinstance(environment, str):
+            raise _bad("environment", "must be the name of an environment of the schema file")
         kernel = body.get("kernel")
         if kernel is not None and (not isinstance(kernel, str) or not kernel):
             raise _bad("kernel", "must be the name of a kernelspec")
@@ -68,6 +73,7 @@ class RunRequest:
             _strings(body, "force"),
             _count(body, "jobs"),
             kernel,
+            environment,
         )
 
 
@@ -205,6 +211,54 @@ class SchemaChange:
         if (text is None) == (run_id is None):
             raise UsageError("bad_request", "Give either `text`, or `run_id` and `tables` to agree to.")
         return cls(_path(body), text, run_id, _strings(body, "tables"))
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyName:
+    """Which anomaly of a table: its kind, its column, and the expression where it is a check."""
+
+    kind: str
+    feature: str | None = None
+    check: str | None = None
+
+    @classmethod
+    def from_body(cls, body: Any) -> AnomalyName:
+        body = _object(body, allowed={"kind", "feature", "check"})
+        for name in ("kind", "feature", "check"):
+            value = body.get(name)
+            if not isinstance(value, str) and (value is not None or name == "kind"):
+                raise _bad(name, "must be a string")
+        return cls(body["kind"], body.get("feature"), body.get("check"))
+
+
+@dataclass(frozen=True, slots=True)
+class SliceQuery:
+    """Query of ``GET runs/<id>/tables/<table>/slices``."""
+
+    truth: str | None = None
+    prediction: str | None = None
+    by: tuple[str, ...] = ()
+    metric: str | None = None
+    limit: int = 20
+
+    @classmethod
+    def from_query(cls, values: Mapping[str, list[str]]) -> SliceQuery:
+        """`values` are those of each name, as the URL has them."""
+        last = {name: found[-1] for name, found in values.items() if found}
+        return cls(
+            last.get("truth"),
+            last.get("prediction"),
+            tuple(values.get("by", ())),
+            last.get("metric"),
+            parse_limit(last.get("limit", "20")),
+        )
+
+
+def required(name: str, value: str | None) -> str:
+    """A query argument that must be there."""
+    if not value:
+        raise _bad(name, "must be said")
+    return value
 
 
 def parse_limit(text: str, *, most: int = 1000) -> int:

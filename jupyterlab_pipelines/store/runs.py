@@ -34,7 +34,8 @@ STEP_COUNTS = (
     " sum(s.decision = 'run' AND s.status IN ('succeeded', 'failed', 'cancelled', 'interrupted'))"
     " AS steps_executed,"
     " sum(s.status = 'reused') AS steps_reused, sum(s.status = 'failed') AS steps_failed,"
-    " (SELECT count(*) FROM anomalies a WHERE a.run_id = r.id AND a.severity IN ('error', 'warning'))"
+    " (SELECT count(*) FROM anomalies a WHERE a.run_id = r.id AND a.severity IN ('error', 'warning')"
+    " AND NOT a.accepted)"
     " AS tables_with_anomalies"
 )
 

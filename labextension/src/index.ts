@@ -1,6 +1,7 @@
 /** The plugins of the extension. Each can be disabled by itself; all but the tracker only look on. */
 import { commands } from './plugins/commands';
 import { compare } from './plugins/compare';
+import { data } from './plugins/data';
 import { launcher } from './plugins/launcher';
 import { marks } from './plugins/marks';
 import { news } from './plugins/news';
@@ -26,6 +27,7 @@ export default [
   sweep,
   compare,
   tasks,
+  data,
   running,
   status,
   news,

@@ -392,7 +392,10 @@ export class PipelineModel implements IDisposable {
     if (event.run_id !== this._activeId && event.path !== this.path) {
       return;
     }
-    if (this._activeId === null || event.run_id === this._activeId) {
+    if (event.run_id !== this._activeId && this._pastRuns.get(event.run_id)) {
+      // Tables are measured beside a run, and anomalies found after its end.
+      this._fetchPastRunSoon(event.run_id);
+    } else if (this._activeId === null || event.run_id === this._activeId) {
       this._follow(event.run_id);
     }
   }
@@ -410,6 +413,7 @@ export class PipelineModel implements IDisposable {
     clearTimeout(this._runTimer);
     clearTimeout(this._pollTimer);
     clearTimeout(this._retryTimer);
+    this._pastRunTimers.forEach(timer => clearTimeout(timer));
     this.history.dispose();
     Signal.clearData(this);
   }
@@ -512,9 +516,25 @@ export class PipelineModel implements IDisposable {
     }
   }
 
+  private _fetchPastRunSoon(runId: string): void {
+    clearTimeout(this._pastRunTimers.get(runId));
+    const timer = setTimeout(() => {
+      this._pastRunTimers.delete(runId);
+      void this._fetchPastRun(runId);
+    }, RUN_INTERVAL_MS);
+    this._pastRunTimers.set(runId, timer);
+  }
+
   private async _fetchPastRun(runId: string): Promise<void> {
     try {
-      this._pastRuns.set(runId, await this._client.run(this.path, runId));
+      const run = await this._client.run(this.path, runId);
+      if (this._isDisposed) {
+        return;
+      }
+      this._pastRuns.set(runId, run);
+      if (this._selectedRun?.run_id === runId) {
+        this._selectedRun = run;
+      }
       this._changed.emit();
     } catch {
       // Its step's line is all that is known of it then.
@@ -609,6 +629,7 @@ export class PipelineModel implements IDisposable {
   private _run: Run | null = null;
   private _activeId: string | null = null;
   private _ended: string | null = null;
+  private _pastRunTimers = new Map<string, ReturnType<typeof setTimeout>>();
   private _pastRuns = new Map<string, Run | null>();
   private _starting = false;
   private _selectedRun: Run | null = null;

@@ -36,6 +36,7 @@ import type { PipelineModel } from './model';
 import { sampleParameter } from './parameters';
 import { DagPanel } from './panels/dag';
 import { OptionsPanel, ParametersPanel } from './panels/parameters';
+import { AnomaliesPanel } from './panels/statistics';
 import { RunsPanel } from './panels/runs';
 import { StepsPanel } from './panels/step';
 import { tagCells } from './results';
@@ -191,6 +192,7 @@ function NotebookView(): React.ReactElement {
           <Warnings pipeline={drawn} />
           {isUntagged ? null : <ParametersPanel parameters={drawn.parameters} />}
           {isUntagged ? null : <OptionsPanel />}
+          <AnomaliesPanel />
           {drawn.steps.length > 0 ? <StepsPanel pipeline={drawn} /> : null}
           {isUntagged && model.runs.length === 0 ? null : <RunsPanel />}
         </div>

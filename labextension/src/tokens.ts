@@ -47,6 +47,7 @@ export namespace CommandIDs {
   export const editRun = `${NAMESPACE}:edit-run`;
   export const cancelSweep = `${NAMESPACE}:cancel-sweep`;
   export const compareRuns = `${NAMESPACE}:compare-runs`;
+  export const openData = `${NAMESPACE}:open-data`;
   export const newPipeline = `${NAMESPACE}:new-pipeline-notebook`;
   export const refresh = `${NAMESPACE}:refresh`;
 }
@@ -335,6 +336,7 @@ export type PreviewContent =
       rows: string[][];
     }
   | { kind: 'array'; shape: number[]; dtype: string; values: string[] }
+  | { kind: 'image'; shape: number[]; dtype: string; png: string }
   | { kind: 'items'; length: number; items: [string, string][] }
   | { kind: 'parameters'; parameters: { [name: string]: string } }
   | { kind: 'text'; text: string };
@@ -383,8 +385,12 @@ export interface Anomaly {
   severity: Severity;
   description: string;
   output?: string;
+  /** The expression that does not hold, where it is a check. */
+  check?: string | null;
   /** The first step that let it in. */
   first?: { step: string; output: string };
+  /** A person has agreed to it. */
+  accepted?: boolean;
 }
 
 /** A distribution as shares of bins that the run and its reference have in common. */
@@ -410,17 +416,136 @@ export interface ColumnRow {
   nulls: number;
   reference_nulls: number | null;
   distinct: number | null;
+  reference_distinct: number | null;
   bins: Bins | null;
   numbers: { [name: string]: string };
+  reference_numbers: { [name: string]: string } | null;
+  drift: { effect: number } | null;
 }
 
-export interface TableStatistics {
+export interface TableSize {
+  rows: number;
+  columns: number;
+  /** Rows that repeat an earlier one. */
+  duplicates: number | null;
+  /** Fewer than there are: the numbers are approximate. */
+  measured_rows: number;
+}
+
+/** What a step did to a table that it read. */
+export interface TableChange {
+  rows_before: number;
+  rows_after: number;
+  columns_added: string[];
+  columns_removed: string[];
+  columns_renamed: { before: string; after: string }[];
+  types: { column: string; before: string; after: string }[];
+  nulls: { column: string; before: number; after: number }[];
+  categories_lost: { column: string; values: JSONValue[] }[];
+  categories_gained: { column: string; values: JSONValue[] }[];
+  /** By column, drift that matters. */
+  drift: { [column: string]: { distance: number } };
+}
+
+/** A table of a run, a row for each column. */
+export interface Glance {
+  run_id: string;
+  /** As `step.name`. */
+  table: string;
   digest: string;
+  type: string;
+  summary: string;
   /** Null for what is no table. */
-  rows: number | null;
+  size: TableSize | null;
+  against: {
+    run_id: string;
+    table: string;
+    /** Its run was compared with it, too. */
+    is_usual: boolean;
+    size: TableSize | null;
+  } | null;
   anomalies: Anomaly[];
   /** The guilty columns first. */
   overview: ColumnRow[];
+  /** Where it is compared with what its step made it of. */
+  changes: TableChange | null;
+  /** Tables that the step read, as `step.name`. */
+  upstream: string[];
+  /** A person has agreed to such a table. */
+  is_pinned: boolean;
+}
+
+/** One thing that is told of both sides. */
+export interface BothSides {
+  current: string | null;
+  reference: string | null;
+}
+
+/** Which anomaly of a table. */
+export interface AnomalyName {
+  kind: string;
+  feature: string | null;
+  check?: string | null;
+}
+
+/** The rows that an anomaly is about. */
+export interface FailingRows {
+  total: number;
+  /** Rows of the table. */
+  of: number;
+  /** The guilty one first. */
+  columns: string[];
+  /** Columns of the table that are not told. */
+  left_out: number;
+  rows: { position: number; index: JSONValue; values: JSONValue[] }[];
+  /** Which rows these are, or why there are none. */
+  message: string;
+}
+
+/** The first cell that let an anomaly in. */
+export interface Trace {
+  status: 'found' | 'not_replayed';
+  /** The first step that has it. */
+  step: string;
+  cell_index: number | null;
+  /** What the table is called there. */
+  name: string | null;
+  source: string | null;
+  message: string;
+  warnings: string[];
+}
+
+/** A table, or one of its columns, in the last runs, the oldest first. */
+export interface TableTrend {
+  runs: {
+    run_id: string;
+    created_at: string;
+    rows: number;
+    anomalies: number;
+    nulls?: number | null;
+    distinct?: number | null;
+    mean?: number | null;
+  }[];
+}
+
+/** `<notebook>.schema.yaml`. */
+export interface SchemaFile {
+  file: string;
+  text: string;
+}
+
+export interface ColumnDetail {
+  name: string;
+  type: string;
+  dtype: string;
+  is_gone: boolean;
+  facts: (BothSides & { name: string })[];
+  quantiles: (BothSides & { at: number })[];
+  values: { value: string; current: number; reference: number | null; is_unseen: boolean }[];
+  drift: { measure: string; distance: number; p_value: number; effect: number } | null;
+  bins: Bins | null;
+  /** Vega-Lite. */
+  chart: { [name: string]: unknown } | null;
 }
 
 export interface StepRun {

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from jupyterlab_pipelines.quality.anomalies import find
-from jupyterlab_pipelines.quality.charts import MIME_TYPE, chart
+from jupyterlab_pipelines.quality.charts import MIME_TYPE, chart, distribution
 from jupyterlab_pipelines.quality.interop import TARGETS, export, from_pandera
 from jupyterlab_pipelines.quality.notebook_schema import expectation
-from jupyterlab_pipelines.quality.overview import changes, overview
+from jupyterlab_pipelines.quality.overview import bins, changes, overview
 from jupyterlab_pipelines.quality.report import html_rows
 from jupyterlab_pipelines.quality.schema_file import schema_from
 from jupyterlab_pipelines.quality.shown import ShownStatistics
@@ -114,11 +114,16 @@ def test_what_a_step_did_to_a_table() -> None:
     assert changes(measure(before), measure(after)) == {
         "rows_before": 4,
         "rows_after": 2,
+        "rows_dropped": 2,
+        "rows_added": 0,
+        "columns_renamed": [],
         "columns_added": ["new"],
         "columns_removed": ["old"],
         "types": [],
         "nulls": [{"column": "a", "before": 1, "after": 0}],
         "categories_lost": [{"column": "kind", "values": ["y"]}],
+        "categories_gained": [],
+        "drift": {},
     }
 
 
@@ -138,3 +143,26 @@ def test_what_pandera_is_told_comes_back() -> None:
         assert (after.name, after.type, after.domain) == (before.name, before.type, before.domain)
         if before.type.name in ("int", "float"):
             assert (after.range.min, after.range.max) == (before.range.min, before.range.max)
+
+
+@pytest.mark.parametrize("side", [None, "reference"])
+def test_a_distribution_is_drawn_large_whatever_it_is_of(side) -> None:
+    before, after = table(5), table(5, seed=1)
+    for column in after.columns:
+        shared = bins(column, before.by_name[column.name] if side else None, 60, 20)
+        assert shared is not None
+        spec = distribution(shared, is_time=column.type == "time")
+        layers = {layer["mark"]["style"] for layer in spec["layer"]}
+        assert spec["$schema"].endswith("vega-lite/v5.json")
+        assert layers == ({"current", "reference"} if side else {"current"}), column.name
+        assert len(json.dumps(spec)) < 20_000
+
+
+def test_long_values_that_begin_alike_have_bars_of_their_own() -> None:
+    texts = [f"{'the same beginning ' * 4}{number}" for number in range(3)] * 20
+    column = measure(pd.DataFrame({"text": texts})).columns[0]
+    spec = distribution(bins(column, None))
+    [layer] = spec["layer"]
+    [values] = spec["datasets"].values()
+    assert [value["at"] for value in values] == [0, 1, 2]
+    assert layer["encoding"]["y"]["field"] == "at"

@@ -132,6 +132,7 @@ async def test_a_run_is_started_watched_annotated_and_cancelled(
             "force": ("load",),
             "jobs": 2,
             "kernel": None,
+            "environment": None,
         },
     )
     assert (await ask("GET", f"runs/{run_id}"))[1]["status"] == "running"

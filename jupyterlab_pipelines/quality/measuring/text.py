@@ -97,10 +97,15 @@ def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
                 counts["damaged"] += weight
         elif "?" in word and QUESTIONED(word):
             counts["damaged"] += weight
-        shape = DIGITS.sub("9", LETTERS.sub("a", word[:60]))[:40]
+        shape = shape_of(word)
         shapes[shape] = shapes.get(shape, 0) + weight
     ranked = sorted(shapes.items(), key=lambda pair: (-pair[1], pair[0]))
     return {**counts, "shapes": tuple(ranked[:5]), "seen": sum(weights)}
+
+
+def shape_of(word: str) -> str:
+    """The pattern of a text: runs of digits as ``9``, of letters as ``a``."""
+    return DIGITS.sub("9", LETTERS.sub("a", word[:60]))[:40]
 
 
 def commonest(values: Any, counts: Array) -> tuple[tuple[Any, int], ...]:

@@ -9,6 +9,7 @@ from jupyterlab_pipelines.server.routes.artifacts import (
     ArtifactStatisticsHandler,
 )
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
+from jupyterlab_pipelines.server.routes.glances import ColumnHandler, GlanceHandler, WithdrawHandler
 from jupyterlab_pipelines.server.routes.pipelines import PipelinesHandler
 from jupyterlab_pipelines.server.routes.runs import (
     ComparisonHandler,
@@ -31,6 +32,15 @@ from jupyterlab_pipelines.server.routes.sweeps import (
     SweepResumeHandler,
     SweepsHandler,
 )
+from jupyterlab_pipelines.server.routes.tables import (
+    AcceptHandler,
+    EdgeHandler,
+    FailingRowsHandler,
+    SlicesHandler,
+    TableHandler,
+    TraceHandler,
+    TrendHandler,
+)
 from jupyterlab_pipelines.server.routes.tasks import (
     ExportTargetsHandler,
     TaskCancelHandler,
@@ -42,6 +52,7 @@ __all__ = ["ROUTES", "URL_PREFIX"]
 
 _RUN = r"runs/(?P<run_id>[\w:-]+)"
 _STEP = rf"{_RUN}/steps/(?P<step>[^/]+)"
+_TABLE = rf"{_RUN}/tables/(?P<table>[^/]+)"
 
 ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"pipelines", PipelinesHandler),
@@ -56,10 +67,20 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
     (rf"{_STEP}/logged", StepLoggedHandler),
-    (r"artifacts/(?P<digest>[\w:-]+)/preview", ArtifactPreviewHandler),
-    (r"artifacts/(?P<digest>[\w:-]+)/statistics", ArtifactStatisticsHandler),
-    (r"artifacts/(?P<digest>[\w:-]+)/anomalies", ArtifactAnomaliesHandler),
-    (r"artifacts/(?P<digest>[\w:-]+)/lineage", ArtifactLineageHandler),
+    (_TABLE, TableHandler),
+    (rf"{_TABLE}/rows", FailingRowsHandler),
+    (rf"{_TABLE}/trace", TraceHandler),
+    (rf"{_TABLE}/accept", AcceptHandler),
+    (rf"{_TABLE}/slices", SlicesHandler),
+    (rf"{_RUN}/edges/(?P<source>[^/]+)/(?P<target>[^/]+)", EdgeHandler),
+    (r"trends", TrendHandler),
+    (rf"{_TABLE}/glance", GlanceHandler),
+    (rf"{_TABLE}/column", ColumnHandler),
+    (rf"{_TABLE}/withdraw", WithdrawHandler),
+    (r"artifacts/(?P<digest>[^/]+)/preview", ArtifactPreviewHandler),
+    (r"artifacts/(?P<digest>[^/]+)/statistics", ArtifactStatisticsHandler),
+    (r"artifacts/(?P<digest>[^/]+)/anomalies", ArtifactAnomaliesHandler),
+    (r"artifacts/(?P<digest>[^/]+)/lineage", ArtifactLineageHandler),
     (r"schemas", SchemasHandler),
     (r"comparison", ComparisonHandler),
     (r"sweeps", SweepsHandler),

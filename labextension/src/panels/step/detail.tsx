@@ -23,7 +23,7 @@ import {
 } from '../../tokens';
 import { formatNumber, formatSize } from '../../units';
 import { inputsOf, valuesOf, type Input, type Value } from '../../values';
-import { Anomalies, StatisticsView } from '../statistics';
+import { StatisticsView, StepAnomalies, useOpenData } from '../statistics';
 import { Executed } from './executed';
 import { StepFactsView } from './facts';
 import { Log } from './log';
@@ -69,7 +69,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
           {warning.message}
         </p>
       ))}
-      <Anomalies anomalies={past?.anomalies ?? []} />
+      <StepAnomalies step={step.name} runId={runId} anomalies={past?.anomalies ?? []} />
       <Metrics metrics={past?.metrics ?? {}} />
       {past && runId ? (
         <>
@@ -339,6 +339,9 @@ function Outputs(props: {
               value={values.get(name) ?? null}
               stored={stepRun?.outputs.find(output => output.name === name) ?? null}
               runId={runId}
+              findings={
+                (stepRun?.anomalies ?? []).filter(anomaly => anomaly.output === name).length
+              }
               isShared={step.unit?.names.includes(name) ?? false}
             />
           ))}
@@ -355,6 +358,8 @@ interface OutputRowProps {
   /** The value in the store; null where it is not there. */
   stored: Output | null;
   runId: string | null;
+  /** How many anomalies it has. */
+  findings: number;
   /** Whether it is what the steps of a unit share: that it cannot be stored is in order then. */
   isShared: boolean;
 }
@@ -432,17 +437,29 @@ function OutputRow(props: OutputRowProps): React.ReactElement {
 
 /** What a stored value holds, and the way to it from the notebook's kernel. */
 function OutputPreview(props: OutputRowProps & { stored: Output }): React.ReactElement {
-  const { name, step, stored, runId } = props;
+  const { name, step, stored, runId, findings } = props;
   const trans = useTrans();
   const actions = useActions();
+  const openData = useOpenData();
   const { model } = useNotebook();
   const { value, error } = useFetched(stored.digest, () =>
     model.client.preview(model.path, stored.digest)
   );
   return (
     <div className="jp-Pipelines-preview">
+      {runId ? (
+        <StatisticsView table={`${step}.${name}`} runId={runId} findings={findings} />
+      ) : null}
       {value ? <PreviewView content={value.preview} /> : <p>{error || trans.__('Loading…')}</p>}
-      <StatisticsView digest={stored.digest} table={`${step}.${name}`} runId={runId} />
+      {runId ? (
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Show it with its statistics in the main area')}
+          onClick={() => openData(runId, `${step}.${name}`)}
+        >
+          {trans.__('Open in tab')}
+        </button>
+      ) : null}
       {stored.gone ? (
         <p className="jp-Pipelines-small">{trans.__('Not in the store: it %1.', stored.gone)}</p>
       ) : runId ? (
