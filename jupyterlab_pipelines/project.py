@@ -566,6 +566,21 @@ class Project:
         self.store.runs.request_cancel(self.store.runs.find(run_id))
         self.store.settle_interrupted()
 
+    def cancel_step(self, run_id: str, step: str) -> None:
+        """Ask for the end of one step of a run; what needs it is skipped, the other steps go on.
+
+        A step that has ended is left alone.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run, or the run no such step.
+        """
+        run_id = self.store.runs.find(run_id)
+        self.store.runs.step(run_id, step)
+        self.store.runs.request_cancel_of_step(run_id, step)
+        self.store.settle_interrupted()
+
     # -- exporting ------------------------------------------------------------------------------
 
     def export(
@@ -637,6 +652,23 @@ class Project:
             tell=tell,
             again=again,
         )
+
+    def export_targets(self) -> Document:
+        """The engines that a notebook can be exported to, each with the names of its options."""
+        from jupyterlab_pipelines.export.base import exporters
+        from jupyterlab_pipelines.export.proof import can_verify
+
+        return {
+            "targets": [
+                {
+                    "name": name,
+                    "summary": exporter.summary,
+                    "options": list(getattr(exporter, "known_options", ())),
+                    "can_verify": can_verify(exporter),
+                }
+                for name, exporter in exporters().items()
+            ]
+        }
 
     def _source(
         self,
@@ -765,9 +797,11 @@ class Project:
     def history(self, notebook: Path | None = None, **wanted: Unpack[HistoryRequest]) -> Document:
         """A page of the runs of one notebook or of all, see `jupyterlab_pipelines.history.list_runs`."""
         from jupyterlab_pipelines.history import list_runs
+        from jupyterlab_pipelines.sweep import unfinished_sweeps
 
         self.store.settle_interrupted()
-        return list_runs(self.store, None if notebook is None else self.key_of(notebook), **wanted)
+        page = list_runs(self.store, None if notebook is None else self.key_of(notebook), **wanted)
+        return page | {"sweeps": unfinished_sweeps(self.store)}
 
     def compare(self, run_ids: Sequence[str]) -> Document:
         """Runs side by side: parameters, metrics, and per step status, time, code and outputs.
@@ -816,7 +850,7 @@ class Project:
         UsageError
             Nothing was run: the notebook is no pipeline, or a set does not fit its parameters.
         """
-        from jupyterlab_pipelines.sweep import MOST_RUNS, create_sweep, sweep_folder
+        from jupyterlab_pipelines.sweep import MOST_RUNS, create_sweep
 
         if not 1 <= len(parameter_sets) <= MOST_RUNS:
             raise UsageError(
@@ -829,20 +863,56 @@ class Project:
         self.store.create()
         told = {"notebook": str(notebook), "content": content, "parameter_sets": list(parameter_sets)}
         sweep_id = create_sweep(self.store, told | {"parallel": parallel, "jobs": jobs})
-        with (sweep_folder(self.store, sweep_id) / "sweep.log").open("wb") as log:
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "jupyterlab_pipelines.sweep_process"),
-                    *("--root", str(self.root), "--store", str(self.store_path), "--sweep", sweep_id),
-                ],
-                cwd=self.root,
-                env=environment_with_us(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._begin_sweep(sweep_id)
         return sweep_id
+
+    def resume_sweep(self, sweep_id: str) -> None:
+        """Begin the runs of a sweep that its process, which is gone, did not come to.
+
+        A sweep that is under way is left alone.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such sweep that has not come to its end.
+        """
+        from jupyterlab_pipelines.sweep import unfinished_sweeps
+
+        statuses = {sweep["sweep_id"]: sweep["status"] for sweep in unfinished_sweeps(self.store)}
+        if sweep_id not in statuses:
+            raise NotFoundError(
+                "unknown_sweep", f"The store has no unfinished sweep `{sweep_id}`.", sweep=sweep_id
+            )
+        if statuses[sweep_id] == "interrupted":
+            self._begin_sweep(sweep_id)
+
+    def _begin_sweep(self, sweep_id: str) -> None:
+        from jupyterlab_pipelines.sweep import sweep_folder
+
+        lock = self.store.sweep_lock(sweep_id)
+        lock.acquire()
+        command = [sys.executable, "-m", "jupyterlab_pipelines.sweep_process"]
+        command += ["--root", str(self.root), "--store", str(self.store_path), "--sweep", sweep_id]
+        inherited: dict[str, Any] = {}
+        if os.name == "posix" and lock.handle is not None:
+            # The child takes the lock over; so the sweep is never without an owner while it starts.
+            command += ["--lock", str(lock.handle)]
+            inherited = {"pass_fds": [lock.handle], "start_new_session": True}
+        else:  # pragma: no cover - Windows
+            lock.release()
+        try:
+            with (sweep_folder(self.store, sweep_id) / "sweep.log").open("ab") as log:
+                subprocess.Popen(
+                    command,
+                    cwd=self.root,
+                    env=environment_with_us(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    **inherited,
+                )
+        finally:
+            lock.close()
 
     def cancel_sweep(self, sweep_id: str) -> None:
         """End a sweep: its runs that are under way are cancelled, and no more begin.
@@ -971,6 +1041,11 @@ class Project:
         run_id = self.store.runs.find(run_id)
         self.store.runs.annotate(run_id, tags=tags, comment=comment)
         return self.run_document(run_id)
+
+    def rename(self, before: Path, after: Path) -> None:
+        """A notebook of the project, or a folder of notebooks, was moved: its runs go with it."""
+        if self.store.database.path.exists():
+            self.store.runs.rename_notebook(self.key_of(before), self.key_of(after))
 
     def check(self) -> Document:
         """Look whether all that is stored is whole, and mend what can be mended.

@@ -6,9 +6,11 @@ import type {
   AnomalyName,
   ColumnDetail,
   ComparedRun,
+  ExportTarget,
   FailingRows,
   Glance,
   HistoryQuery,
+  JSONValue,
   Logged,
   NotebookContent,
   Parameters,
@@ -21,6 +23,8 @@ import type {
   StepFacts,
   Suggestion,
   TableTrend,
+  Task,
+  TaskKind,
   Trace
 } from './tokens';
 
@@ -50,8 +54,43 @@ export interface SweepRequest {
   jobs?: number;
 }
 
+/** What is to be done beside runs. */
+export interface TaskRequest {
+  kind: TaskKind;
+  path: string;
+  /** The document as it is in the editor; else as its file has it. */
+  content?: NotebookContent;
+  /** Of an export or an import, for the contents API. */
+  folder?: string;
+  arguments?: { [name: string]: JSONValue };
+}
+
 export class PipelinesClient {
   constructor(private readonly _settings: ServerConnection.ISettings) {}
+
+  /** The engines that a notebook can be exported to. */
+  async exportTargets(): Promise<ExportTarget[]> {
+    const url = 'export-targets';
+    return (await request<{ targets: ExportTarget[] }>(this._settings, 'GET', url)).targets;
+  }
+
+  /** Begin a task; answers its id. */
+  async startTask(task: TaskRequest): Promise<string> {
+    return (await request<{ task_id: string }>(this._settings, 'POST', 'tasks', task)).task_id;
+  }
+
+  task(taskId: string): Promise<Task> {
+    return request(this._settings, 'GET', `tasks/${encodeURIComponent(taskId)}`);
+  }
+
+  async cancelTask(taskId: string): Promise<void> {
+    await request(this._settings, 'POST', `tasks/${encodeURIComponent(taskId)}/cancel`);
+  }
+
+  /** Agree to all tables of a run; answers the schema file's name and the tables. */
+  pinSchemas(path: string, runId: string): Promise<{ file: string; pinned: string[] }> {
+    return request(this._settings, 'PUT', 'schemas', { path, run_id: runId });
+  }
 
   /** The pipeline that a document is, and what a run of it would do now. */
   inspect(path: string, content: NotebookContent, parameters: Parameters): Promise<Pipeline> {
@@ -194,6 +233,11 @@ export class PipelinesClient {
     await request(this._settings, 'POST', withPath(path, 'sweeps', sweepId, 'cancel'));
   }
 
+  /** Begin the runs that a sweep, whose process is gone, did not come to. */
+  async resumeSweep(path: string, sweepId: string): Promise<void> {
+    await request(this._settings, 'POST', withPath(path, 'sweeps', sweepId, 'resume'));
+  }
+
   /** Start a run; answers its id. */
   async start(run: RunRequest): Promise<string> {
     const answer = await request<{ run_id: string }>(this._settings, 'POST', 'runs', run);
@@ -206,6 +250,12 @@ export class PipelinesClient {
 
   async cancel(path: string, runId: string): Promise<void> {
     await request(this._settings, 'POST', withPath(path, 'runs', runId, 'cancel'));
+  }
+
+  /** End one step of a run; what needs it is skipped, the others go on. */
+  async cancelStep(path: string, runId: string, step: string): Promise<void> {
+    const url = withPath(path, 'runs', runId, 'steps', step, 'cancel');
+    await request(this._settings, 'POST', url);
   }
 
   /** The whole notebook with the outputs of a run. */

@@ -11,6 +11,7 @@ import { running } from './plugins/running';
 import { status } from './plugins/status';
 import { sweep } from './plugins/sweep';
 import { tagging } from './plugins/tagging';
+import { tasks } from './plugins/tasks';
 import { tracker } from './plugins/tracker';
 import { vega } from './plugins/vega';
 import { viewer } from './plugins/viewer';
@@ -25,6 +26,7 @@ export default [
   results,
   sweep,
   compare,
+  tasks,
   data,
   running,
   status,

@@ -39,6 +39,8 @@ const EDIT_PAUSE_MS = 150;
 const RUN_INTERVAL_MS = 150;
 /** Events may be missed; while a run is under way it is fetched at least this often. */
 const POLL_INTERVAL_MS = 3000;
+/** A server that does not answer is asked this often whether it is back. */
+const RETRY_INTERVAL_MS = 3000;
 
 /** What the notebook's metadata keep for the panel. */
 interface SavedMetadata {
@@ -154,10 +156,10 @@ export class PipelineModel implements IDisposable {
     return this._selectedRun ?? this.activeRun;
   }
 
-  /** The newest run, if it has failed and nothing has been run since; fetched when first asked for. */
+  /** The newest run, if it did not come to a good end; fetched when first asked for. */
   get failedRun(): Run | null {
     const newest = this.history.isFiltered ? null : (this.history.runs[0] ?? null);
-    if (this.isRunning || newest?.status !== 'failed') {
+    if (this.isRunning || newest === null || newest.status === 'succeeded') {
       return null;
     }
     return this.pastRun(newest.run_id);
@@ -283,12 +285,28 @@ export class PipelineModel implements IDisposable {
     await this._attempt(() => this._client.cancelSweep(this.path, sweepId));
   }
 
+  async resumeSweep(sweepId: string): Promise<void> {
+    await this._attempt(() => this._client.resumeSweep(this.path, sweepId));
+    await this._fetchRuns();
+  }
+
   /** End the run that is under way; finished steps are kept. */
   async cancel(): Promise<void> {
     const runId = this._activeId;
     if (runId !== null) {
       await this._attempt(async () => {
         await this._client.cancel(this.path, runId);
+        this._fetchRunSoon();
+      });
+    }
+  }
+
+  /** End one step of the run that is under way; what needs it is skipped, the others go on. */
+  async cancelStep(step: string): Promise<void> {
+    const runId = this._activeId;
+    if (runId !== null) {
+      await this._attempt(async () => {
+        await this._client.cancelStep(this.path, runId, step);
         this._fetchRunSoon();
       });
     }
@@ -394,6 +412,7 @@ export class PipelineModel implements IDisposable {
     clearTimeout(this._editTimer);
     clearTimeout(this._runTimer);
     clearTimeout(this._pollTimer);
+    clearTimeout(this._retryTimer);
     this._pastRunTimers.forEach(timer => clearTimeout(timer));
     this.history.dispose();
     Signal.clearData(this);
@@ -475,6 +494,10 @@ export class PipelineModel implements IDisposable {
   private _fail(error: unknown): void {
     if (error instanceof UnavailableError) {
       this._failure = error.reason;
+      if (error.reason === 'unreachable') {
+        clearTimeout(this._retryTimer);
+        this._retryTimer = setTimeout(() => void this.refresh(), RETRY_INTERVAL_MS);
+      }
     } else {
       this._failure = 'error';
       this._notice = asDetails(error);
@@ -545,11 +568,15 @@ export class PipelineModel implements IDisposable {
       if (this._isDisposed || runId !== this._activeId) {
         return;
       }
+      const wasOutOfReach = this._failure === 'unreachable';
+      this._failure = wasOutOfReach ? null : this._failure;
       const isNew = this._run?.run_id !== runId;
       this._run = run;
       if (isActive(run.status)) {
         this._changed.emit();
-        if (isNew) {
+        if (wasOutOfReach) {
+          void this.refresh();
+        } else if (isNew) {
           void this._fetchRuns();
         }
       } else {
@@ -567,6 +594,10 @@ export class PipelineModel implements IDisposable {
         return;
       }
       // Out of reach: the run goes on without us, and is asked for again.
+      if (error instanceof UnavailableError && this._failure === null) {
+        this._failure = error.reason;
+        this._changed.emit();
+      }
     }
     if (this._activeId !== null) {
       clearTimeout(this._pollTimer);
@@ -612,6 +643,7 @@ export class PipelineModel implements IDisposable {
   private _editTimer: Timer;
   private _runTimer: Timer;
   private _pollTimer: Timer;
+  private _retryTimer: Timer;
 }
 
 /** The document as a plan needs it: outputs can be large, and say nothing about what will run. */

@@ -25,6 +25,16 @@ export namespace CommandIDs {
   export const retry = `${NAMESPACE}:retry`;
   export const sweep = `${NAMESPACE}:sweep`;
   export const cancel = `${NAMESPACE}:cancel`;
+  export const cancelStep = `${NAMESPACE}:cancel-step`;
+  export const exportPipeline = `${NAMESPACE}:export`;
+  export const verify = `${NAMESPACE}:verify`;
+  export const importRun = `${NAMESPACE}:import-run`;
+  export const doctor = `${NAMESPACE}:doctor`;
+  export const checkStore = `${NAMESPACE}:check-store`;
+  export const reclaimSpace = `${NAMESPACE}:reclaim-space`;
+  export const pinSchema = `${NAMESPACE}:pin-schema`;
+  export const openSchema = `${NAMESPACE}:open-schema`;
+  export const openSettings = `${NAMESPACE}:open-settings`;
   export const openPanel = `${NAMESPACE}:open-panel`;
   export const setStep = `${NAMESPACE}:set-step`;
   export const openRun = `${NAMESPACE}:open-run`;
@@ -216,6 +226,16 @@ export interface RunPage {
   total: number;
   /** What to ask for the page after this one with; null: there is none. */
   next: string | null;
+  /** Those of the project that have not come to their end. */
+  sweeps?: UnfinishedSweep[];
+}
+
+export interface UnfinishedSweep {
+  sweep_id: string;
+  /** `interrupted`: the process that begins its runs is gone. */
+  status: 'running' | 'interrupted';
+  runs_total: number;
+  runs_begun: number;
 }
 
 /** What is looked for in the history. */
@@ -563,6 +583,87 @@ export interface Run {
   tags?: string[];
   comment?: string;
   steps: StepRun[];
+}
+
+/** What the server is asked to do beside runs. */
+export type TaskKind = 'export' | 'verify' | 'import' | 'doctor' | 'check' | 'gc';
+
+export type TaskStatus = 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+/** Work beside runs, in a process that the server owns. */
+export interface Task {
+  task_id: string;
+  kind: TaskKind;
+  path: string;
+  /** What it writes or reads, for the contents API. */
+  folder: string | null;
+  status: TaskStatus;
+  created_at: string;
+  log: string;
+  events: unknown[];
+  /** What the command of this name answers with; null until it is there. */
+  result: unknown;
+  error: ErrorDetails | null;
+}
+
+/** An engine that notebooks can be exported to. */
+export interface ExportTarget {
+  name: string;
+  summary: string;
+  options: string[];
+  can_verify: boolean;
+}
+
+export interface ExportResult {
+  target: string;
+  name: string;
+  steps: { name: string; steps: string[]; why_joined: string[] }[];
+  files: string[];
+  /** What the target cannot express. */
+  gaps: string[];
+  notes: string[];
+  verification: {
+    status: 'equal' | 'differs';
+    artifacts: { artifact: string; status: string; message: string }[];
+    seconds: { install: number; run: number };
+  } | null;
+}
+
+/** Whether a step gives the same when it is executed again. */
+export interface StepVerdict {
+  name: string;
+  status: 'equal' | 'different' | 'failed' | 'not_verified';
+  message: string;
+  differences: { message: string }[];
+  causes: { message: string }[];
+  duration_seconds: number | null;
+}
+
+export interface VerifyResult {
+  status: 'equal' | 'different';
+  steps: StepVerdict[];
+}
+
+export interface DoctorResult {
+  status: 'ok' | 'problem';
+  checks: { check: string; level: 'ok' | 'warning' | 'problem'; message: string; remedy: string }[];
+}
+
+export interface StoreCheckResult {
+  status: 'clean' | 'repaired' | 'damaged';
+  store: string;
+  files: number;
+  size_bytes: number;
+  findings: { message: string; is_repaired: boolean }[];
+}
+
+export interface GcResult {
+  dry_run: boolean;
+  executions: number;
+  runs: number;
+  files: number;
+  kept_bytes: number;
+  reclaimed_bytes: number;
 }
 
 /** Something happened to a run; what, the server must be asked. */

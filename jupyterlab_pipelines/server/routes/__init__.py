@@ -18,6 +18,7 @@ from jupyterlab_pipelines.server.routes.runs import (
     RunHandler,
     RunNotebookHandler,
     RunsHandler,
+    StepCancelHandler,
     StepFactsHandler,
     StepLoggedHandler,
     StepLogHandler,
@@ -26,7 +27,11 @@ from jupyterlab_pipelines.server.routes.runs import (
 from jupyterlab_pipelines.server.routes.schemas import SchemasHandler
 from jupyterlab_pipelines.server.routes.status import StatusHandler
 from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
-from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
+from jupyterlab_pipelines.server.routes.sweeps import (
+    SweepCancelHandler,
+    SweepResumeHandler,
+    SweepsHandler,
+)
 from jupyterlab_pipelines.server.routes.tables import (
     AcceptHandler,
     EdgeHandler,
@@ -35,6 +40,12 @@ from jupyterlab_pipelines.server.routes.tables import (
     TableHandler,
     TraceHandler,
     TrendHandler,
+)
+from jupyterlab_pipelines.server.routes.tasks import (
+    ExportTargetsHandler,
+    TaskCancelHandler,
+    TaskHandler,
+    TasksHandler,
 )
 
 __all__ = ["ROUTES", "URL_PREFIX"]
@@ -52,6 +63,7 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_RUN}/notebook", RunNotebookHandler),
     (rf"{_RUN}/diff/(?P<other>[\w:-]+)", RunDiffHandler),
     (_STEP, StepFactsHandler),
+    (rf"{_STEP}/cancel", StepCancelHandler),
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
     (rf"{_STEP}/logged", StepLoggedHandler),
@@ -73,5 +85,10 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"comparison", ComparisonHandler),
     (r"sweeps", SweepsHandler),
     (r"sweeps/(?P<sweep_id>[\w:-]+)/cancel", SweepCancelHandler),
+    (r"sweeps/(?P<sweep_id>[\w:-]+)/resume", SweepResumeHandler),
+    (r"export-targets", ExportTargetsHandler),
+    (r"tasks", TasksHandler),
+    (r"tasks/(?P<task_id>[\w-]+)", TaskHandler),
+    (r"tasks/(?P<task_id>[\w-]+)/cancel", TaskCancelHandler),
     (r"status", StatusHandler),
 ]

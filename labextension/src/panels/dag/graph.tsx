@@ -83,7 +83,9 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
   const { frameElement, layerElement, viewport, map } = useViewport();
   React.useLayoutEffect(() => {
     viewport.current!.view = layout.view;
-  }, [`${shape.names.length} ${[...collapsed]} ${isGrouped} ${frame.width} ${frame.height}`]);
+  }, [
+    `${shape.names.length} ${[...collapsed].join()} ${isGrouped} ${frame.width} ${frame.height}`
+  ]);
   const reveal = (name: string): void => {
     const place = places.get(boxOf(name));
     if (place) {

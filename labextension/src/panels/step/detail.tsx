@@ -43,6 +43,9 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
   const runId = stepRun ? (model.shownRun?.run_id ?? null) : (step.last?.run_id ?? null);
   const past = stepRun ?? findStep(model.pastRun(runId)?.steps, step.name);
   const { reasons, warnings } = stepRun ?? step;
+  const log = past && runId ? <Log key={`log ${runId}`} stepRun={past} runId={runId} /> : null;
+  // What it writes now, or wrote before it broke off, is what one wants to see first.
+  const isTold = past?.status === 'running' || past?.status === 'failed';
 
   return (
     <div id={id} className="jp-Pipelines-detail">
@@ -50,6 +53,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
       <StepButtons step={step} stepRun={past} runId={past ? runId : null} />
       {step.unit ? <UnitLine unit={step.unit} step={step.name} /> : null}
       {past?.error ? <StepErrorView error={past.error} /> : null}
+      {isTold ? log : null}
       {reasons.length > 0 ? (
         <Part title={stepRun ? trans.__('Why it ran or not') : trans.__('What a run would do')}>
           {stepRun ? null : <p>{stateWord(trans, step.decision)}</p>}
@@ -79,7 +83,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
       <Facts step={step} />
       {past && runId ? (
         <>
-          <Log key={`log ${runId}`} stepRun={past} runId={runId} />
+          {isTold ? null : log}
           <StepFactsView key={`facts ${runId}`} step={step.name} runId={runId} />
         </>
       ) : null}
@@ -119,7 +123,7 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
   const trans = useTrans();
   const notebook = useNotebook();
   const actions = useActions();
-  const { pipeline } = notebook.model;
+  const { pipeline, failedRun } = notebook.model;
   const what = (force: boolean): string =>
     pipeline ? forecastSentence(trans, forecast(pipeline, step.name, force)) : '';
   return (
@@ -155,6 +159,15 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
           {trans.__('Executed notebook')}
         </button>
       ) : null}
+      {runId && failedRun?.run_id === runId && stepRun && isCutShort(stepRun) ? (
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Run what did not come to its end, with the notebook as it is now')}
+          onClick={() => void actions.commands.execute(CommandIDs.retry)}
+        >
+          {trans.__('Retry from here')}
+        </button>
+      ) : null}
       {runId && stepRun?.status === 'failed' ? (
         <button
           className="jp-Pipelines-smallButton"
@@ -172,6 +185,10 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
       ) : null}
     </div>
   );
+}
+
+function isCutShort({ status }: StepRun): boolean {
+  return status === 'failed' || status === 'cancelled' || status === 'interrupted';
 }
 
 function Part(props: { title: string; children: React.ReactNode }): React.ReactElement {
