@@ -9,50 +9,23 @@ measured as the arrays of numbers that it consists of, each a column.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.errors import UsageError
+from jupyterlab_pipelines.quality.measurable import GROUP, PICKLED
 from jupyterlab_pipelines.quality.pickled import read_pickled
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
 
-TABLES = ("pandas", "polars", "arrow", "numpy")
-"""Materializers that write tables alone."""
-TYPES_OF_TABLES = frozenset(
-    (
-        *("pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series", "numpy.ndarray"),
-        *("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.Array", "pyarrow.ChunkedArray"),
-    )
-)
-"""Types of which pickles are opened, to be measured."""
 CHANNELS = {3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}
 
 MOST_COLUMNS_OF_ARRAY = 1_000
 """A wider array is one of numbers, not a table: it is measured as one column."""
 
-GROUP = "group"
-"""Materializer of values that share objects and lie in one file."""
-
 _PANDAS_LAYOUT = b"jupyterlab_pipelines.pandas"
 _POLARS_SERIES = "jupyterlab_pipelines.series:"
-
-
-def is_table(artifact: Artifact) -> bool:
-    """Whether the artifact is a table that `read_stored` reads: what is watched from run to run."""
-    if artifact.kind != "value" or not artifact.stored:
-        return False
-    return artifact.materializer in TABLES or (
-        artifact.materializer in ("pickle", GROUP) and artifact.type in TYPES_OF_TABLES
-    )
-
-
-def can_be_measured(artifact: Artifact) -> bool:
-    """Whether there may be statistics of the artifact: of tables, of plain data that is like one, of models."""
-    is_kept = artifact.kind == "value" and bool(artifact.stored)
-    return is_table(artifact) or (is_kept and artifact.materializer in ("json", "pickle", GROUP))
 
 
 def read_stored(materializer: str, path: Path, member: str | None = None) -> tuple[Any, Mapping[str, str]]:
@@ -67,7 +40,7 @@ def read_stored(materializer: str, path: Path, member: str | None = None) -> tup
     """
     if materializer == "numpy":
         return _of_array(_read_numpy(path))
-    if materializer in ("pickle", GROUP):
+    if materializer in PICKLED:
         found = _of_pickled(read_pickled(path, member if materializer == GROUP else None))
         if found is None:
             raise UsageError("not_a_table", "It is no table.")
@@ -88,6 +61,22 @@ def read_stored(materializer: str, path: Path, member: str | None = None) -> tup
     return _without_views(table), {}
 
 
+def read_labels(materializer: str, path: Path) -> Callable[[Sequence[int]], list[Any]] | None:
+    """What gives the labels of rows by position; None where the table has no index but positions."""
+    if materializer != "pandas":
+        return None
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        table = pa.ipc.open_file(file).read_all()
+    index = _layout(table)["index"]
+    if "range" in index:
+        labels = range(*index["range"])
+        return lambda positions: [labels[position] for position in positions]
+    column = table.column(table.num_columns - 1)
+    return lambda positions: list(column.take(pa.array(positions, pa.int64())).to_pylist())
+
+
 def measure_stored(materializer: str, path: Path, member: str | None = None) -> Statistics:
     """The statistics of the value in a stored file.
 
@@ -96,7 +85,7 @@ def measure_stored(materializer: str, path: Path, member: str | None = None) -> 
     UsageError
         What is stored is like no table, and there are no arrays of numbers in it.
     """
-    if materializer in ("pickle", GROUP):
+    if materializer in PICKLED:
         value = read_pickled(path, member if materializer == GROUP else None)
         if (found := _of_pickled(value)) is None:
             from jupyterlab_pipelines.quality.models import arrays_in, measure_arrays
@@ -166,7 +155,7 @@ def _is_number(value: object) -> bool:
 
 def _as_in_pandas(table: Any) -> tuple[Any, dict[str, str]]:
     """The columns, and the index where it says something: it has a name, or holds times."""
-    layout = json.loads(table.schema.metadata[_PANDAS_LAYOUT].decode("utf-8", "surrogatepass"))
+    layout = _layout(table)
     specs = list(layout["dtypes"])
     index = layout["index"]
     if "dtype" in index:
@@ -181,6 +170,10 @@ def _as_in_pandas(table: Any) -> tuple[Any, dict[str, str]]:
     for name, spec in zip(table.column_names, specs, strict=True):
         dtypes.setdefault(name, _dtype_in_pandas(spec))
     return table, dtypes
+
+
+def _layout(table: Any) -> Any:
+    return json.loads(table.schema.metadata[_PANDAS_LAYOUT].decode("utf-8", "surrogatepass"))
 
 
 def _dtype_in_pandas(spec: Mapping[str, Any]) -> str:

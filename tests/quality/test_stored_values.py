@@ -16,9 +16,10 @@ import pytest
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.errors import UsageError
 from jupyterlab_pipelines.materializers import container, materializer_named, materializer_of
+from jupyterlab_pipelines.quality.measurable import can_be_measured, is_table
 from jupyterlab_pipelines.quality.pickled import StandIn, read_pickled
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
-from jupyterlab_pipelines.quality.stored import can_be_measured, is_table, measure_stored
+from jupyterlab_pipelines.quality.stored import measure_stored
 
 
 class Point:
