@@ -24,7 +24,7 @@ from jupyterlab_pipelines.notebook.names import analyse
 from jupyterlab_pipelines.quality.anomalies import Anomaly, find
 from jupyterlab_pipelines.quality.kinds import BY_NAME
 from jupyterlab_pipelines.quality.measurer import Measurer, known_statistics
-from jupyterlab_pipelines.quality.rules.table import renames
+from jupyterlab_pipelines.quality.overview import likely_renames
 from jupyterlab_pipelines.quality.schema import Feature, Schema
 from jupyterlab_pipelines.quality.statistics import Statistics
 from jupyterlab_pipelines.store import Store
@@ -389,7 +389,7 @@ class _Walk:
 
 def _former_name(before: Statistics, after: Statistics, column: str) -> str | None:
     """What a column of `after` was called in `before`, if it looks as if it was only renamed."""
-    return next((old for old, new in renames(before, after).items() if new == column), None)
+    return next((old for old, new in likely_renames(before, after).items() if new == column), None)
 
 
 def _likeness(first: Statistics, second: Statistics) -> float:

@@ -163,7 +163,10 @@ def _words(row: Document, index: int) -> list[Document]:
         },
     ]
     chip = f"{severity}: {verdict['kind'].replace('_', ' ')}" if verdict else row["type"]
-    return [*words, {"x": _VERDICT_START, "y": middle, "t": chip, "c": COLOURS[severity], "d": told or row["dtype"]}]
+    return [
+        *words,
+        {"x": _VERDICT_START, "y": middle, "t": chip, "c": COLOURS[severity], "d": told or row["dtype"]},
+    ]
 
 
 def _short(text: str, letters: int) -> str:
