@@ -351,7 +351,9 @@ class _Walk:
     def _parents(self, place: _Place) -> Iterator[_Place]:
         """The tables before the cell that made this one of which it may have been made, the likeliest first."""
         state, before = self.replay.states[place.at], self.replay.states[place.at - 1]
-        names = self._read_by(state) & before.tables.keys()
+        read = self._read_by(state)
+        # ``parts['a']`` is read where `parts` is.
+        names = [name for name in before.tables if name.partition("[")[0] in read]
         tracer = self.expectation.tracer
         own = tracer.statistics(state.tables[place.name])
         scored = []
@@ -381,7 +383,7 @@ class _Walk:
         except SyntaxError:
             statements = ()
         if not statements or any(one.opaque or one.calls or one.deferred for one in statements):
-            return {name for each in self.replay.states for name in each.tables}
+            return {name.partition("[")[0] for each in self.replay.states for name in each.tables}
         return {
             name for one in statements for name in (*one.reads, *one.mentions, *one.mutates, *one.may_bind)
         }
