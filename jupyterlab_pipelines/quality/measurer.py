@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.artifact import GROUP, Artifact
 from jupyterlab_pipelines.documents import write_document
-from jupyterlab_pipelines.quality.measurable import can_be_measured
+from jupyterlab_pipelines.quality.measurable import can_be_measured, table_file
 from jupyterlab_pipelines.quality.statistics import VERSION, Statistics
 from jupyterlab_pipelines.store import Store
 
@@ -102,10 +102,16 @@ class Measurer:
         return [found for check in wanted if (found := known.get(check))]
 
     def _is_there(self, artifact: Artifact) -> bool:
+        if artifact.materializer == GROUP:
+            _, stored = table_file(artifact) or ("", "")
+            return self._store.artifacts.is_stamped(stored)
         return self._store.integrity.problem(artifact) is None
 
     def _job(self, artifact: Artifact, **wanted: Any) -> Document:
-        return _job(artifact.materializer, self._store.artifacts.path(artifact.stored), **wanted)
+        found = table_file(artifact)
+        assert found is not None, "ask can_be_measured first"
+        materializer, stored = found
+        return _job(materializer, self._store.artifacts.path(stored), **wanted)
 
     def _ask(self, job: Document) -> Document | None:
         """The worker's answer; None if it has died over it or was ended."""
