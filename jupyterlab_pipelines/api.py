@@ -626,13 +626,16 @@ class Artifact:
         return page(f"<p><b>{self.name}</b> of step {self.step.name}, run {self.step.run.id}</p>", row(facts))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        """A table shows its statistics, as a chart where the front end draws charts; anything else its preview."""
+        """A table shows its statistics: rows that open, and as a chart for who asks; anything else its preview."""
         try:
-            bundle, metadata = self.statistics._repr_mimebundle_()
+            statistics = self.statistics
+            bundle, metadata = statistics._repr_mimebundle_()
         except NotFoundError:
             return {"text/plain": repr(self), "text/html": self._repr_html_()}
         told = "\n".join([repr(self), *map(repr, self.anomalies)])
-        return bundle | {"text/plain": told, "text/html": page(self._title, bundle["text/html"])}, metadata
+        shown = {mime: data for mime, data in bundle.items() if mime != "image/svg+xml"}
+        rows = statistics.to_html()
+        return shown | {"text/plain": told, "text/html": page(self._title, rows)}, metadata
 
 
 class _MissingError(NotFoundError, KeyError):

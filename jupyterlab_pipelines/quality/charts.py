@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 MIME_TYPE = "application/vnd.vegalite.v5+json"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 MOST_COLUMNS = 60
+MOST_BYTES_OF_PICTURE = 35_000
 MOST_BYTES = 95_000
 """Of the chart alone; with its fallbacks an output stays below 150 kB."""
 
 ROW_HEIGHT = 30
-WIDTH = 760
-_SPARK_START, _SPARK_WIDTH = 430, 170
-_NULLS_START, _NULLS_WIDTH = 330, 50
+WIDTH = 690
+_VERDICT_START = 150
+_NULLS_START, _NULLS_WIDTH = 312, 44
+_DISTINCT_START = 364
+_SPARK_START, _SPARK_WIDTH = 410, 150
 
 GREY = "#7a7a7a"
 COLOURS = {"error": "#d64545", "warning": "#b86e00", "info": "#7a7a7a", "": "#7a7a7a"}
@@ -38,13 +42,47 @@ def chart(rows: Sequence[Document]) -> Document:
 
 
 def mimebundle(rows: Sequence[Document], text: str) -> tuple[Document, Document]:
-    """What a cell shows: the chart, the same as HTML for front ends without Vega, and as text; and its metadata."""
-    from jupyterlab_pipelines.quality.report import html_rows
+    """What a cell shows: the chart, a picture of it for front ends without Vega, and text; and their metadata.
 
-    bundle: Document = {"text/plain": text, "text/html": html_rows(rows)}
+    No HTML: JupyterLab would take it in place of the chart.
+    """
+    bundle: Document = {"text/plain": text}
     if rows:
-        bundle[MIME_TYPE] = chart(rows)
+        bundle |= {MIME_TYPE: chart(rows), "image/svg+xml": picture(rows)}
     return bundle, {MIME_TYPE: {"embed_options": {"actions": False}}}
+
+
+def picture(rows: Sequence[Document]) -> str:
+    """The first rows as one drawing, on light and on dark ground; as many as there is room for."""
+    from jupyterlab_pipelines.quality.report import HEIGHT, drawn
+    from jupyterlab_pipelines.quality.report import WIDTH as WIDTH_OF_SPARK
+
+    parts: list[str] = []
+    for index, row in enumerate(rows[:MOST_COLUMNS]):
+        words = "".join(
+            f'<text x="{word["x"]}" y="{ROW_HEIGHT * word["y"] + 4:.0f}" fill="{word["c"]}">{escape(word["t"])}</text>'
+            for word in _words(row, index)
+        )
+        bar = _null_bar(row, index)
+        nulls = (
+            f'<rect x="{bar["x"]}" y="{ROW_HEIGHT * bar["y"]:.0f}" width="{bar["x2"] - bar["x"]:.1f}" height="6" '
+            f'fill="{GREY}"/>'
+        )
+        spark = (
+            f'<svg x="{_SPARK_START}" y="{ROW_HEIGHT * index + 3}" width="{_SPARK_WIDTH}" height="{HEIGHT}" '
+            f'viewBox="0 0 {WIDTH_OF_SPARK} {HEIGHT}" preserveAspectRatio="none">{drawn(row["bins"])}</svg>'
+        )
+        part = words + nulls + spark
+        if sum(map(len, parts)) + len(part) > MOST_BYTES_OF_PICTURE:
+            break
+        parts.append(part)
+    height = ROW_HEIGHT * max(1, len(parts))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'font-family="sans-serif" font-size="11">'
+        "<style>.jpq-a{fill:#8886}.jpq-s{fill:none;stroke:#3b7dd8;stroke-width:1.5}.jpq-x{fill:#d64545}</style>"
+        f"{''.join(parts)}</svg>"
+    )
 
 
 def distribution(bins: Document, *, is_time: bool = False) -> Document:
@@ -214,21 +252,24 @@ def _words(row: Document, index: int) -> list[Document]:
         {
             "x": 0,
             "y": middle,
-            "t": _short(row["name"], 24),
+            "t": _short(row["name"], 22),
             "c": COLOURS[severity],
             "d": f"{row['name']}: {row['dtype']}",
         },
-        {"x": 385, "y": middle, "t": distinct, "c": GREY, "d": "distinct values"},
+        {"x": _DISTINCT_START, "y": middle, "t": distinct, "c": GREY, "d": "distinct values"},
         {
             "x": _SPARK_START + _SPARK_WIDTH + 8,
             "y": middle,
-            "t": _short(numbers, 26),
+            "t": _short(numbers, 24),
             "c": GREY,
             "d": numbers[:120],
         },
     ]
     chip = f"{severity}: {verdict['kind'].replace('_', ' ')}" if verdict else row["type"]
-    return [*words, {"x": 165, "y": middle, "t": chip, "c": COLOURS[severity], "d": told or row["dtype"]}]
+    return [
+        *words,
+        {"x": _VERDICT_START, "y": middle, "t": chip, "c": COLOURS[severity], "d": told or row["dtype"]},
+    ]
 
 
 def _short(text: str, letters: int) -> str:

@@ -265,10 +265,21 @@ def sparkline(bins: Document | None, mark: str = "") -> str:
     """
     if bins is None or not bins["current"]:
         return ""
+    words = escape(_in_words(bins))
+    named = f' id="{mark}"' if mark else ""
+    return (
+        f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none">'
+        f"<title>{words}</title><g{named}>{drawn(bins)}</g></svg>"
+    )
+
+
+def drawn(bins: Document | None) -> str:
+    """The marks of a sparkline, for a drawing of the width and height of one."""
+    if bins is None or not bins["current"]:
+        return ""
     before = bins["reference"]
     most = max([*bins["current"], *(before or []), 1e-9])
-    count = len(bins["current"])
-    width = WIDTH / count
+    width = WIDTH / len(bins["current"])
     area = f'<path class="jpq-a" d="M0 {HEIGHT}{_steps(before, most)}V{HEIGHT}z"/>' if before else ""
     line = f'<path class="jpq-s" d="M0 {HEIGHT}{_steps(bins["current"], most)}"/>'
     marks = "".join(
@@ -276,12 +287,7 @@ def sparkline(bins: Document | None, mark: str = "") -> str:
         for index, is_unseen in enumerate(bins.get("unseen") or ())
         if is_unseen
     )
-    words = escape(_in_words(bins))
-    named = f' id="{mark}"' if mark else ""
-    return (
-        f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none">'
-        f"<title>{words}</title><g{named}>{area}{line}{marks}</g></svg>"
-    )
+    return f"{area}{line}{marks}"
 
 
 def _steps(shares: Sequence[float], most: float) -> str:

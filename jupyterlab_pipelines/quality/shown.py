@@ -53,6 +53,12 @@ class ShownStatistics(Statistics):
             lines.append(f"… and {len(self._rows) - MOST_LINES} more columns")
         return "\n".join(lines)
 
+    def to_html(self) -> str:
+        """The same as rows that open, for a cell's output or a page: no script, nothing from the network."""
+        from jupyterlab_pipelines.quality.report import html_rows
+
+        return html_rows(self._rows)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from jupyterlab_pipelines.quality.charts import mimebundle
 
