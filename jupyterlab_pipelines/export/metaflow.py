@@ -41,10 +41,10 @@ COMMAND_WORDS = words(
     tag namespace run_id_file max_workers max_num_splits max_log_size user_namespace decospecs package
     datastore metadata environment event_logger monitor pylint quiet config with config_value resume
     help runner_attribute_file datastore_root force_rebuild_environments config_values local_config_file
-    config_file
+    config_file params obj tags run_id task_id script
     """
 )
-"""Options of the command ``run``, which a parameter would hide."""
+"""Options of the command ``run``, which a parameter would hide, and what Metaflow reserves."""
 
 
 class MetaflowExporter(Engine):

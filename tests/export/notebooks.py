@@ -104,6 +104,8 @@ LEARNED: Notebook = notebook(
             return add
         """
     ),
+    parameters("tag = 'old'\nparams = [1]\nconfig = {'a': None}\nschema = True\nn = -2\nN = 4"),
+    cell("kept = (tag, params, config, schema, n, N)", step="class"),
     cell("ledger = []\nbooks = {'main': ledger}", step="open"),
     cell("account = Account('Ada').book(5)\nadd_two = adder(2)", step="account"),
     cell("for amount in (1, 2):\n    note(amount)\ndrawn = random.random()", step="note"),
@@ -115,4 +117,7 @@ LEARNED: Notebook = notebook(
         step="close",
     ),
 )
-"""Classes, closures, changes through other names, draws and files: most of it is seen only while it runs."""
+"""Classes, closures, changes through other names, draws and files: most of it is seen only while it runs.
+
+Its parameters have names that engines have for themselves, and values that shells would change.
+"""

@@ -38,7 +38,7 @@ FLIGHTS = Path(__file__).parents[2] / "examples" / "flights" / "flights.ipynb"
 STORIES: dict[str, dict[str, Any]] = {
     "diamond": {"n": 8, "label": "z", "columns": ["x"]},
     "unsteady": {},
-    "learned": {},
+    "learned": {"tag": 'it\'s a "new" one, a=b $HOME ${c}', "params": ["a b", 2], "schema": False},
     "flights": {"max_iter": 20},
 }
 """By name of a notebook, the parameters of its run."""
