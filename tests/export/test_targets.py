@@ -177,7 +177,7 @@ def test_steps_whose_names_kubernetes_cannot_tell_apart_have_others() -> None:
         )
 
     workflow = document("argo", "workflow.yaml")["spec"]["workflowSpec"]
-    templates = {each["name"]: each["container"]["args"][2] for each in workflow["templates"][:-1]}
+    templates = {each["name"]: each["container"]["args"][3] for each in workflow["templates"][:-1]}
     assert sorted(templates.values()) == sorted(step.name for step in AWKWARD.steps)
     executors = document("kubeflow", "kubeflow_pipeline.yaml")["deploymentSpec"]["executors"]
     assert len(executors) == len(AWKWARD.steps)
