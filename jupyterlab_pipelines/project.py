@@ -605,6 +605,14 @@ class Project:
         find_exporter(target)  # before anything is run
         content = self._content(notebook, request.get("content"))
         source = self._source(notebook, content, on_event, request)
+
+        def again() -> Source:
+            import tempfile
+
+            with tempfile.TemporaryDirectory(prefix="pipelines-", ignore_cleanup_errors=True) as store:
+                other = Project.open(notebook, store=Path(store))
+                return other._source(notebook, content, None, request)
+
         return export(
             source,
             target,
@@ -615,6 +623,7 @@ class Project:
             verifies=verifies,
             environments=environments,
             tell=tell,
+            again=again,
         )
 
     def _source(

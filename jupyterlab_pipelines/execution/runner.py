@@ -788,13 +788,28 @@ class Runner:
         """What a step was seen to do may join steps that the syntax does not join."""
         if self.learned.get(step, Effects()) == effects:
             return
-        same_code = [name for name, code in self.codes.items() if code == self.codes[step]]
-        for name in same_code:
+        is_news = False
+        for name, code in self.codes.items():
+            if code != self.codes[step]:
+                continue
             # The same code may touch other files: those that an input of it names.
-            known = self.learned.get(name, Effects())
+            known = self.learned.get(name)
             own_files = name != step and name in self.executed
-            self.learned[name] = replace(effects, files=known.files) if own_files else effects
-        self._read_pipeline()
+            learned = replace(effects, files=(known or Effects()).files) if own_files else effects
+            is_news |= self._is_news(name, known, learned)
+            self.learned[name] = learned
+        if is_news:
+            self._read_pipeline()
+
+    def _is_news(self, name: str, known: Effects | None, learned: Effects) -> bool:
+        """Whether the pipeline may be another one than without what was learned of a step: mostly it is not."""
+        step = self.pipeline[name]
+        if known is None and step.unit is not None:
+            return True
+        known = known or Effects()
+        if learned.files.is_whole != known.files.is_whole and not (step.reads_files or step.writes_files):
+            known = replace(known, files=replace(known.files, is_whole=learned.files.is_whole))
+        return known != learned
 
     def _read_pipeline(self) -> None:
         self.pipeline = read_pipeline(self.outline, self.learned)

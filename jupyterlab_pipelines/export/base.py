@@ -207,8 +207,12 @@ class Export:
         Files that the steps read and that are not part of the export.
     recorded
         Inputs and outputs of a real run, for tests.
+    untested
+        By step, why the tests do not ask it for the same again.
     run_parameters
         Those with which that run was made, where they are not the defaults.
+    unbound
+        Names that the notebook's code reads and that nothing binds.
     notes
         For people: what was left out, or joined, and why.
     schedule
@@ -229,7 +233,9 @@ class Export:
     data: Mapping[str, bytes] = field(default_factory=dict)
     data_missing: tuple[str, ...] = ()
     recorded: tuple[Recorded, ...] = ()
+    untested: Mapping[str, str] = field(default_factory=dict)
     run_parameters: Mapping[str, Any] = field(default_factory=dict)
+    unbound: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     schedule: str | None = None
 
@@ -365,8 +371,10 @@ def literal(value: Any) -> str:
     if isinstance(value, str):
         if '"' in value and "'" not in value:
             return repr(value)
-        said = json.dumps(value, ensure_ascii=True)
-        return said if "\\u" not in said and "\\/" not in said else repr(value)
+        if value.isascii() or value.isprintable():
+            return json.dumps(value, ensure_ascii=False)
+        said = repr(value)
+        return said if '"' in value else f'"{said[1:-1]}"'
     if isinstance(value, tuple):
         inner = ", ".join(literal(each) for each in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from jupyterlab_pipelines.errors import ExportError
+from jupyterlab_pipelines.errors import ExportError, PipelinesError
 from jupyterlab_pipelines.export.base import Export, Exporter
 from jupyterlab_pipelines.export.build import Source
-from jupyterlab_pipelines.export.compare import compare
+from jupyterlab_pipelines.export.compare import compare, with_unsteady
 from jupyterlab_pipelines.export.environments import clean_environment, engine_environment, install
 
 RUN_SECONDS = 3600
@@ -123,6 +123,7 @@ def verify(
     output: Path,
     tell: Callable[[str], None],
     environments: Path | None = None,
+    again: Callable[[], Source] | None = None,
 ) -> dict[str, Any]:
     """Prove the export in `output`.
 
@@ -132,6 +133,9 @@ def verify(
         Called with a line for each thing that is done.
     environments
         Folder that keeps the environments of engines; default: one below the user's cache folder.
+    again
+        Runs the notebook once more. Called if something differs: what differs between two runs of the notebook
+        tells nothing about the export.
 
     Returns
     -------
@@ -151,6 +155,10 @@ def verify(
         prove(exporter, bench)
         ended = time.monotonic()
         verdicts = compare(source, export, bench.folder / "src", bench.artifacts)
+    if again is not None and any(verdict.status == "differs" for verdict in verdicts):
+        tell("running the notebook again, to see what differs between two of its runs")
+        with contextlib.suppress(PipelinesError):  # Its second run fails: what differs differs.
+            verdicts = with_unsteady(export, verdicts, source, again())
     is_equal = all(verdict.status in ("equal", "unsure") for verdict in verdicts)
     return {
         "status": "equal" if is_equal else "differs",

@@ -204,6 +204,7 @@ def run_step_apart(
     StepFailedError
         It failed, or took longer than `timeout_seconds`.
     """
+    begun = datetime.now(UTC).isoformat()
     command = [sys.executable, "-m", __package__ or NAME, "run-step", name, "--artifacts", artifacts]
     command += ["--parameters", json.dumps(dict(parameters or {})), "--data", data_folder(data)]
     environment = dict(os.environ)
@@ -216,13 +217,16 @@ def run_step_apart(
         status = subprocess.run(command, env=environment, check=False, timeout=timeout_seconds).returncode
         problem = f"Step {name} failed with exit status {status}." if status else ""
     except subprocess.TimeoutExpired:
-        status, problem = -signal.SIGKILL, f"Step {name} took longer than {timeout_seconds:g} seconds."
-    if problem:
+        status, problem = -9, f"Step {name} took longer than {timeout_seconds:g} seconds."
+        begun = "~"  # Whatever it has left, it was too late.
+    document: dict[str, Any] = io.Folder(artifacts).read_json(f"{name}/{MANIFEST}") or {}
+    # The manifest is written last: what aborts the process after it (a native library's thread) undoes nothing.
+    has_left_all = document.get("status") == "succeeded" and document.get("started_at", "") >= begun
+    if problem and not (status < 0 and has_left_all):
         error = StepFailedError(problem)
         if status != 1:  # It was ended, and so could not leave word itself.
             fail(name, error, artifacts=artifacts, parameters=parameters)
         raise error
-    document: dict[str, Any] = io.Folder(artifacts).read_json(f"{name}/{MANIFEST}")
     return document
 
 

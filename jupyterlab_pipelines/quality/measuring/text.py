@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,12 @@ TIME = re.compile(
 DAMAGED = re.compile(
     "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|Ã[^A-Za-z ]|[A-Za-z]\\?[a-z]"
 ).search
+OUTLINE = str.maketrans(
+    dict.fromkeys("123456789", "0")
+    | {sign: "a" for sign in string.ascii_lowercase if sign != "e"}
+    | {sign: "A" for sign in string.ascii_uppercase if sign not in "ET"}
+)
+"""Digits and letters of a kind made equal, but for those that some of the expressions ask for."""
 QUESTIONED = re.compile(r"[A-Za-z]\?[a-z]").search
 
 
@@ -74,33 +81,49 @@ def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
     counts: dict[str, Any] = dict.fromkeys(
         ("numeric", "decimal_commas", "decorated", "times", "upper", "lower", "non_ascii", "damaged"), 0
     )
-    shapes: dict[str, int] = {}
+    # Words of one outline have one form: each outline is looked at once.
+    outlines: dict[str, int] = {}
     for word, weight in zip(words, weights, strict=True):
-        if DIGIT(word):
-            if NUMBER(word):
-                counts["numeric"] += weight
-            elif THOUSANDS(word):
-                counts["decorated"] += weight
-            elif DECIMAL_COMMA(word):
-                counts["decimal_commas"] += weight
-            elif TIME(word):
-                counts["times"] += weight
-            elif DECORATED(word):
-                counts["decorated"] += weight
-        if word.isupper():
-            counts["upper"] += weight
-        elif word.islower():
-            counts["lower"] += weight
         if not word.isascii():
             counts["non_ascii"] += weight
             if DAMAGED(word):
                 counts["damaged"] += weight
-        elif "?" in word and QUESTIONED(word):
+        outline = word.translate(OUTLINE)
+        outlines[outline] = outlines.get(outline, 0) + weight
+    shapes: dict[str, int] = {}
+    ambiguous, is_thousands = 0, False
+    for word, weight in outlines.items():
+        form = _form(word) if DIGIT(word) else None
+        if form == "thousands":
+            ambiguous += weight
+            is_thousands |= "." in word or word.count(",") > 1
+        elif form:
+            counts[form] += weight
+        if word.isupper():
+            counts["upper"] += weight
+        elif word.islower():
+            counts["lower"] += weight
+        if "?" in word and word.isascii() and QUESTIONED(word):
             counts["damaged"] += weight
         shape = DIGITS.sub("9", LETTERS.sub("a", word[:60]))[:40]
         shapes[shape] = shapes.get(shape, 0) + weight
+    # "1,234" is a thousand and more, or one and a bit: the others tell which.
+    counts["decimal_commas" if counts["decimal_commas"] and not is_thousands else "decorated"] += ambiguous
     ranked = sorted(shapes.items(), key=lambda pair: (-pair[1], pair[0]))
     return {**counts, "shapes": tuple(ranked[:5]), "seen": sum(weights)}
+
+
+def _form(word: str) -> str | None:
+    """What a word with digits is."""
+    if NUMBER(word):
+        return "numeric"
+    if THOUSANDS(word):
+        return "thousands"
+    if DECIMAL_COMMA(word):
+        return "decimal_commas"
+    if TIME(word):
+        return "times"
+    return "decorated" if DECORATED(word) else None
 
 
 def commonest(values: Any, counts: Array) -> tuple[tuple[Any, int], ...]:

@@ -53,24 +53,28 @@ class Anomaly:
 
 @dataclass(frozen=True)
 class Pair:
-    """One column, before and after; what chance explains less often than `limit` is significant."""
+    """One column, before and after; what chance explains less often than `limit` is significant.
+
+    `goes_on`: the table begins in time where the reference ended.
+    """
 
     name: str
     before: Column
     after: Column
     limit: float
+    goes_on: bool = False
 
     @cached_property
     def drift(self) -> Drift | None:
         """How far the two lie apart."""
-        return compare(self.before, self.after)
+        return compare(self.before, self.after, goes_on=self.goes_on)
 
-    @property
+    @cached_property
     def has_drifted(self) -> bool:
         """Whether they lie apart by more than chance explains, and by enough to matter."""
         return self.drift is not None and self.drift.p_value < self.limit and self.drift.effect >= 1
 
-    @property
+    @cached_property
     def moves_on(self) -> bool:
         """Whether the column is one that grows with the table: times in order, running numbers."""
         before, after = self.before.numbers, self.after.numbers
