@@ -24,7 +24,7 @@ from jupyterlab_pipelines.export.engines import (
     used_parameters,
     words,
 )
-from jupyterlab_pipelines.export.notebooks import notebook_path, step_notebooks
+from jupyterlab_pipelines.export.notebooks import gaps_of_notebooks, notebook_path, step_notebooks, variables
 from jupyterlab_pipelines.export.package import dockerfile
 from jupyterlab_pipelines.export.proof import Workbench
 from jupyterlab_pipelines.pipeline import RESOURCES, Parameter
@@ -74,6 +74,7 @@ class KubeflowExporter(Engine):
     def gaps(self, export: Export) -> Iterator[str]:
         yield from super().gaps(export)
         if self.as_notebooks:
+            yield from gaps_of_notebooks(export)
             yield "The YAML with embedded notebooks is compiled by `python kubeflow_pipeline.py`."
 
     def section(self, export: Export) -> str:
@@ -293,7 +294,7 @@ def _function(export: Export, step: ExportedStep, name: str, as_notebook: bool) 
     lines = [head, f'    """{sentence(step.title)}"""']
     if as_notebook:
         lines += [f"    from {export.name}.task import run_folder", ""]
-        said = [f"{'artifacts_' if each == 'artifacts' else each}={each}" for each in taken]
+        said = [f"{variables(export)[each]}={each}" for each in taken]
         lines.append(call("dsl.run_notebook(", [folder, *said], indent=4))
         return "\n".join(lines) + "\n"
     lines += [f"    from {export.name}.task import run_folder, run_task", ""]

@@ -210,12 +210,15 @@ def _waits(export: Export) -> bool:
 
 
 def _flags(export: Export) -> dict[str, str]:
-    """By parameter, its option of the command."""
-    names = [each.name for each in export.parameters]
-    return {
-        name: f"parameter_{name}" if name in COMMAND_WORDS or name in TAKEN or name.startswith("_") else name
-        for name in names
+    """By parameter, its option of the command, for which upper and lower case are the same."""
+    plain = {
+        each.name: f"parameter_{each.name}"
+        if each.name.lower() in COMMAND_WORDS or each.name in TAKEN or each.name.startswith("_")
+        else each.name
+        for each in export.parameters
     }
+    free = free_names(plain.values(), (), str.lower)
+    return {name: free[flag] for name, flag in plain.items()}
 
 
 def _class_name(export: Export) -> str:

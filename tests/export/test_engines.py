@@ -38,7 +38,12 @@ FLIGHTS = Path(__file__).parents[2] / "examples" / "flights" / "flights.ipynb"
 STORIES: dict[str, dict[str, Any]] = {
     "diamond": {"n": 8, "label": "z", "columns": ["x"]},
     "unsteady": {},
-    "learned": {"tag": 'it\'s a "new" one, a=b $HOME ${c}', "params": ["a b", 2], "schema": False},
+    "learned": {
+        "tag": 'it\'s a "new" one, a=b $HOME ${c}',
+        "params": ["a b", 2],
+        "schema": False,
+        "source": "s",
+    },
     "flights": {"max_iter": 20},
 }
 """By name of a notebook, the parameters of its run."""
