@@ -179,7 +179,7 @@ class Stories:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 given = STORIES.get(story, {})
                 if story == "unsteady":
-                    self.marks.mkdir()
+                    self.marks.mkdir(exist_ok=True)
                     given = {"marks": str(self.marks)}
                 request = {"parameters": given, "jobs": 2}
                 self._sources[story] = self.project(story)._source(path, content, None, request)
