@@ -30,7 +30,7 @@ from jupyterlab_pipelines.pipeline import RESOURCES
 
 TAKEN = words(
     """
-    start end next input name index cmd script_name foreach_stack merge_artifacts artifacts task_run
+    start end next input name index cmd folder script_name foreach_stack merge_artifacts artifacts task_run
     FlowSpec JSONType Parameter current resources retry run_folder run_task schedule step timeout
     """
 )
