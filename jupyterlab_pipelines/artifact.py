@@ -19,6 +19,9 @@ FILE = "file "
 """Begins the name of a file that one step writes and another reads; its path follows."""
 
 
+WITH = "+"
+"""In the digest of a value that shares its object, or parts of it, with others: stands before what these are."""
+
 KERNEL = "kernel state"
 """The name of all that a step's kernel holds, for the next step of its unit, which goes on in that kernel."""
 

@@ -22,6 +22,9 @@ def register(add: AddCommand) -> None:
     comparer.add_argument(
         "--environment", metavar="NAME", help="e.g. serving, where the schema has environments"
     )
+    comparer.add_argument(
+        "--rows", type=int, nargs="?", const=10, metavar="N", help="show N rows of each anomaly (10)"
+    )
 
 
 def quality(arguments: argparse.Namespace) -> int:
@@ -35,13 +38,20 @@ def quality(arguments: argparse.Namespace) -> int:
 
         schema = read_schema(arguments.schema)
     comparison = compare_files(
-        arguments.reference, arguments.current, schema=schema, environment=arguments.environment
+        arguments.reference,
+        arguments.current,
+        schema=schema,
+        environment=arguments.environment,
+        rows=arguments.rows,
     )
     document = comparison.to_document()
     if arguments.json:
         print(write_document(document))
     else:
+        from jupyterlab_pipelines.cli_tables import report_rows
+
         report_quality(document, sys.stdout)
+        report_rows(document.get("failing_rows", ()), sys.stdout)
     return 1 if comparison.is_schema_broken else 0
 
 

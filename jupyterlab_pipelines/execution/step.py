@@ -45,7 +45,8 @@ class StepJob:
     """Everything that is needed to execute one step once.
 
     `kernel` is the one in which it goes on, where the step before it in its unit ended. `started_with` are the
-    environment variables of the process that starts kernels, if not this one's as they are now.
+    environment variables of the process that starts kernels, if not this one's as they are now. `probe` is a folder
+    to which the tables are written that there are after each of its cells.
     """
 
     pipeline: Pipeline
@@ -63,6 +64,7 @@ class StepJob:
     pool: KernelPool | None = None
     kernel: LiveKernel | None = None
     started_with: Mapping[str, str] | None = None
+    probe: Path | None = None
 
     @property
     def step(self) -> Step:
@@ -371,6 +373,7 @@ def spec_of(job: StepJob) -> dict[str, Any]:
         "paths": list(step.paths),
         "variables": _variables_in_text(job),
         "secret": job.store.secret.hex(),
+        "probe": str(job.probe) if job.probe else None,
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
         "code": _code(job),

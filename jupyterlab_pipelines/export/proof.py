@@ -116,6 +116,15 @@ class Provable(Exporter, Protocol):
         """Run the export on the engine; raise `ExportError` if it fails."""
 
 
+def can_verify(exporter: Exporter) -> bool:
+    """Whether the target can run its own exports here."""
+    return _runner(exporter) is not None
+
+
+def _runner(exporter: Exporter) -> Callable[[Workbench], None] | None:
+    return getattr(exporter, "prove", None) or (_run_package if exporter.name == "package" else None)
+
+
 def verify(
     source: Source,
     export: Export,
@@ -205,7 +214,7 @@ def prove(exporter: Exporter, bench: Workbench) -> None:
     ExportError
         ``export_fails``; ``not_provable``.
     """
-    run = getattr(exporter, "prove", None) or (_run_package if exporter.name == "package" else None)
+    run = _runner(exporter)
     if run is None:
         raise ExportError("not_provable", f"The target `{exporter.name}` cannot run its exports here.")
     try:

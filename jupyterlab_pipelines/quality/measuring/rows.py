@@ -70,6 +70,20 @@ def _is_null(values: Any) -> Array:
     return np.array([is_missing(value) for value in values.tolist()], dtype=bool)
 
 
+def repeated_rows(arrays: Sequence[Any]) -> Array:
+    """For each row, whether another one is like it; False throughout where values cannot be compared."""
+    rows = np.arange(len(arrays[0]) if arrays else 0)
+    hashes = np.zeros(len(rows), dtype=np.uint64)
+    for values in arrays:
+        codes = _codes(values, rows, whole=True)
+        if codes is None:
+            return np.zeros(len(rows), dtype=bool)
+        hashes = _mix(hashes, codes)
+    ordered = np.sort(hashes)
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return _contained(hashes, repeated) if len(repeated) else np.zeros(len(rows), dtype=bool)
+
+
 def _contained(values: Array, ordered: Array) -> Array:
     places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return np.asarray(ordered[places] == values)

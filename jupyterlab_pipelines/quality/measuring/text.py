@@ -105,7 +105,7 @@ def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
             counts["lower"] += weight
         if "?" in word and word.isascii() and QUESTIONED(word):
             counts["damaged"] += weight
-        shape = DIGITS.sub("9", LETTERS.sub("a", word[:60]))[:40]
+        shape = shape_of(word)
         shapes[shape] = shapes.get(shape, 0) + weight
     # "1,234" is a thousand and more, or one and a bit: the others tell which.
     counts["decimal_commas" if counts["decimal_commas"] and not is_thousands else "decorated"] += ambiguous
@@ -124,6 +124,11 @@ def _form(word: str) -> str | None:
     if TIME(word):
         return "times"
     return "decorated" if DECORATED(word) else None
+
+
+def shape_of(word: str) -> str:
+    """The pattern of a text: runs of digits as ``9``, of letters as ``a``."""
+    return DIGITS.sub("9", LETTERS.sub("a", word[:60]))[:40]
 
 
 def commonest(values: Any, counts: Array) -> tuple[tuple[Any, int], ...]:

@@ -116,7 +116,9 @@ def number(value: float) -> str:
         return str(value)
     if float(value).is_integer() and abs(value) < 1e12:
         return str(int(value))
-    return f"{value:.4g}"
+    text = f"{value:.4g}"
+    # Up to a thousand millions people read digits more easily than powers of ten.
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e9 else text
 
 
 def shown(value: Any) -> str:
@@ -125,7 +127,7 @@ def shown(value: Any) -> str:
         repr(value)
         if isinstance(value, str)
         else number(value)
-        if isinstance(value, int | float)
+        if isinstance(value, int | float) and not isinstance(value, bool)
         else str(value)
     )
 
