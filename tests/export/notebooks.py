@@ -104,8 +104,10 @@ LEARNED: Notebook = notebook(
             return add
         """
     ),
-    parameters("tag = 'old'\nparams = [1]\nconfig = {'a': None}\nschema = True\nn = -2\nN = 4\nsource = ''"),
-    cell("kept = (tag, params, config, schema, n, N, source)", step="class"),
+    parameters(
+        "tag = 'old'\nparams = [1]\nconfig = {'a': None}\nschema = True\nn = -2\nN = 4\nsource = ''\ntext = '${c} %d {x}'"
+    ),
+    cell("kept = (tag, params, config, schema, n, N, source, text)", step="class"),
     cell("ledger = []\nbooks = {'main': ledger}", step="open"),
     cell("account = Account('Ada').book(5)\nadd_two = adder(2)", step="account"),
     cell("for amount in (1, 2):\n    note(amount)\ndrawn = random.random()", step="note"),

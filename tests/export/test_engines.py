@@ -39,7 +39,7 @@ STORIES: dict[str, dict[str, Any]] = {
     "diamond": {"n": 8, "label": "z", "columns": ["x"]},
     "unsteady": {},
     "learned": {
-        "tag": 'it\'s a "new" one, a=b $HOME ${c}',
+        "tag": 'it\'s a "new" one, a=b $HOME',
         "params": ["a b", 2],
         "schema": False,
         "source": "s",
