@@ -55,7 +55,10 @@ class ZenMLExporter(Engine):
     def gaps(self, export: Export) -> Iterator[str]:
         yield from super().gaps(export)
         if any(_is_replaced(each) for each in export.parameters):
-            yield "ZenML replaces `${NAME}` in parameters by environment variables; the notebook's defaults stay as they are."
+            yield (
+                "ZenML replaces `${NAME}` in the values of parameters by environment variables; the notebook's "
+                "defaults stay as they are."
+            )
 
     def section(self, export: Export) -> str:
         return f"""\
