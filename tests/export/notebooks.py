@@ -105,7 +105,16 @@ LEARNED: Notebook = notebook(
         """
     ),
     parameters(
-        "tag = 'old'\nparams = [1]\nconfig = {'a': None}\nschema = True\nn = -2\nN = 4\nsource = ''\ntext = '${c} %d {x}'"
+        """
+        tag = 'old'
+        params = [1]
+        config = {'a': None}
+        schema = True
+        n = -2
+        N = 4
+        source = ''
+        text = '${c} %d {x}'
+        """
     ),
     cell("kept = (tag, params, config, schema, n, N, source, text)", step="class"),
     cell("ledger = []\nbooks = {'main': ledger}", step="open"),
