@@ -197,17 +197,6 @@ class Functions:
 
     # -- names ----------------------------------------------------------------------------------
 
-    def unbound(self) -> tuple[str, ...]:
-        """Names that the notebook's code reads and that nothing binds: such code is not executed, or may fail."""
-        known = {*self.bound, *self.star_names, *BUILTINS, *HELPERS, "get_ipython"}
-        known |= {parameter.name for parameter in self.pipeline.parameters}
-        read = {
-            name
-            for each in self.placed.values()
-            for name in (each.statement.reads | each.statement.deferred) - each.statement.mentions
-        }
-        return tuple(sorted(name for name in read - known if name.isidentifier()))
-
     def _taken_names(self) -> dict[str, str]:
         """Names at the top of the modules with the import that binds them; "" for other things."""
         taken = dict.fromkeys(self.names.values(), "")

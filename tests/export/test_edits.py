@@ -16,7 +16,16 @@ pytestmark = pytest.mark.timeout(300)
 START = notebook(
     markdown("# Edits"),
     cell(
-        "import math\nimport json\n\nLIMIT = 3  # rows\n\n\ndef root(value):  # of a number\n    return math.sqrt(value)"
+        """
+        import json
+        import math
+
+        LIMIT = 3  # rows
+
+
+        def root(value):  # of a number
+            return math.sqrt(value)
+        """
     ),
     parameters("scale = 2  # how much"),
     markdown("## Make"),
