@@ -216,6 +216,10 @@ def run_step_apart(
     has_left_all = document.get("status") == "succeeded" and document.get("started_at", "") >= begun
     if ended.returncode and not (ended.returncode < 0 and has_left_all):
         raise StepFailedError(f"Step {name} failed with exit status {ended.returncode}.")
+    if document.get("status") != "succeeded":
+        raise StepFailedError(
+            f"Step {name} left nothing in {artifacts}: is it a place that all processes share?"
+        )
     return document
 
 
