@@ -14,7 +14,7 @@ from itertools import compress
 
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact, is_state
 from jupyterlab_pipelines.errors import ExportError
-from jupyterlab_pipelines.export.annotations import Annotations
+from jupyterlab_pipelines.export.annotations import Annotations, type_of
 from jupyterlab_pipelines.export.base import ExportedStep, Value, literal
 from jupyterlab_pipelines.export.imports import imports_of
 from jupyterlab_pipelines.export.joining import SHOWN_STATES, Part
@@ -859,7 +859,11 @@ class Functions:
         return self._annotation(self.facts.artifacts.get(owner, {}).get(name))
 
     def _annotation_of_parameter(self, name: str) -> str:
-        return parameter_annotation(next(each for each in self.pipeline.parameters if each.name == name))
+        parameter = next(each for each in self.pipeline.parameters if each.name == name)
+        if parameter.is_literal:
+            return parameter_annotation(parameter)
+        made = type_of(parameter.source)
+        return self.annotations.of(made) if made else "Any"
 
 
 def parameter_annotation(parameter: Parameter) -> str:
