@@ -24,6 +24,7 @@ from jupyterlab_pipelines.export.scopes import (
     Placed,
     all_statements,
     is_constant,
+    only_reads,
     plain_python,
     shared_positions,
 )
@@ -534,6 +535,7 @@ class Functions:
             and (each.statement.normalised in wanted or position in defined)
             and self._is_left(each)
         ]
+        chosen = self._needed(chosen, part, needs)
         if not chosen:
             return
         if self._is_configuration(chosen):
@@ -547,6 +549,21 @@ class Functions:
         self._statements(body, chosen, displays=False)
         for name in rebound:
             body.add(f"{name} = given_{name}")
+
+    def _needed(self, chosen: list[Placed], part: Part, needs: list[Needs]) -> list[Placed]:
+        """Setup statements without those that only read files for what the part does not use."""
+        own = {index for name in part.steps for index in self.steps[name].cells}
+        carried = {each.position for need in needs for each in (*need.definitions, *need.late_definitions)}
+        read = {name for need in needs for name in need.setup_values}
+        for position, each in self.placed.items():
+            if position[0] in own or position in carried:
+                read |= each.statement.reads | each.statement.deferred
+        kept: list[Placed] = []
+        for each in reversed(chosen):
+            if not only_reads(each.statement) or each.names & read:
+                kept.append(each)
+                read |= each.statement.reads | each.statement.deferred
+        return kept[::-1]
 
     def _is_replaced(self, each: Placed, chosen: Iterable[Placed], arguments: Collection[str]) -> bool:
         """Whether setup only gives arguments another value first, which nothing else in setup reads."""
