@@ -37,8 +37,8 @@ PURE_CALLS = words(
 """Calls in the value of a constant, by the last part of the name: they make a value and do nothing else."""
 
 READERS = words(
-    "abspath dirname full_load join load load_iris load_wine loads open read read_csv read_excel read_feather read_json "
-    "read_parquet read_text read_yaml readlines resolve safe_load split splitlines strip"
+    "abspath dirname full_load join load load_iris load_wine loads open read read_csv read_excel read_feather "
+    "read_json read_parquet read_text read_yaml readlines resolve safe_load split splitlines strip"
 )
 """Calls that only read."""
 
