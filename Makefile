@@ -4,6 +4,7 @@
 # make truth   tens of thousands of random notebooks against Restart & Run All (SEEDS=first:last for others)
 # make reuse   random edits of random notebooks against a model of what each step reads (SEEDS=first:last)
 # make kill    some hundred runs of which a process is killed at random moments (KILLS=1000 for more)
+# make kernels 2,000 step kernels in a row out of one process, which must have nothing of them afterwards
 # make bench   the benchmarks, side by side with other tools (SIZE=200MB for less memory)
 # make lint    ruff, mypy, the import contracts
 # make build   sdist and wheel into dist/
@@ -13,6 +14,7 @@ VENV ?= .venv
 PORT ?= 8888
 SEEDS ?= 1000:4000
 KILLS ?= 300
+KERNELS ?= 2000
 SIZE ?= 1GB
 PEERS ?= .venv-peers
 BIN := $(VENV)/bin
@@ -20,7 +22,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml hatch_build.py package.json package-lock.json install.json \
 	$(shell find labextension jupyter-config -type f)
 
-.PHONY: demo test test-exports truth reuse kill bench lint format frontend build clean
+.PHONY: demo test test-exports truth reuse kill kernels bench lint format frontend build clean
 
 demo: $(VENV)/.demo
 	$(BIN)/jupyter lab --config=demo/jupyter_lab_config.py --ServerApp.port=$(PORT)
@@ -39,6 +41,9 @@ reuse: $(VENV)/.test
 
 kill: $(VENV)/.test
 	$(BIN)/python -W ignore -m tests.execution.test_endings $(KILLS)
+
+kernels: $(VENV)/.test
+	$(BIN)/python -W ignore -m tests.execution.test_pool $(KERNELS)
 
 bench: $(VENV)/.test $(PEERS)/.installed
 	$(BIN)/python -W ignore benchmarks/change_check.py --size $(SIZE)

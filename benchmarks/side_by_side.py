@@ -360,6 +360,8 @@ def _run(command: list[str], folder: Path, python: str) -> Cost:
         **{"DVC_NO_ANALYTICS": "1", "HAMILTON_TELEMETRY_ENABLED": "false"},
     }
     environment.pop("JUPYTER_PIPELINES_STORE", None)
+    # Installed packages are there in compiled form.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS)
     seconds = time.perf_counter() - started

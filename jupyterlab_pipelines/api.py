@@ -32,6 +32,7 @@ from jupyterlab_pipelines.run import Status
 if TYPE_CHECKING:
     import pandas as pd
 
+    from jupyterlab_pipelines.api_quality import Anomaly
     from jupyterlab_pipelines.artifact import Artifact as StoredArtifact
 
 POLL_SECONDS = 0.2
@@ -270,9 +271,24 @@ class Run(Mapping[str, "StepRun"]):
             time.sleep(POLL_SECONDS)
         return self
 
-    def cancel(self) -> None:
-        """Ask for the end of the run; one that has ended is left alone."""
-        self._project.cancel(self.id)
+    @property
+    def anomalies(self) -> list[Anomaly]:
+        """Those of all its tables, in the order of the pipeline."""
+        found = (step[name].anomalies for step in self.values() for name in step)
+        return [anomaly for each in found for anomaly in each]
+
+    def edge(self, source: str, target: str) -> Shown:
+        """What the step `target` did to the tables of the step `source`: rows, nulls, categories, columns, types."""
+        from jupyterlab_pipelines.api_quality import shown_change
+
+        return shown_change(self._project.edge(self.id, source, target))
+
+    def cancel(self, step: str | None = None) -> None:
+        """Ask for the end of the run, or of one step of it; what has ended is left alone."""
+        if step is None:
+            self._project.cancel(self.id)
+        else:
+            self._project.cancel_step(self.id, step)
 
     def annotate(self, *, tags: Collection[str] | None = None, comment: str | None = None) -> None:
         """Replace the run's tags or its comment."""
@@ -504,6 +520,84 @@ class Artifact:
         return found
 
     @property
+    def anomalies(self) -> list[Anomaly]:
+        """What is odd in a table, the gravest first; each can be traced, accepted, and shown row by row."""
+        from jupyterlab_pipelines.api_quality import Anomaly
+
+        run, place = self.step.run, f"{self.step.name}.{self.name}"
+        return [
+            Anomaly(run._project, run.id, place, document)
+            for document in self.step.document["anomalies"]
+            if document["output"] == self.name
+        ]
+
+    def compare(self, other: Artifact | Run | str) -> Any:
+        """The statistics of a table beside those of another one, with what differs by more than chance explains.
+
+        Parameters
+        ----------
+        other
+            A table; a run, for the same table in it; ``"pinned"`` for the table that a person agreed to last; or what
+            ``jupyter pipelines stats --against`` takes.
+        """
+        from jupyterlab_pipelines.quality.shown import ShownStatistics
+
+        against = other.id if isinstance(other, Run) else other
+        if isinstance(against, Artifact):
+            against = f"{against.step.run.id}:{against.step.name}.{against.name}"
+        run = self.step.run
+        document = run._project.stats(run.id, f"{self.step.name}.{self.name}", against=against)
+        if document["statistics"] is None:
+            raise NotFoundError(
+                "no_statistics", f"No statistics of `{self.name}` are stored.", digest=self.digest
+            )
+        return ShownStatistics.of_document(document)
+
+    def trend(self, column: str | None = None, *, limit: int = 20) -> Shown:
+        """The table, or one of its columns, in the last runs of the notebook, the oldest first."""
+        from jupyterlab_pipelines.api_quality import shown_trend
+
+        run = self.step.run
+        notebook = run._project.root / run.notebook
+        place = f"{self.step.name}.{self.name}"
+        return shown_trend(run._project.trend(notebook, place, column=column, limit=limit))
+
+    def slices(
+        self,
+        *,
+        truth: str | None = None,
+        prediction: str | None = None,
+        by: Sequence[str] = (),
+        metric: str | None = None,
+        limit: int = 20,
+    ) -> Shown:
+        """How good predictions are for each value of the columns of a table, the worst first.
+
+        Parameters
+        ----------
+        truth, prediction
+            A column, or ``step.name`` of another value with as many rows; found by their usual names if not said.
+        by
+            Columns; all that have few values or are numbers, if none is said.
+        metric
+            ``accuracy``, ``mean_absolute_error``, ``mean_squared_error`` or ``mean_error``.
+        """
+        from jupyterlab_pipelines.api_quality import shown_slices
+
+        run = self.step.run
+        return shown_slices(
+            run._project.slices(
+                run.id,
+                f"{self.step.name}.{self.name}",
+                truth=truth,
+                prediction=prediction,
+                by=by,
+                metric=metric,
+                limit=limit,
+            )
+        )
+
+    @property
     def lineage(self) -> Shown:
         """Which run and step have made it, from which inputs, and those from which, down to the first."""
         document = self.step.run._project.lineage(self.step.run.id, self.step.name, self.name)
@@ -524,9 +618,24 @@ class Artifact:
         return f"<{self.type or 'Artifact'}{what}: `{self.name}` of step {self.step.name}, run {self.step.run.id}>"
 
     def _repr_html_(self) -> str:
+        return page(self._title, self.preview.html)
+
+    @property
+    def _title(self) -> str:
         facts = {"type": self.type, "value": self.summary, "size": _size(self.size_bytes)}
-        title = f"<p><b>{self.name}</b> of step {self.step.name}, run {self.step.run.id}</p>"
-        return page(title, row(facts), self.preview.html)
+        return page(f"<p><b>{self.name}</b> of step {self.step.name}, run {self.step.run.id}</p>", row(facts))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        """A table shows its statistics: rows that open, and as a chart for who asks; anything else its preview."""
+        try:
+            statistics = self.statistics
+            bundle, metadata = statistics._repr_mimebundle_()
+        except NotFoundError:
+            return {"text/plain": repr(self), "text/html": self._repr_html_()}
+        told = "\n".join([repr(self), *map(repr, self.anomalies)])
+        shown = {mime: data for mime, data in bundle.items() if mime != "image/svg+xml"}
+        rows = statistics.to_html()
+        return shown | {"text/plain": told, "text/html": page(self._title, rows)}, metadata
 
 
 class _MissingError(NotFoundError, KeyError):

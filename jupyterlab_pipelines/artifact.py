@@ -19,8 +19,14 @@ FILE = "file "
 """Begins the name of a file that one step writes and another reads; its path follows."""
 
 
+WITH = "+"
+"""In the digest of a value that shares its object, or parts of it, with others: stands before what these are."""
+
 KERNEL = "kernel state"
 """The name of all that a step's kernel holds, for the next step of its unit, which goes on in that kernel."""
+
+GROUP = "group"
+"""What stands in place of a materializer for several values in one file."""
 
 
 def is_state(name: str) -> bool:
@@ -72,6 +78,12 @@ class Artifact:
     summary: str = ""
     definitions: tuple[str, ...] = ()
     kind: str = "value"
+
+    @property
+    def reference(self) -> str:
+        """How a step notebook names the stored value, see `kernel.runtime.inputs.load_references`."""
+        name = f"{self.materializer}:{self.stored}"
+        return name if self.member is None else f"{name}#{self.member}"
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Artifact:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from jupyterlab_pipelines import __version__, cli_export, cli_quality, cli_stats
+from jupyterlab_pipelines import __version__, cli_export, cli_quality, cli_stats, cli_tables
 from jupyterlab_pipelines.documents import write_document
 from jupyterlab_pipelines.errors import NotFoundError, ParameterError, PipelinesError, UsageError
 from jupyterlab_pipelines.execution import lean
@@ -97,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
                 jobs=arguments.jobs,
                 executor=arguments.executor,
                 kernel=arguments.kernel,
+                environment=arguments.environment,
                 output=arguments.output,
                 on_event=on_event,
             )
@@ -325,6 +326,9 @@ def make_parser() -> argparse.ArgumentParser:
             help="execute this step though it could be reused",
         )
     runner.add_argument(
+        "--environment", metavar="NAME", help="e.g. serving, where the schema file has environments"
+    )
+    runner.add_argument(
         "--output", type=Path, metavar="OUT.ipynb", help="write the notebook with fresh outputs here"
     )
     runner.add_argument(
@@ -376,6 +380,7 @@ def make_parser() -> argparse.ArgumentParser:
     cli_export.register(add, _add_parameters, read_parameters)
     cli_quality.register(add)
     cli_stats.register(add)
+    cli_tables.register(add)
     add(doctor, "tell what is wrong with this installation, and what to do")
     return parser
 

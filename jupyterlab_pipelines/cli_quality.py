@@ -22,6 +22,9 @@ def register(add: AddCommand) -> None:
     comparer.add_argument(
         "--environment", metavar="NAME", help="e.g. serving, where the schema has environments"
     )
+    comparer.add_argument(
+        "--rows", type=int, nargs="?", const=10, metavar="N", help="show N rows of each anomaly (10)"
+    )
 
 
 def quality(arguments: argparse.Namespace) -> int:
@@ -34,15 +37,22 @@ def quality(arguments: argparse.Namespace) -> int:
         from jupyterlab_pipelines.quality.schema_file import read_schema
 
         schema = read_schema(arguments.schema)
-    document = compare_files(
-        arguments.reference, arguments.current, schema=schema, environment=arguments.environment
+    comparison = compare_files(
+        arguments.reference,
+        arguments.current,
+        schema=schema,
+        environment=arguments.environment,
+        rows=arguments.rows,
     )
+    document = comparison.to_document()
     if arguments.json:
         print(write_document(document))
     else:
+        from jupyterlab_pipelines.cli_tables import report_rows
+
         report_quality(document, sys.stdout)
-    broken = any(anomaly["pinned"] and anomaly["severity"] == "error" for anomaly in document["anomalies"])
-    return 1 if broken else 0
+        report_rows(document.get("failing_rows", ()), sys.stdout)
+    return 1 if comparison.is_schema_broken else 0
 
 
 def report_quality(document: dict[str, Any], out: TextIO) -> None:

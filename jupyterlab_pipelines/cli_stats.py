@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from jupyterlab_pipelines.cli_tables import report_rows, report_traces, told_change
 from jupyterlab_pipelines.documents import write_document
 from jupyterlab_pipelines.errors import UsageError
 
@@ -25,15 +26,22 @@ def register(add: AddCommand) -> None:
     teller = add(stats, "statistics of a table that a step left, its anomalies and drift")
     teller.add_argument("run", metavar="RUN", help="id of a run, or a beginning or end that no other run has")
     teller.add_argument("table", metavar="STEP.NAME", help="the step, and the name of what it left")
-    teller.add_argument("--against", metavar="RUN", help="compare with the same table of this run")
+    teller.add_argument(
+        "--against",
+        metavar="RUN",
+        help="compare with the same table of this run, with STEP.NAME of the same run, with RUN:STEP.NAME, or with "
+        "what was `pinned` last",
+    )
+    _add_looks(teller)
+    teller.add_argument("--feature", metavar="COLUMN", help="rows and traces of this column's anomalies only")
     teller.add_argument("--html", type=Path, metavar="FILE", help="write a report that needs no network")
 
     keeper = add(schema, "what is expected of the tables of a notebook: <notebook>.schema.yaml")
     keeper.add_argument(
         "action",
-        choices=("pin", "show", "check", "export", "import"),
-        help="pin: agree to the tables of a run; show: print the file; check: hold a run against it; "
-        "export, import: to and from other tools",
+        choices=("pin", "accept", "show", "check", "export", "import"),
+        help="pin: agree to the tables of a run; accept: to one anomaly; show: print the file; check: hold a run "
+        "against it; export, import: to and from other tools",
     )
     keeper.add_argument("notebook", type=Path, metavar="NOTEBOOK")
     keeper.add_argument("--run", metavar="RUN", help="the run (default: the newest that succeeded)")
@@ -41,14 +49,35 @@ def register(add: AddCommand) -> None:
         "--step", action="append", default=[], metavar="STEP.NAME", help="only this table; may be given again"
     )
     keeper.add_argument("--environment", metavar="NAME", help="e.g. serving, where a schema has environments")
+    _add_looks(keeper)
+    keeper.add_argument("--kind", metavar="KIND", help="accept: the anomaly's kind")
+    keeper.add_argument("--feature", metavar="COLUMN", help="accept: the anomaly's column")
+    keeper.add_argument("--check", metavar="EXPRESSION", help="accept: the check, where several fail")
     keeper.add_argument("--to", metavar="TOOL", help="pandera, great-expectations, tfdv or jsonschema")
     keeper.add_argument("--from", dest="source", type=Path, metavar="FILE", help="a pandera schema, as YAML")
 
 
-def stats(arguments: argparse.Namespace) -> int:
-    document = _project(Path.cwd(), arguments.store).stats(
-        arguments.run, arguments.table, against=arguments.against
+def _add_looks(parser: argparse.ArgumentParser) -> None:
+    """Options that look closer at anomalies."""
+    parser.add_argument(
+        "--rows", type=int, nargs="?", const=10, metavar="N", help="show N rows of each anomaly (10)"
     )
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="find the first cell that let each anomaly in, by replaying cells in a scratch place",
+    )
+
+
+def stats(arguments: argparse.Namespace) -> int:
+    project = _project(Path.cwd(), arguments.store)
+    document = project.stats(arguments.run, arguments.table, against=arguments.against)
+    if arguments.trace and arguments.against:
+        raise UsageError("usage", "--trace is for what the run itself told: leave out --against.")
+    anomalies = [
+        anomaly for anomaly in document["anomalies"] if arguments.feature in (None, anomaly["feature"])
+    ]
+    document |= _looked_at(project, document, arguments, anomalies)
     if arguments.html:
         from jupyterlab_pipelines.quality.report import html_report
 
@@ -60,9 +89,29 @@ def stats(arguments: argparse.Namespace) -> int:
         print(write_document(document))
     else:
         report_stats(document, sys.stdout)
+        _report_looks(document, sys.stdout)
         if arguments.html:
             print(f"Written: {arguments.html}")
     return 0
+
+
+def _looked_at(
+    project: Project, run: dict[str, Any], arguments: argparse.Namespace, anomalies: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """What a closer look at anomalies came to, if somebody wants one: ``failing_rows`` and ``traces``."""
+    found: dict[str, Any] = {}
+    if arguments.rows is not None:
+        if arguments.rows < 1:
+            raise UsageError("usage", f"--rows wants a number above 0, not {arguments.rows}.")
+        found["failing_rows"] = project.rows_of_anomalies(run["run_id"], anomalies, arguments.rows)
+    if arguments.trace:
+        found["traces"] = project.trace_anomalies(run["run_id"], anomalies)
+    return found
+
+
+def _report_looks(document: dict[str, Any], out: TextIO) -> None:
+    report_rows(document.get("failing_rows", ()), out)
+    report_traces(document.get("traces", ()), out)
 
 
 def schema(arguments: argparse.Namespace) -> int:
@@ -79,6 +128,28 @@ def _pin(project: Project, arguments: argparse.Namespace) -> int:
         print(f"Pinned in {document['file']}: {', '.join(document['pinned'])} (run {document['run_id']})")
     else:
         print(f"Run {document['run_id']} has no tables.")
+    return 0
+
+
+def _accept(project: Project, arguments: argparse.Namespace) -> int:
+    if arguments.run is None or arguments.kind is None or len(arguments.step) != 1:
+        raise UsageError(
+            "usage",
+            "Say which anomaly: --run RUN --step STEP.NAME --kind KIND, and --feature COLUMN if it has one.",
+        )
+    document = project.accept(
+        arguments.run, arguments.step[0], arguments.kind, feature=arguments.feature, check=arguments.check
+    )
+    if arguments.json:
+        import json
+
+        print(json.dumps(document, default=str))
+    elif document["changed"]:
+        print(f"Written to {document['file']}: {', '.join(document['changed'])}")
+    else:
+        print(
+            f"Agreed. Later tables are compared with this one; {document['file']} has nothing to say of it."
+        )
     return 0
 
 
@@ -110,6 +181,7 @@ def _check(project: Project, arguments: argparse.Namespace) -> int:
     document = project.check_schemas(
         arguments.notebook, run_id=arguments.run, environment=arguments.environment
     )
+    document |= _looked_at(project, document, arguments, document["anomalies"])
     if arguments.json:
         print(write_document(document))
     else:
@@ -124,6 +196,7 @@ def _check(project: Project, arguments: argparse.Namespace) -> int:
             show_table(("severity", "table", "column", "kind", "what"), rows, sys.stdout)
         checked = f"{len(document['checked'])} tables of run {document['run_id']} checked"
         say([(f"{checked}: {len(rows) or 'no'} anomalies", "bold")], sys.stdout)
+        _report_looks(document, sys.stdout)
     return 1 if any(anomaly["severity"] == "error" for anomaly in document["anomalies"]) else 0
 
 
@@ -164,6 +237,7 @@ def _import(project: Project, arguments: argparse.Namespace) -> int:
 
 _ACTIONS: dict[str, Callable[[Project, argparse.Namespace], int]] = {
     "pin": _pin,
+    "accept": _accept,
     "show": _show,
     "check": _check,
     "export": _export,
@@ -211,20 +285,7 @@ def report_stats(document: dict[str, Any], out: TextIO) -> None:
     for anomaly in document["anomalies"]:
         place = f"{anomaly['feature']}: " if anomaly["feature"] else ""
         lines.append((f"{anomaly['severity']}: {place}{anomaly['description']}", styles[anomaly["severity"]]))
-    lines += [(_told_change(change), "") for change in document["changes"]]
+    lines += [(told_change(change), "") for change in document["changes"]]
     if document["reference"]:
         lines.append((f"compared with run {document['reference']['run_id']}", "dim"))
     say(lines, out)
-
-
-def _told_change(change: dict[str, Any]) -> str:
-    """``from raw: 1000 → 950 rows; column x removed; 3 nulls made in y``."""
-    parts = [f"{change['rows_before']} → {change['rows_after']} rows"]
-    for word in ("added", "removed"):
-        if names := change[f"columns_{word}"]:
-            parts.append(f"{word} {', '.join(names[:8])}{' …' if len(names) > 8 else ''}")
-    for nulls in change["nulls"][:8]:
-        parts.append(f"nulls of {nulls['column']} {nulls['before']} → {nulls['after']}")
-    for lost in change["categories_lost"][:8]:
-        parts.append(f"{lost['column']} lost {', '.join(map(str, lost['values'][:5]))}")
-    return f"from {change['input']}: {'; '.join(parts)}"

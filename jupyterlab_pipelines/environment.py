@@ -17,7 +17,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from jupyterlab_pipelines.errors import KernelError
 
@@ -271,6 +270,7 @@ def _edited_in(module: str) -> str | None:
 @functools.lru_cache(maxsize=512)
 def _source_of(name: str, installed: tuple[int, ...]) -> str | None:
     from importlib import metadata
+    from urllib.request import url2pathname
 
     try:
         said = json.loads(metadata.distribution(name).read_text("direct_url.json") or "{}")

@@ -80,6 +80,8 @@ class RunRequest(TypedDict, total=False):
         Kernelspec to use in place of the notebook's own.
     sweep
         Id of the sweep that the run belongs to.
+    environment
+        E.g. ``serving``, where the schema file has environments.
     """
 
     content: Document | None
@@ -90,6 +92,7 @@ class RunRequest(TypedDict, total=False):
     executor: str
     kernel: str | None
     sweep: str | None
+    environment: str | None
 
 
 class HistoryRequest(TypedDict, total=False):
@@ -476,7 +479,7 @@ class Project:
             targets=options["steps"],
             force=options["force"],
             jobs=options["jobs"],
-            inspector=Inspector(self.store, row["notebook"], notebook, run_id),
+            inspector=Inspector(self.store, row["notebook"], notebook, run_id, options.get("environment")),
             warm=warm,
             listener=on_event or (lambda event: None),
         )
@@ -499,10 +502,9 @@ class Project:
         executor: str = "local",
         kernel: str | None = None,
         sweep: str | None = None,
+        environment: str | None = None,
     ) -> tuple[str, FileLock]:
         """Check everything that can be wrong before a run, and note the run; its id and its lock."""
-        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
-
         if executor not in EXECUTORS:
             raise UsageError(
                 "unknown_executor",
@@ -515,7 +517,7 @@ class Project:
         parameters = check_parameters(pipeline, parameters or {})
         kernel = kernel or outline.kernel
         pipeline.require_steps(force)
-        read_schemas(schema_path(self.root / self.key_of(notebook)))
+        self._require_schemas(notebook, environment)
         chosen = pipeline.needed_for(steps)
         for name in dict.fromkeys(step.kernel or kernel for step in chosen):
             find_kernelspec(name)
@@ -540,7 +542,8 @@ class Project:
                     "jobs": _jobs(jobs),
                     "kernel": kernel,
                 }
-                | ({} if sweep is None else {"sweep": sweep}),
+                | ({} if sweep is None else {"sweep": sweep})
+                | ({} if environment is None else {"environment": environment}),
                 snapshot=self.store.artifacts.add_bytes(snapshot_of(content)),
                 output=None if output is None else os.path.abspath(output),
             )
@@ -549,9 +552,33 @@ class Project:
             raise
         return run_id, lock
 
+    def _require_schemas(self, notebook: Path, environment: str | None) -> None:
+        """Refuse a run whose schema file is wrong, or has not its environment."""
+        file = (self.root / self.key_of(notebook)).with_suffix(".schema.yaml")
+        if environment is None and not file.exists():
+            return  # without importing what reads it
+        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, require_environment
+
+        require_environment(environment, read_schemas(file))
+
     def cancel(self, run_id: str) -> None:
         """Ask the process that carries out the run to end it; a run that has ended is left alone."""
         self.store.runs.request_cancel(self.store.runs.find(run_id))
+        self.store.settle_interrupted()
+
+    def cancel_step(self, run_id: str, step: str) -> None:
+        """Ask for the end of one step of a run; what needs it is skipped, the other steps go on.
+
+        A step that has ended is left alone.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run, or the run no such step.
+        """
+        run_id = self.store.runs.find(run_id)
+        self.store.runs.step(run_id, step)
+        self.store.runs.request_cancel_of_step(run_id, step)
         self.store.settle_interrupted()
 
     # -- exporting ------------------------------------------------------------------------------
@@ -625,6 +652,23 @@ class Project:
             tell=tell,
             again=again,
         )
+
+    def export_targets(self) -> Document:
+        """The engines that a notebook can be exported to, each with the names of its options."""
+        from jupyterlab_pipelines.export.base import exporters
+        from jupyterlab_pipelines.export.proof import can_verify
+
+        return {
+            "targets": [
+                {
+                    "name": name,
+                    "summary": exporter.summary,
+                    "options": list(getattr(exporter, "known_options", ())),
+                    "can_verify": can_verify(exporter),
+                }
+                for name, exporter in exporters().items()
+            ]
+        }
 
     def _source(
         self,
@@ -753,9 +797,11 @@ class Project:
     def history(self, notebook: Path | None = None, **wanted: Unpack[HistoryRequest]) -> Document:
         """A page of the runs of one notebook or of all, see `jupyterlab_pipelines.history.list_runs`."""
         from jupyterlab_pipelines.history import list_runs
+        from jupyterlab_pipelines.sweep import unfinished_sweeps
 
         self.store.settle_interrupted()
-        return list_runs(self.store, None if notebook is None else self.key_of(notebook), **wanted)
+        page = list_runs(self.store, None if notebook is None else self.key_of(notebook), **wanted)
+        return page | {"sweeps": unfinished_sweeps(self.store)}
 
     def compare(self, run_ids: Sequence[str]) -> Document:
         """Runs side by side: parameters, metrics, and per step status, time, code and outputs.
@@ -804,7 +850,7 @@ class Project:
         UsageError
             Nothing was run: the notebook is no pipeline, or a set does not fit its parameters.
         """
-        from jupyterlab_pipelines.sweep import MOST_RUNS, create_sweep, sweep_folder
+        from jupyterlab_pipelines.sweep import MOST_RUNS, create_sweep
 
         if not 1 <= len(parameter_sets) <= MOST_RUNS:
             raise UsageError(
@@ -817,20 +863,56 @@ class Project:
         self.store.create()
         told = {"notebook": str(notebook), "content": content, "parameter_sets": list(parameter_sets)}
         sweep_id = create_sweep(self.store, told | {"parallel": parallel, "jobs": jobs})
-        with (sweep_folder(self.store, sweep_id) / "sweep.log").open("wb") as log:
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "jupyterlab_pipelines.sweep_process"),
-                    *("--root", str(self.root), "--store", str(self.store_path), "--sweep", sweep_id),
-                ],
-                cwd=self.root,
-                env=environment_with_us(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._begin_sweep(sweep_id)
         return sweep_id
+
+    def resume_sweep(self, sweep_id: str) -> None:
+        """Begin the runs of a sweep that its process, which is gone, did not come to.
+
+        A sweep that is under way is left alone.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such sweep that has not come to its end.
+        """
+        from jupyterlab_pipelines.sweep import unfinished_sweeps
+
+        statuses = {sweep["sweep_id"]: sweep["status"] for sweep in unfinished_sweeps(self.store)}
+        if sweep_id not in statuses:
+            raise NotFoundError(
+                "unknown_sweep", f"The store has no unfinished sweep `{sweep_id}`.", sweep=sweep_id
+            )
+        if statuses[sweep_id] == "interrupted":
+            self._begin_sweep(sweep_id)
+
+    def _begin_sweep(self, sweep_id: str) -> None:
+        from jupyterlab_pipelines.sweep import sweep_folder
+
+        lock = self.store.sweep_lock(sweep_id)
+        lock.acquire()
+        command = [sys.executable, "-m", "jupyterlab_pipelines.sweep_process"]
+        command += ["--root", str(self.root), "--store", str(self.store_path), "--sweep", sweep_id]
+        inherited: dict[str, Any] = {}
+        if os.name == "posix" and lock.handle is not None:
+            # The child takes the lock over; so the sweep is never without an owner while it starts.
+            command += ["--lock", str(lock.handle)]
+            inherited = {"pass_fds": [lock.handle], "start_new_session": True}
+        else:  # pragma: no cover - Windows
+            lock.release()
+        try:
+            with (sweep_folder(self.store, sweep_id) / "sweep.log").open("ab") as log:
+                subprocess.Popen(
+                    command,
+                    cwd=self.root,
+                    env=environment_with_us(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    **inherited,
+                )
+        finally:
+            lock.close()
 
     def cancel_sweep(self, sweep_id: str) -> None:
         """End a sweep: its runs that are under way are cancelled, and no more begin.
@@ -959,6 +1041,11 @@ class Project:
         run_id = self.store.runs.find(run_id)
         self.store.runs.annotate(run_id, tags=tags, comment=comment)
         return self.run_document(run_id)
+
+    def rename(self, before: Path, after: Path) -> None:
+        """A notebook of the project, or a folder of notebooks, was moved: its runs go with it."""
+        if self.store.database.path.exists():
+            self.store.runs.rename_notebook(self.key_of(before), self.key_of(after))
 
     def check(self) -> Document:
         """Look whether all that is stored is whole, and mend what can be mended.
@@ -1177,8 +1264,43 @@ class Project:
         self.preview(digest)
         return {"digest": digest, "left_by": self.store.quality.lineage(digest)}
 
+    def table_at_a_glance(self, run_id: str, table: str, against: str | None = None) -> Document:
+        """A row for every column of the table ``step.name`` of a run, see `glance.table_at_a_glance`.
+
+        Parameters
+        ----------
+        against
+            What to compare it with, see `stats`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or table, or none as `against` says.
+        """
+        from jupyterlab_pipelines.quality import glance
+
+        run = self.run_document(run_id)
+        wanted = self._compared_table(run, table, against) if against else None
+        other = glance.against_of(self.store, run, table, wanted)
+        return glance.table_at_a_glance(self.store, run, table, other)
+
+    def column_in_detail(self, run_id: str, table: str, column: str, against: str | None = None) -> Document:
+        """All that is told of one column of a table of a run, see `glance.column_in_detail`."""
+        from jupyterlab_pipelines.quality import glance
+
+        run = self.run_document(run_id)
+        wanted = self._compared_table(run, table, against) if against else None
+        other = glance.against_of(self.store, run, table, wanted)
+        return glance.column_in_detail(self.store, run, table, column, other)
+
     def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
         """All that is known of the output ``step.name`` of a run, see `views.table_document`.
+
+        Parameters
+        ----------
+        against
+            What to compare it with: another run, ``step.name`` of the same run, ``RUN:step.name``, or ``pinned`` for
+            the table that a person agreed to last. If nothing is said, the run's own reference.
 
         Raises
         ------
@@ -1187,8 +1309,198 @@ class Project:
         """
         from jupyterlab_pipelines.quality import views
 
-        other = None if against is None else self.run_document(against)
-        return views.table_document(self.store, self.run_document(run_id), target, other)
+        run = self.run_document(run_id)
+        other = None if against is None else self._compared_table(run, target, against)
+        return views.table_document(self.store, run, target, other)
+
+    def _compared_table(self, run: Document, target: str, against: str) -> tuple[Document, str]:
+        """What a person wants a table to be compared with, see `stats`."""
+        step, _, name = target.partition(".")
+        if against == "pinned":
+            pinned = self.store.quality.accepted(run["notebook"], step, name)
+            if pinned is None:
+                raise NotFoundError(
+                    "not_pinned",
+                    f"Nobody has agreed to a table `{target}` yet: `schema pin` does.",
+                    target=target,
+                )
+            return self.run_document(pinned.run_id), target
+        other_run, _, other_table = against.rpartition(":")
+        if other_run:
+            return self.run_document(other_run), other_table
+        return (run, against) if "." in against else (self.run_document(against), target)
+
+    def slices(
+        self,
+        run_id: str,
+        target: str,
+        *,
+        truth: str | None = None,
+        prediction: str | None = None,
+        by: Sequence[str] = (),
+        metric: str | None = None,
+        limit: int = 20,
+    ) -> Document:
+        """How good the predictions of a run are for each value of the columns of a table, the worst first.
+
+        Parameters
+        ----------
+        truth, prediction
+            A column, or ``step.name`` of another value with as many rows; found by their usual names if not said.
+        by
+            Columns; all that have few values or are numbers, if none is said.
+        metric
+            One of `slices.METRICS`; accuracy for classes, the mean absolute error for numbers, if not said.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or table.
+        UsageError
+            There are no predictions or truths to be found, or they do not fit the table.
+        """
+        from jupyterlab_pipelines.quality.predictions import slices_document
+
+        return slices_document(
+            self.store,
+            self.run_document(run_id),
+            target,
+            truth=truth,
+            prediction=prediction,
+            by=by,
+            metric=metric,
+            limit=limit,
+        )
+
+    def edge(self, run_id: str, source: str, target: str) -> Document:
+        """What the step `target` of a run did to the tables of the step `source`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or step.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        return views.edge_document(self.store, self.run_document(run_id), source, target)
+
+    def trend(self, notebook: Path, target: str, *, column: str | None = None, limit: int = 20) -> Document:
+        """The table ``step.name``, or one of its columns, in the last runs of a notebook, the oldest first.
+
+        Raises
+        ------
+        NotFoundError
+            The table has no such column in any of these runs.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        return views.trend_document(self.store, self.key_of(notebook), target, column, limit)
+
+    def trace(
+        self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
+    ) -> Document:
+        """The first cell that let an anomaly of the table ``step.name`` in, found by replaying cells.
+
+        Cells are executed, in kernels of their own and a scratch place: nothing of the project or its store changes.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        anomaly = views.anomaly_of(self.run_document(run_id), target, kind, feature, check)
+        return self.trace_anomalies(run_id, [anomaly])[0]
+
+    def trace_elsewhere(
+        self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
+    ) -> Document:
+        """The same as `trace`, by a process of its own: this one executes nothing.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        views.anomaly_of(self.run_document(run_id), target, kind, feature, check)
+        asked = {"run_id": run_id, "target": target, "kind": kind, "feature": feature, "check": check}
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "jupyterlab_pipelines.trace_process"),
+                *("--root", str(self.root), "--store", str(self.store_path)),
+            ],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=self.root,
+            env=environment_with_us(),
+            check=False,
+        )
+        if done.returncode != 0:
+            raise PipelinesError("trace_failed", f"The trace came to no end: {done.stderr.strip()[-500:]}")
+        found: Document = json.loads(done.stdout)
+        return found
+
+    def trace_anomalies(self, run_id: str, anomalies: Sequence[Document]) -> list[Document]:
+        """The same of several anomalies of the tables of a run, whose steps are replayed once."""
+        from jupyterlab_pipelines.execution.replay import Replayer
+        from jupyterlab_pipelines.execution.tracing import Tracer
+        from jupyterlab_pipelines.quality import views
+        from jupyterlab_pipelines.quality.measurer import Measurer
+
+        run = self.run_document(run_id)
+        of_tables = [anomaly for anomaly in anomalies if anomaly["digest"]]
+        if not of_tables:
+            return []
+        schemas = self.read_schemas(self.root / run["notebook"])
+        options = json.loads(self.store.runs.row(run["run_id"])["options"])
+        with Replayer(self.store, self.root) as replayer, Measurer(self.store) as measurer:
+            tracer = Tracer(self.store, run, schemas, replayer, measurer, options.get("environment"))
+            return [
+                {
+                    "run_id": run["run_id"],
+                    "table": views.home_of(run, anomaly),
+                    "anomaly": anomaly,
+                    **tracer.trace(anomaly),
+                }
+                for anomaly in of_tables
+            ]
+
+    def failing_rows(
+        self,
+        run_id: str,
+        target: str,
+        kind: str,
+        *,
+        feature: str | None = None,
+        check: str | None = None,
+        limit: int = 20,
+    ) -> Document:
+        """The rows that an anomaly of the table ``step.name`` of a run is about.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly, or the table is not in the store any more.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        anomaly = views.anomaly_of(run, target, kind, feature, check)
+        return self.rows_of_anomalies(run["run_id"], [anomaly], limit)[0]
+
+    def rows_of_anomalies(self, run_id: str, anomalies: Sequence[Document], limit: int) -> list[Document]:
+        """The same of several anomalies of the tables of a run."""
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        named = [{"table": views.home_of(run, one), **one} for one in anomalies if one["digest"]]
+        schemas = self.read_schemas(self.root / run["notebook"])
+        return views.failing_rows(self.store, run["run_id"], named, schemas, limit)
 
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""
@@ -1212,7 +1524,7 @@ class Project:
         return self.write_schemas(notebook, with_table(read_text(path), table, says, notebook.name))
 
     def write_schemas(self, notebook: Path, text: str) -> Document:
-        """Replace the schema file's text.
+        """Replace the schema file's text; without a text there is no file.
 
         Raises
         ------
@@ -1223,7 +1535,10 @@ class Project:
 
         path = schema_path(self.root / self.key_of(notebook))
         parse_schemas(text, path)
-        _write_whole(path, text.encode())
+        if text:
+            _write_whole(path, text.encode())
+        else:
+            path.unlink(missing_ok=True)
         return self.schemas(notebook)
 
     def pin(self, notebook: Path, *, run_id: str | None = None, tables: Collection[str] = ()) -> Document:
@@ -1267,6 +1582,65 @@ class Project:
             _write_whole(path, text.encode())
         return {"run_id": run["run_id"], "pinned": pinned, **self.schemas(notebook)}
 
+    def accept(
+        self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
+    ) -> Document:
+        """Agree to one anomaly of the table ``step.name``, wherever else in the run the same one was told.
+
+        What the schema file can say of it is written there; later tables are compared with this one so far.
+        Metrics have no table: `target` is then the step alone.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly.
+        """
+        from jupyterlab_pipelines.quality import views
+        from jupyterlab_pipelines.quality.accepting import accepted
+        from jupyterlab_pipelines.quality.notebook_schema import read_text, schema_path
+
+        run = self.run_document(run_id)
+        anomaly = views.anomaly_of(run, target, kind, feature, check)
+
+        is_meant = _is_same_as(anomaly)
+        path = schema_path(self.root / run["notebook"])
+        text, changed = read_text(path), list[str]()
+        for step in run["steps"]:
+            for other in filter(is_meant, step["anomalies"]):
+                home = views.home_of(run, other)
+                statistics = self.statistics(other["digest"]) if other["digest"] else None
+                if statistics is not None:
+                    text, written = accepted(text, home, other, statistics, Path(run["notebook"]).name, path)
+                    changed += [name for name in written if name not in changed]
+                self.store.quality.agree(run["run_id"], step["name"], other["output"] or "", is_meant)
+        if changed:
+            _write_whole(path, text.encode())
+        notebook = self.root / run["notebook"]
+        told = anomaly | {"accepted": True}
+        return {"run_id": run["run_id"], "accepted": told, "changed": changed, **self.schemas(notebook)}
+
+    def withdraw(
+        self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
+    ) -> Document:
+        """Agree no longer to an anomaly that was agreed to; what the schema file says of it stays.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        anomaly = views.anomaly_of(run, target, kind, feature, check)
+        is_meant = _is_same_as(anomaly)
+        for step in run["steps"]:
+            for other in filter(is_meant, step["anomalies"]):
+                self.store.quality.agree(
+                    run["run_id"], step["name"], other["output"] or "", is_meant, agrees=False
+                )
+        return {"run_id": run["run_id"], "anomaly": {**anomaly, "accepted": False}}
+
     def check_schemas(
         self, notebook: Path, *, run_id: str | None = None, environment: str | None = None
     ) -> Document:
@@ -1279,10 +1653,15 @@ class Project:
         """
         from jupyterlab_pipelines.quality.anomalies import find
         from jupyterlab_pipelines.quality.measurer import Measurer
-        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
+        from jupyterlab_pipelines.quality.notebook_schema import (
+            read_schemas,
+            require_environment,
+            schema_path,
+        )
 
         run = self.run_document(run_id) if run_id else self._newest_success(notebook)
         schemas = read_schemas(schema_path(self.root / self.key_of(notebook)))
+        require_environment(environment, schemas)
         outputs = {
             f"{step['name']}.{output['name']}": output for step in run["steps"] for output in step["outputs"]
         }
@@ -1296,8 +1675,13 @@ class Project:
                 if artifact is None or statistics is None:
                     continue
                 anomalies = measurer.failed_checks(artifact, schema.checks)
-                anomalies += [a.to_document() for a in find(statistics, schema, environment=environment)]
-                found += [{"table": target, **anomaly} for anomaly in anomalies]
+                where = schema.environment_in(environment)
+                anomalies += [a.to_document() for a in find(statistics, schema, environment=where)]
+                step, _, name = target.partition(".")
+                place = {"table": target, "output": name, "digest": artifact.digest, "reference_run": None}
+                found += [
+                    place | anomaly | {"first": {"step": step, "output": name}} for anomaly in anomalies
+                ]
         return {
             "run_id": run["run_id"],
             "checked": [target for target in schemas if target in outputs],
@@ -1465,6 +1849,16 @@ def _notebook_file(content: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError:  # half a character, which JSON can say and UTF-8 cannot
         text = json.dumps(content, indent=1).encode()
     return text + b"\n"
+
+
+def _is_same_as(anomaly: Document) -> Callable[[Document], bool]:
+    """Whether another anomaly of the run is the same one, told of another table."""
+
+    def is_same(other: Document) -> bool:
+        checks = anomaly["kind"] != "check_failed" or other["reference"] == anomaly["reference"]
+        return checks and all(other[name] == anomaly[name] for name in ("kind", "feature", "first"))
+
+    return is_same
 
 
 def _write_whole(path: Path, data: bytes) -> None:

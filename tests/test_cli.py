@@ -600,7 +600,7 @@ def test_every_command_says_what_it_does() -> None:
 
     expected = [
         *("run", "plan", "verify", "runs", "show", "diff", "tag", "comment", "check", "gc"),
-        *("export", "import-run", "quality", "stats", "schema", "doctor"),
+        *("export", "import-run", "quality", "stats", "schema", "slices", "edge", "trend", "doctor"),
     ]
     assert list(commands.choices) == expected
     for command in commands.choices.values():

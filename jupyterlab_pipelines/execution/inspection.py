@@ -44,9 +44,8 @@ class Inspections:
     def add(self, resolved: Resolved, execution: Execution) -> None:
         """A step has ended well, or was found to be up to date."""
         if self._inspector is not None:
-            outputs = dict(execution.outputs)
             self._todo.append(
-                self._thread.submit(self._inspect, resolved.step.name, outputs, resolved.inputs)
+                self._thread.submit(self._inspect, resolved.step.name, execution, resolved.inputs)
             )
 
     def gate(self, resolved: Resolved, outputs: Collection[Artifact]) -> dict[str, Any] | None:
@@ -83,11 +82,12 @@ class Inspections:
         self._thread.submit(self._store.database.close_thread)
         self._thread.shutdown(wait=True, cancel_futures=not is_wanted())
 
-    def _inspect(self, step: str, outputs: Mapping[str, Artifact], inputs: Mapping[str, Artifact]) -> None:
+    def _inspect(self, step: str, execution: Execution, inputs: Mapping[str, Artifact]) -> None:
         assert self._inspector is not None
         # A store that is busy or full: the run goes on without.
         with suppress(StoreError, OSError):
-            found = self._inspector.inspect(step, outputs, inputs)
+            found = self._inspector.inspect(step, dict(execution.outputs), inputs)
+            found += self._inspector.inspect_metrics(step, execution)
             if found:
                 self._tell(step, found)
 

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, cast
 
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
@@ -36,7 +37,12 @@ from traitlets import Callable as CallableTrait
 from traitlets import DottedObjectName, Instance, Type, Unicode, default
 
 import jupyterlab_pipelines
-from jupyterlab_pipelines.environment import Kernelspec, find_kernelspec, kernel_environment
+from jupyterlab_pipelines.environment import (
+    Kernelspec,
+    find_kernelspec,
+    installed_kernelspecs,
+    kernel_environment,
+)
 from jupyterlab_pipelines.kernel import forkserver
 from jupyterlab_pipelines.notebook.ipython import parse_python
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline
@@ -303,6 +309,33 @@ def own_sockets() -> dict[str, str]:
     }
 
 
+class StepKernelspecs(KernelSpecManager):
+    """The kernelspecs that steps may have, read once in a process.
+
+    jupyter_client looks through all folders for every kernel, and imports IPython to ask for one more folder,
+    which nothing has installed kernelspecs in for years.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._found: dict[str, KernelSpec] = {}
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        found = self._found.get(kernel_name)
+        if found is None:
+            folder = installed_kernelspecs().get(kernel_name.lower())
+            if folder is None:
+                # The kernel of this Python, which is there without being installed.
+                return super().get_kernel_spec(kernel_name)
+            found = self._found[kernel_name] = self.kernel_spec_class.from_resource_dir(str(folder))
+        return found
+
+
+@functools.cache
+def _kernelspecs() -> StepKernelspecs:
+    return StepKernelspecs()
+
+
 @functools.cache
 def _zmq_context() -> zmq.asyncio.Context:
     """One for all kernels: to end a context of its own, each manager and each client would wait for a while."""
@@ -401,6 +434,12 @@ class StepKernelManager(AsyncKernelManager):
         process = getattr(self.provisioner, "process", None)
         return process is not None and process.poll() is None
 
+    def exit_status(self) -> int | None:
+        """How the kernel's process ended, less than zero for a signal; None if it lives or nobody knows."""
+        process = getattr(self.provisioner, "process", None)
+        status: int | None = None if process is None else process.poll()
+        return status
+
     def signal(self, number: int) -> None:
         """Send a signal to the kernel's process and to those that it has started, if it lives."""
         if not self.is_running():
@@ -477,6 +516,7 @@ def step_kernel(
     """
     return StepKernelManager(
         kernel_name=kernel_name,
+        kernel_spec_manager=_kernelspecs(),
         **own_sockets(),
         server=server,
         log_path=str(log),

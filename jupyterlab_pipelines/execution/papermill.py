@@ -179,6 +179,13 @@ class StepSession:
         """What runs the kernel, if that is to go on living."""
         return self._manager if self.report is not None and self.keeps_kernel(self.report) else None
 
+    @property
+    def killed_by(self) -> int | None:
+        """The number of the signal that ended the kernel; None if it lives, or ended in another way."""
+        manager = self._manager
+        status = None if manager is None else manager.exit_status()
+        return -status if status is not None and status < 0 else None
+
     def close(self) -> None:
         """The step is done with its kernel."""
         for timer in self._timers:
@@ -274,6 +281,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             if index == own[0]:
                 self._tell(f"__pipelines__.begin(__pipelines__.json.loads({json.dumps(session.spec)!r}))")
                 session.on_cell(0, len(own))
+                self._probe(None)
             session.require_wanted()
             try:
                 self.nb_man.cell_start(cell, index)
@@ -291,11 +299,18 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             if index in own:
                 done += 1
                 session.on_cell(done, len(own))
+                self._probe(cell_index_of(cell))
         if self.displays:
             self._tell_displays()
         report = self._ask("__pipelines__.finish()")
         self._keep_logged(report.pop("logged", {}))
         session.finish(report)
+
+    def _probe(self, cell_index: int | None) -> None:
+        """Keep the tables that there are now, if somebody has asked for what each cell leaves."""
+        assert self.session is not None
+        if self.session.spec["probe"]:
+            self._tell(f"__pipelines__.probe({self.session.spec['probe']!r}, {cell_index!r})")
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         if self.session is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -32,6 +34,9 @@ MISSED = re.compile(r"NameError: name '(\w+)' is not defined")
 VARIABLE = re.compile(r"\$\{?([A-Z][A-Z0-9_]+)\b|\bprintenv\s+(\w+)")
 SEEDING = re.compile(r"\b\w*(seed|set_?state|set_rng_state)\w*\s*\(\s*[^\s)]")
 """A call that brings a random generator into a known state; ``default_rng(seed=1)`` is none."""
+KILL = 9
+"""The signal that nobody can refuse, which Linux sends when memory runs out."""
+
 ERROR_MARKER = "papermill-error-cell-tag"
 
 
@@ -40,7 +45,8 @@ class StepJob:
     """Everything that is needed to execute one step once.
 
     `kernel` is the one in which it goes on, where the step before it in its unit ended. `started_with` are the
-    environment variables of the process that starts kernels, if not this one's as they are now.
+    environment variables of the process that starts kernels, if not this one's as they are now. `probe` is a folder
+    to which the tables are written that there are after each of its cells.
     """
 
     pipeline: Pipeline
@@ -58,6 +64,7 @@ class StepJob:
     pool: KernelPool | None = None
     kernel: LiveKernel | None = None
     started_with: Mapping[str, str] | None = None
+    probe: Path | None = None
 
     @property
     def step(self) -> Step:
@@ -70,7 +77,8 @@ class StepOutcome:
 
     `executed` and `log` are digests of stored objects. Of a step that failed, `effects` are what it had
     done to files, and the names that it missed. `kernel` is the step's, if a later step may go on in it.
-    `sizes` are those of the files to which it has appended, before it did.
+    `sizes` are those of the files to which it has appended, before it did. `was_killed`: somebody else ended
+    its kernel from outside, as Linux does when memory runs out.
     """
 
     duration_seconds: float
@@ -84,6 +92,7 @@ class StepOutcome:
     log: str | None = None
     error: dict[str, Any] | None = None
     stopped: str | None = None
+    was_killed: bool = False
     kernel: LiveKernel | None = None
 
 
@@ -122,6 +131,7 @@ def execute_step(job: StepJob) -> StepOutcome:
     job.on_session(session)
     started = time.perf_counter()
     failure: BaseException | None = None
+    killed_by: int | None = None
     try:
         papermill.execute_notebook(
             str(paths["ipynb"]),
@@ -138,6 +148,7 @@ def execute_step(job: StepJob) -> StepOutcome:
         pass  # a cell raised: told by the executed notebook
     except Exception as error:  # a kernel that died, or one that says what nobody can write down
         failure = error
+        killed_by = session.killed_by
     finally:
         session.close()
     seconds = time.perf_counter() - started
@@ -151,13 +162,19 @@ def execute_step(job: StepJob) -> StepOutcome:
         path.unlink(missing_ok=True)
     report = session.report
     if report is None:
-        told = _error(job, session, executed, failure, seconds)
+        told = _error(job, session, executed, failure, seconds, killed_by)
         seen = Effects(
             files=_file_effects(session.files) if session.files else FileEffects(),
             missed=frozenset(MISSED.findall(f"{told['message']}\n{told['traceback']}")),
         )
         return StepOutcome(
-            seconds, effects=seen, executed=notebook, log=log, error=told, stopped=session.stopped
+            duration_seconds=seconds,
+            effects=seen,
+            executed=notebook,
+            log=log,
+            error=told,
+            stopped=session.stopped,
+            was_killed=killed_by == KILL and session.stopped is None,
         )
     outcome = outcome_of(job, report, seconds, executed=notebook, log=log, stopped=session.stopped)
     if session.manager is None:
@@ -287,7 +304,7 @@ def notebook_of(job: StepJob) -> dict[str, Any]:
         for name, artifact in _to_load(job).items()
         if artifact.kind == "value" and not is_state(name)
     }
-    references = {name: _reference(inputs[name]) for name in in_loading_order(inputs)}
+    references = {name: inputs[name].reference for name in in_loading_order(inputs)}
     return step_notebook(
         job.pipeline,
         job.step,
@@ -302,13 +319,6 @@ def notebook_of(job: StepJob) -> dict[str, Any]:
         late=job.resolved.late_inputs,
         without_cells=() if job.kernel is None else job.kernel.cells,
     )
-
-
-def _reference(artifact: Artifact) -> str:
-    # Imported late: a run that executes nothing needs nothing of what runs in kernels.
-    from jupyterlab_pipelines.kernel.runtime.inputs import reference
-
-    return reference(artifact.materializer, artifact.stored, artifact.member)
 
 
 def _to_load(job: StepJob) -> dict[str, Artifact]:
@@ -345,7 +355,7 @@ def spec_of(job: StepJob) -> dict[str, Any]:
         },
         "absent": [name for name, artifact in job.resolved.inputs.items() if artifact.kind == "absent"],
         "hidden": {
-            name: _reference(artifact) if artifact.stored else ""
+            name: artifact.reference if artifact.stored else ""
             for name, artifact in _to_load(job).items()
             if name.startswith((HIDDEN, AMBIENT))
         },
@@ -363,6 +373,7 @@ def spec_of(job: StepJob) -> dict[str, Any]:
         "paths": list(step.paths),
         "variables": _variables_in_text(job),
         "secret": job.store.secret.hex(),
+        "probe": str(job.probe) if job.probe else None,
         "metrics": list(step.metrics),
         "evaluator": step.role is Role.EVALUATOR and not step.metrics,
         "code": _code(job),
@@ -420,6 +431,7 @@ def _error(
     executed: Mapping[str, Any] | None,
     failure: BaseException | None,
     seconds: float,
+    killed_by: int | None,
 ) -> dict[str, Any]:
     """The error document of a step that did not come to its end."""
     from jupyterlab_pipelines.errors import StepError
@@ -458,14 +470,25 @@ def _error(
         message = f"The outputs of step `{name}` could not be stored: {failure.message}"
         return document | {"code": failure.code, "message": message, "traceback": trace}
     if failure is not None and "Kernel died" in str(failure):
-        message = (
-            f"The kernel of step `{name}` died. It may have run out of memory, or called code that crashed."
-        )
+        message = f"The kernel of step `{name}` died{_how(killed_by)}"
         return document | {"code": "kernel_died", "message": message} | _place(job, _last_started(executed))
     message = f"Step `{name}` could not be run: {failure}"
     trace = "".join(traceback.format_exception(failure)) if failure is not None else ""
     place = _place(job, _last_started(executed))
     return document | {"code": "kernel_failed", "message": message, "traceback": trace} | place
+
+
+def _how(killed_by: int | None) -> str:
+    """The end of the sentence that a kernel died."""
+    if killed_by == KILL:
+        return (
+            ": it was killed from outside, as the system does when memory runs out. Fewer steps at once (`--jobs 1`) "
+            "or less data in the step may help."
+        )
+    if killed_by is not None:
+        with contextlib.suppress(ValueError):
+            return f" of {signal.Signals(killed_by).name}: code that it called has crashed."
+    return ": its cell ended the process."
 
 
 def _input_message(job: StepJob, message: str) -> str:

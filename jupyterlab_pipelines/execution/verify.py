@@ -17,8 +17,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +25,7 @@ from typing import Any
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact
 from jupyterlab_pipelines.execution.causes import Cause, likely_causes
 from jupyterlab_pipelines.execution.runner import Runner, close_servers
+from jupyterlab_pipelines.execution.scratch import Scratch, scratch_folder, terminated_as_interrupted
 from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.assemble import cell_index_of
 from jupyterlab_pipelines.notebook.parse import Outline
@@ -37,14 +36,6 @@ from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.store.runs import new_run_id
 
-COPIED_BYTES = 1 << 20
-"""Files up to this size are copied into the scratch place, so that nothing can be written through a link."""
-
-MOST_FILES = 20_000
-"""Below the notebook's folder: of more, only those that the step was seen to read are there."""
-
-LEFT_OUT = frozenset({"node_modules", "__pycache__", "site-packages"})
-ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
 PICKLED = ("pickle", "group")
@@ -136,7 +127,7 @@ class Verifier:
         planned = {each.step.name: each for each in self.plan.steps}
         chosen = [name for name in planned if not steps or name in steps]
         verdicts: dict[str, Verdict] = {}
-        with _terminated_as_interrupted(), _scratch_folder() as folder, contextlib.ExitStack() as ending:
+        with terminated_as_interrupted(), scratch_folder() as folder, contextlib.ExitStack() as ending:
             ending.callback(close_servers, self._servers)
             for name in chosen:
                 if name in verdicts:
@@ -166,7 +157,7 @@ class Verifier:
         if obstacle is not None:
             return [Verdict(each.name, "not_verified", obstacle) for each in steps]
         names = {each.name for each in steps}
-        scratch = _Scratch(folder, self.store, self.root, self.planner.folder)
+        scratch = Scratch(folder, self.store, self.root, self.planner.folder)
         scratch.fill([executions[name] for name in names], effects)
         runner = self._runner(scratch, names, executions)
         status = runner.run()
@@ -183,7 +174,7 @@ class Verifier:
         steps: Sequence[Step],
         executions: Mapping[str, Execution],
         effects: FileEffects,
-        scratch: _Scratch,
+        scratch: Scratch,
         runner: Runner,
     ) -> list[Verdict]:
         verdicts = []
@@ -199,7 +190,7 @@ class Verifier:
                 )
         return verdicts
 
-    def _runner(self, scratch: _Scratch, names: set[str], executions: Mapping[str, Execution]) -> Runner:
+    def _runner(self, scratch: Scratch, names: set[str], executions: Mapping[str, Execution]) -> Runner:
         planner = Planner(
             scratch.store, self.planner.notebook, self.planner.parameters, self.planner.kernel, scratch.folder
         )
@@ -267,7 +258,7 @@ class Verifier:
     # -- what came of a step --------------------------------------------------------------------
 
     def _compared(
-        self, step: Step, before: Execution, after: Execution, scratch: _Scratch, appends: Collection[str]
+        self, step: Step, before: Execution, after: Execution, scratch: Scratch, appends: Collection[str]
     ) -> Verdict:
         differences = [
             *_other_outputs(before, after, appends),
@@ -302,7 +293,7 @@ class Verifier:
         causes = ((Cause.of("unseen"),) if missing else ()) + tuple(c for c in causes if c.kind != "unknown")
         return Verdict(step.name, "failed", f"it failed in the scratch place: {message}", (), causes)
 
-    def _run_error(self, scratch: _Scratch, run_id: str) -> Mapping[str, Any]:
+    def _run_error(self, scratch: Scratch, run_id: str) -> Mapping[str, Any]:
         error = scratch.store.runs.row(run_id)["error"]
         return json.loads(error) if error else {}
 
@@ -394,132 +385,3 @@ def _other_shown(before: Mapping[int, str], after: Mapping[int, str]) -> Iterato
     for index in sorted(before.keys() & after.keys()):
         if before[index] != after[index]:
             yield Difference("shown", f"cell {index + 1}", f"cell {index + 1} shows something else")
-
-
-# -- the scratch place ----------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    # Not "jp-": files below such a folder are our own, and would not be seen to be read.
-    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="pipelines-verify-")))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """A request to terminate ends the verification as Ctrl-C does: by way of what cleans up."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before: Any = None
-    try:
-        with contextlib.suppress(ValueError):  # not in the main thread
-            before = signal.signal(signal.SIGTERM, interrupt)
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
-
-
-class _Scratch:
-    """A copy of the project and of what its store knows, for the steps of one group."""
-
-    def __init__(self, base: Path, store: Store, root: Path, folder: Path) -> None:
-        self._real, self._root, self._real_folder = store, root, folder
-        self.root = Path(tempfile.mkdtemp(prefix="", dir=base))
-        self.folder = self.root / os.path.relpath(folder, root)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # The kernel finds the project's root by it.
-        self.store = store.scratch_copy(self.root / ".pipelines")
-
-    def fill(self, executions: Sequence[Execution], effects: FileEffects) -> None:
-        """Put there what lies beside the notebook, as it was before the steps were executed."""
-        made = {
-            path
-            for execution in executions
-            for path, seen in execution.trace.get("files", {}).items()
-            if seen is None
-        }
-        written = set(effects.writes)
-        for execution in executions:
-            written |= {name.removeprefix(FILE) for name in execution.outputs if name.startswith(FILE)}
-            read = {path for path, seen in execution.trace.get("files", {}).items() if seen is not None}
-            made |= written - read - effects.appends
-            for path in read:
-                self._put(self._real_folder / path, written)
-            for path in execution.trace.get("folders", {}):
-                self._put_names(self._real_folder / path, written)
-        for count, path in enumerate(_files_below(self._real_folder)):
-            if count >= MOST_FILES:
-                break
-            self._put(path, written)
-        for name in made:
-            with contextlib.suppress(OSError):
-                (self.folder / name).unlink()
-
-    def refer(self, execution: Execution) -> None:
-        """Let the scratch store have what the execution left, without a copy."""
-        for artifact in execution.outputs.values():
-            if artifact.stored:
-                self.store.artifacts.refer(artifact.stored, self._real.artifacts)
-
-    def _place(self, path: Path) -> Path | None:
-        relative = os.path.relpath(path, self._root)
-        return None if relative.startswith("..") else self.root / relative
-
-    def _put(self, path: Path, written: Collection[str]) -> None:
-        place = self._place(path)
-        if place is None or os.path.lexists(place):
-            return
-        try:
-            status = os.stat(path)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.isdir(path):
-                self._link_folder(Path(os.path.realpath(path)), place)
-                return
-            name = Path(os.path.relpath(path, self._real_folder)).as_posix()
-            if status.st_size > COPIED_BYTES and name not in written:
-                with contextlib.suppress(OSError, NotImplementedError):  # Windows may refuse links
-                    os.symlink(os.path.realpath(path), place)
-                    return
-            shutil.copy2(path, place)
-        except OSError:
-            pass  # unreadable, a socket, or gone meanwhile: the step will say so if it needs it
-
-    def _link_folder(self, target: Path, place: Path) -> None:
-        """A link to a folder of the project leads to the copy of that folder."""
-        copy = self._place(target)
-        if copy is not None:
-            copy.mkdir(parents=True, exist_ok=True)
-        os.symlink(copy or target, place, target_is_directory=True)
-
-    def _put_names(self, folder: Path, written: Collection[str]) -> None:
-        place = self._place(folder)
-        if place is None or not folder.is_dir():
-            return
-        place.mkdir(parents=True, exist_ok=True)
-        for entry in os.scandir(folder):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                (place / entry.name).mkdir(exist_ok=True)
-            else:
-                self._put(Path(entry.path), written)
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Files below a folder, and links to folders, without version control, environments and stores."""
-    for parent, folders, names in os.walk(folder):
-        if parent != str(folder) and any(
-            os.path.exists(os.path.join(parent, mark)) for mark in ENVIRONMENT_MARKS
-        ):
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in LEFT_OUT)
-        for name in sorted(names) + [name for name in folders if os.path.islink(os.path.join(parent, name))]:
-            yield Path(parent, name)

@@ -31,12 +31,12 @@ in the same way. ``tests/export/test_targets.py`` asks every target the same que
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jupyterlab_pipelines.errors import ExportError
-from jupyterlab_pipelines.pipeline import Parameter
+from jupyterlab_pipelines.pipeline import Parameter, Resources
 
 ENTRY_POINTS = "jupyterlab_pipelines.exporters"
 
@@ -124,6 +124,8 @@ class ExportedStep:
         Exported steps that must have ended before.
     kernel
         Kernelspec that its tag names: another environment.
+    resources
+        What it asks of the machine that runs it.
     """
 
     name: str
@@ -146,6 +148,7 @@ class ExportedStep:
     cache_age_seconds: float | None = None
     role: str | None = None
     kernel: str | None = None
+    resources: Resources = field(default_factory=Resources)
     version: str = ""
     pickled: tuple[str, ...] = ()
     why_joined: tuple[str, ...] = ()
@@ -323,6 +326,7 @@ BUILTIN: dict[str, str] = {
         "airflow",
         "argo",
         "dagster",
+        "elyra",
         "kedro",
         "kubeflow",
         "metaflow",
@@ -379,8 +383,3 @@ def literal(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
     return repr(value)
-
-
-def gaps_of_package(export: Export) -> Iterator[str]:
-    """What is not part of any export: told with every target."""
-    yield from export.notes

@@ -27,8 +27,11 @@ from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
 from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
+<<<<<<< HEAD
 from jupyterlab_pipelines.export.source import unbound_names
 from jupyterlab_pipelines.kernel.runtime.inputs import reference
+=======
+>>>>>>> main
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
 from jupyterlab_pipelines.pipeline import Effects, Pipeline
@@ -612,7 +615,7 @@ def _groups(source: Source, step: ExportedStep) -> list[dict[str, Any]]:
         for name in group:
             artifact = _artifact(source, step, name, owners[name], states)
             if artifact is not None and artifact.stored:
-                references[name] = reference(artifact.materializer, artifact.stored, artifact.member)
+                references[name] = artifact.reference
         if len(references) == len(group):
             groups.append({"names": list(group), "references": references})
     return groups

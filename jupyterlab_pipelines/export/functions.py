@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import compress
 
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact, is_state
@@ -52,6 +53,7 @@ from jupyterlab_pipelines.pipeline import (
     Needs,
     Parameter,
     Pipeline,
+    Resources,
     Role,
     Step,
 )
@@ -363,6 +365,7 @@ class Functions:
             cache_age_seconds=min((s.cache_age_seconds for s in steps if s.cache_age_seconds), default=None),
             role=roles[0] if roles else None,
             kernel=next((step.kernel for step in steps if step.kernel), None),
+            resources=reduce(Resources.at_least, (step.resources for step in steps)),
             version=self._version(source, body.reads),
             why_joined=part.reasons,
         )

@@ -41,12 +41,25 @@ class PackageExporter:
         return ()
 
     def gaps(self, export: Export) -> Iterator[str]:
-        kernels = sorted({step.kernel for step in export.steps if step.kernel})
-        if kernels:
-            yield f"All steps run in one environment, not in the kernels {', '.join(kernels)} that tags name."
+        yield from gaps_of_package(export)
+        if any(step.resources for step in export.steps):
+            yield "The package runs all steps on one machine, whatever resources they ask for."
 
 
 EXPORTER = PackageExporter()
+
+
+def gaps_of_package(export: Export) -> Iterator[str]:
+    """What no target expresses, as they all rest on the package."""
+    kernels = sorted({step.kernel for step in export.steps if step.kernel})
+    if kernels:
+        yield f"All steps run in one environment, not in the kernels {', '.join(kernels)} that tags name."
+    validators = [f"`{step.name}`" for step in export.steps if step.role == "validator"]
+    if validators:
+        yield (
+            f"Anomalies of what {', '.join(validators)} leaves do not fail a run: schemas are no part of the "
+            "export. What the code itself asserts does."
+        )
 
 
 def package_files(export: Export, gaps: Iterable[str] = (), section: str = "") -> Iterator[ExportedFile]:
@@ -115,6 +128,7 @@ def _step(step: ExportedStep) -> str:
         ("timeout_seconds", step.timeout_seconds, None),
         ("cache", step.cache, "on"),
         ("cache_age_seconds", step.cache_age_seconds, None),
+        ("role", step.role and str(step.role), None),
         ("covers", step.steps, (step.name,)),
     ]
     fields += [(name, value) for name, value, default in optional if value != default]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedFile, Exporter, find_exporter
 from jupyterlab_pipelines.export.build import Source, build, examined, write_file
-from jupyterlab_pipelines.export.package import EXPORTER, package_files, why_untested
+from jupyterlab_pipelines.export.package import gaps_of_package, package_files, why_untested
 from jupyterlab_pipelines.export.proof import verify
 
 CRON = re.compile(r"([\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+")
@@ -52,7 +53,7 @@ def export(
         raise ExportError("bad_schedule", f"`{schedule}` is no schedule: write five fields as cron does.")
     made = tried(source, replace(build(source, name), schedule=schedule))
     chosen = configured(exporter, options)
-    gaps = list(dict.fromkeys([*EXPORTER.gaps(made), *chosen.gaps(made)]))
+    gaps = list(dict.fromkeys([*gaps_of_package(made), *chosen.gaps(made)]))
     own = list(chosen.write(made))
     taken = {file.path for file in own}
     section = getattr(chosen, "section", lambda made: "")(made)
@@ -110,7 +111,7 @@ def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
     Raises
     ------
     ExportError
-        ``unknown_option``: the target has no such option.
+        ``unknown_option``: the target has no such option, or lacks one.
     """
     if not options:
         return exporter
@@ -119,6 +120,13 @@ def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
         raise ExportError(
             "unknown_option", f"The target `{exporter.name}` has no option {', '.join(sorted(options))}."
         )
+    try:
+        inspect.signature(configure).bind(**options)
+    except TypeError as error:
+        given = ", ".join(sorted(options))
+        raise ExportError(
+            "unknown_option", f"The target `{exporter.name}` cannot be configured by {given}: {error}."
+        ) from None
     changed: Exporter = configure(**options)
     return changed
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import Artifact
-from jupyterlab_pipelines.kernel.runtime.inputs import load_references, reference
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references
 
 if TYPE_CHECKING:
     from jupyterlab_pipelines.project import Project
@@ -29,10 +29,7 @@ def load_artifact(project: Project, run_id: str, step: str, artifact: Artifact) 
 
 def references(artifacts: Mapping[str, Artifact]) -> dict[str, str]:
     """How the runtime finds stored values."""
-    return {
-        name: reference(artifact.materializer, artifact.stored, artifact.member)
-        for name, artifact in artifacts.items()
-    }
+    return {name: artifact.reference for name, artifact in artifacts.items()}
 
 
 def define(sources: Iterable[str], namespace: dict[str, Any]) -> None:

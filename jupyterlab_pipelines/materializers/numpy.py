@@ -16,6 +16,9 @@ MAPPED_FROM_BYTES = 1 << 24
 """From this size on a file is mapped, so that loading costs nothing; a smaller one is read, and
 the array owns its memory as most arrays do."""
 
+_READ_ONLY = b"read-only"
+"""Stands behind the data of an array that nobody may write to, as pandas hands out those of its columns."""
+
 _THREADS_FROM_BYTES = 1 << 25
 _THREADS = 8
 """Other steps want their share of the processors."""
@@ -29,13 +32,10 @@ class NumpyMaterializer:
     name = "numpy"
 
     def accepts(self, value: Any) -> bool:
-        """Arrays, not of a subclass, of data that lie in the array itself, and not frozen.
-
-        A read-only array goes to `pickle`, which keeps it read-only.
-        """
+        """Arrays, not of a subclass, of data that lie in the array itself."""
         np = sys.modules.get("numpy")
         is_array = np is not None and type(value) is np.ndarray
-        return is_array and value.flags.writeable and _is_kept_by_npy(value.dtype)
+        return is_array and _is_kept_by_npy(value.dtype)
 
     def digest(self, value: object) -> str:
         return canonical.digest(value)
@@ -45,6 +45,8 @@ class NumpyMaterializer:
 
         with path.open("wb") as file:
             np.lib.format.write_array(file, value, allow_pickle=False)
+            if not value.flags.writeable:
+                file.write(_READ_ONLY)
         return ()
 
     def read(self, path: Path) -> object:
@@ -53,14 +55,19 @@ class NumpyMaterializer:
         if path.stat().st_size < MAPPED_FROM_BYTES:
             with path.open("rb") as file:
                 array = np.lib.format.read_array(file, allow_pickle=False)
+                is_read_only = file.read() == _READ_ONLY
             # Only an array that owns its memory can be resized.
-            return array if array.flags.owndata else array.copy(order="K")
-        # "c" is copy on write: the value may be changed in place, the file is not.
-        array = np.lib.format.open_memmap(path, mode="c")
-        mapping: Any = array.base
-        with path.open("rb") as file:
-            mapped.watch(mapping, file.fileno())
-        return array.view(np.ndarray)
+            array = array if array.flags.owndata else array.copy(order="K")
+        else:
+            # "c" is copy on write: the value may be changed in place, the file is not.
+            memory = np.lib.format.open_memmap(path, mode="c")
+            mapping: Any = memory.base
+            with path.open("rb") as file:
+                mapped.watch(mapping, file.fileno())
+                is_read_only = path.stat().st_size > memory.offset + memory.nbytes
+            array = memory.view(np.ndarray)
+        array.flags.writeable = not is_read_only
+        return array
 
 
 def _is_kept_by_npy(dtype: Any) -> bool:

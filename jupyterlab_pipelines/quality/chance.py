@@ -155,6 +155,24 @@ def normal_tail(deviation: float) -> float:
     return max(0.5 * math.erfc(deviation / math.sqrt(2)), TINY)
 
 
+def student_tail(deviation: float, freedom: int) -> float:
+    """The chance that a variable of Student's t distribution is larger than `deviation`, which is not negative.
+
+    For whole degrees of freedom the tail is a finite sum; Abramowitz and Stegun, *Handbook of Mathematical
+    Functions*, 26.7.3 and 26.7.4.
+    """
+    angle = math.atan2(deviation, math.sqrt(freedom))
+    sine, square = math.sin(angle), math.cos(angle) ** 2
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    total = 0.0
+    for step in range(freedom // 2):
+        total += term
+        term *= square * (2 * step + (2 if odd else 1)) / (2 * step + (3 if odd else 2))
+    inside = 2 / math.pi * (angle + sine * total) if odd else sine * total
+    return max(0.0, (1 - inside) / 2)
+
+
 def exclusive_tail(hits: int, drawn: int, other_drawn: int) -> float:
     """P that `hits` equal things all lie in the sample of `drawn`, none in the other."""
     if hits <= 0:

@@ -63,20 +63,12 @@ def failure(check: str, table: Any) -> Anomaly | None:
     UsageError
         The expression is none that a check may be, or names a column that is not there.
     """
-    expression = parse(check)
-    names = columns_of(expression)
-    frame = _frame(table, names)
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise UsageError("unknown_column", f"Check {check!r}: the table has no column {missing[0]!r}.")
-    try:
-        holds = _Evaluation(frame).passes(expression)
-    except (TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
-        raise UsageError("bad_check", f"Check {check!r} cannot be evaluated: {error}") from error
-    failing = int((~holds).sum())
+    frame, fails = _failing(check, table)
+    failing = int(fails.sum())
     if not failing:
         return None
-    first = frame[~holds].iloc[0]
+    names = columns_of(parse(check))
+    first = frame[fails].iloc[0]
     example = ", ".join(f"{name} = {shown(_plain(first[name]))}" for name in names)
     return Anomaly(
         names[0] if len(names) == 1 else None,
@@ -87,6 +79,31 @@ def failure(check: str, table: Any) -> Anomaly | None:
         effect=failing / len(frame),
         pinned=True,
     )
+
+
+def failing(check: str, table: Any) -> Any:
+    """For every row, whether the check does not hold in it: a numpy array of booleans.
+
+    Raises
+    ------
+    UsageError
+        As `failure`.
+    """
+    return _failing(check, table)[1].to_numpy()
+
+
+def _failing(check: str, table: Any) -> tuple[Any, Any]:
+    """The columns that the check reads, as a pandas frame, and a series that is true where it does not hold."""
+    expression = parse(check)
+    names = columns_of(expression)
+    frame = _frame(table, names)
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise UsageError("unknown_column", f"Check {check!r}: the table has no column {missing[0]!r}.")
+    try:
+        return frame, ~_Evaluation(frame).passes(expression)
+    except (TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+        raise UsageError("bad_check", f"Check {check!r} cannot be evaluated: {error}") from error
 
 
 def parse(check: str) -> ast.expr:
@@ -244,6 +261,10 @@ def _frame(table: Any, names: Sequence[str]) -> Any:
 
     if isinstance(table, pd.DataFrame):
         return table[[name for name in names if name in table.columns]]
+    if not hasattr(table, "select"):
+        from jupyterlab_pipelines.quality.measuring.table import columns_of as columns_of_table
+
+        return pd.DataFrame({name: values for name, _, values in columns_of_table(table) if name in names})
     if hasattr(table, "column_names"):
         return table.select([name for name in names if name in table.column_names]).to_pandas()
     return table.select([name for name in names if name in table.columns]).to_pandas()

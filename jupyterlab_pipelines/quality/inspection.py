@@ -2,27 +2,39 @@
 
 Expected is what the notebook's schema file says (strictly) and what the newest earlier successful run left under
 the same name (so far as chance does not explain a difference). A table with a warning is no reference for later
-ones, until somebody has agreed to it: so an anomaly stays visible as long as it is there.
+ones, until somebody has agreed to it: so an anomaly stays visible as long as it is there. Where somebody has agreed to
+some of its anomalies alone, these columns are compared with what they were like there.
+
+A verdict that was made before from the very same is taken over. So a run in which nothing has changed needs nothing of
+what judges; whatever does is imported where it is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import Artifact
-from jupyterlab_pipelines.quality.anomalies import find
-from jupyterlab_pipelines.quality.measurer import Measurer
-from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
-from jupyterlab_pipelines.quality.schema import Schema
-from jupyterlab_pipelines.quality.statistics import Statistics
-from jupyterlab_pipelines.quality.stored import can_be_measured
+from jupyterlab_pipelines.fingerprint import fingerprint
+from jupyterlab_pipelines.quality.measurable import can_be_measured
 from jupyterlab_pipelines.store import Store
+
+if TYPE_CHECKING:
+    from jupyterlab_pipelines.quality.measurer import Measurer
+    from jupyterlab_pipelines.quality.schema import Schema
+    from jupyterlab_pipelines.quality.statistics import Statistics
+    from jupyterlab_pipelines.run import Execution
+    from jupyterlab_pipelines.store.quality import Reference
 
 Document = dict[str, Any]
 
 SEVERITIES = ("error", "warning", "info")
+
+VERDICTS = 1
+"""A number that changes with the rules: verdicts made by others are made again."""
 
 
 class Inspector:
@@ -34,18 +46,26 @@ class Inspector:
         As the store knows it.
     file
         The notebook's file, beside which its schemas are.
+    environment
+        E.g. ``serving``, where schemas have environments.
     """
 
-    def __init__(self, store: Store, notebook: str, file: Path, run_id: str) -> None:
+    def __init__(
+        self, store: Store, notebook: str, file: Path, run_id: str, environment: str | None = None
+    ) -> None:
         self._store = store
         self._notebook = notebook
         self._run_id = run_id
-        self._schemas: Mapping[str, Schema] = read_schemas(schema_path(file))
-        self._measurer = Measurer(store)
+        self._environment = environment
+        self._schema_file = file.with_name(f"{file.stem}.schema.yaml")
+        self._measures: Measurer | None = None
+        # As it is when the run begins.
+        self._schema_text = self._read_schema_file()
 
     def close(self) -> None:
         """Measure nothing more; what is being measured is given up."""
-        self._measurer.close()
+        if self._measures is not None:
+            self._measures.close()
 
     def inspect(
         self, step: str, outputs: Mapping[str, Artifact], inputs: Mapping[str, Artifact]
@@ -74,6 +94,31 @@ class Inspector:
                 found += self._inspect_table(step, name, artifact, (origins[name], name), inputs)
         return found + self.inspect(step, outputs, inputs)
 
+    def inspect_metrics(self, step: str, execution: Execution) -> list[Document]:
+        """The anomalies of the metrics that a step left, which are noted in the store.
+
+        They are compared with those of earlier executions of the same code with the same parameters.
+        """
+        if not execution.metrics:
+            return []
+        earlier = self._store.executions.alike(self._notebook, execution)
+        basis = fingerprint("metrics", [VERDICTS, step, execution.metrics, earlier])
+        verdict = self._store.quality.verdict(basis)
+        if verdict is None:
+            from jupyterlab_pipelines.quality.metrics import unusual
+
+            verdict = [anomaly.to_document() for anomaly in unusual(execution.metrics, earlier)]
+        of_the_run: Document = {"output": None, "digest": None, "reference_run": None}
+        found = [anomaly | of_the_run | {"first": {"step": step, "output": None}} for anomaly in verdict]
+        self._store.quality.keep_anomalies(
+            *(self._run_id, step, "", ""),
+            reference=None,
+            severity=gravest(found),
+            anomalies=found,
+            basis=basis,
+        )
+        return found
+
     def _inspect_table(
         self,
         step: str,
@@ -83,12 +128,29 @@ class Inspector:
         inputs: Mapping[str, Artifact],
     ) -> list[Document]:
         """`home`: the step that leaves the table, and the name under which it does."""
-        statistics = self._measurer.statistics(artifact)
-        if statistics is None:
-            return []
-        schema = self._schemas.get(".".join(home))
         reference = self._store.quality.reference(self._notebook, *home, self._run_id)
-        anomalies = self._anomalies(artifact, statistics, schema, reference.digest if reference else None)
+        agreed = self._store.quality.agreed(
+            self._notebook, *home, after=reference.run_id if reference else None, before=self._run_id
+        )
+        basis = fingerprint(
+            "verdict",
+            [
+                VERDICTS,
+                ".".join(home),
+                artifact.digest,
+                reference.digest if reference else None,
+                [[one.digest, one.features] for one in agreed],
+                self._schema_text,
+                self._environment,
+            ],
+        )
+        known = self._store.quality.verdict(basis)
+        if known is None:
+            verdict = self._judge(artifact, ".".join(home), reference, agreed)
+            if verdict is None:
+                return []
+        else:
+            verdict = known
         found = [
             anomaly
             | {
@@ -97,7 +159,7 @@ class Inspector:
                 "reference_run": reference.run_id if reference else None,
                 "first": self._first(anomaly, artifact, inputs) or {"step": home[0], "output": home[1]},
             }
-            for anomaly in anomalies
+            for anomaly in verdict
         ]
         self._store.quality.keep_anomalies(
             self._run_id,
@@ -107,19 +169,63 @@ class Inspector:
             reference=reference.digest if reference else None,
             severity=gravest(found),
             anomalies=found,
+            basis=basis,
         )
         return found
 
-    def _anomalies(
-        self, artifact: Artifact, statistics: Statistics, schema: Schema | None, reference: str | None
-    ) -> list[Document]:
+    def _judge(
+        self, artifact: Artifact, table: str, reference: Reference | None, agreed: Sequence[Any]
+    ) -> list[Document] | None:
+        """The anomalies of a table; None if it is none that can be measured."""
+        from jupyterlab_pipelines.quality.anomalies import find
+
+        statistics = self._measurer.statistics(artifact)
+        if statistics is None:
+            return None
+        schema = self._schemas.get(table)
         failed = self._measurer.failed_checks(artifact, schema.checks) if schema else []
-        before = None
-        if reference is not None and reference != artifact.digest:
-            # Measured now if it is from a time before tables were.
-            known = self._store.quality.artifact(reference)
-            before = self._measurer.statistics(known) if known else None
-        return [*failed, *(anomaly.to_document() for anomaly in find(statistics, schema, before))]
+        environment = schema.environment_in(self._environment) if schema else None
+        before = self._before(reference, agreed, artifact)
+        found = find(statistics, schema, before, environment=environment)
+        return [*failed, *(anomaly.to_document() for anomaly in found)]
+
+    def _before(
+        self, reference: Reference | None, agreed: Sequence[Any], artifact: Artifact
+    ) -> Statistics | None:
+        """What the table is compared with; None where nothing can differ."""
+        if reference is None or reference.digest == artifact.digest:
+            return None
+        # Measured now if it is from a time before tables were.
+        known = self._store.quality.artifact(reference.digest)
+        before = self._measurer.statistics(known) if known else None
+        for one in agreed:
+            table = self._store.quality.artifact(one.digest)
+            statistics = self._measurer.statistics(table) if table else None
+            if before is not None and statistics is not None:
+                before = agreed_to(before, statistics, one.features)
+        return before
+
+    @cached_property
+    def _measurer(self) -> Measurer:
+        from jupyterlab_pipelines.quality.measurer import Measurer
+
+        self._measures = Measurer(self._store)
+        return self._measures
+
+    @cached_property
+    def _schemas(self) -> Mapping[str, Schema]:
+        if not self._schema_text:
+            return {}
+        from jupyterlab_pipelines.quality.notebook_schema import parse_schemas
+
+        return parse_schemas(self._schema_text, self._schema_file)
+
+    def _read_schema_file(self) -> str:
+        if not self._schema_file.exists():
+            return ""
+        from jupyterlab_pipelines.quality.notebook_schema import read_text
+
+        return read_text(self._schema_file)
 
     def _first(
         self, anomaly: Document, artifact: Artifact, inputs: Mapping[str, Artifact]
@@ -131,6 +237,20 @@ class Inspector:
                     first: Document = earlier["first"]
                     return first
         return None
+
+
+def agreed_to(before: Statistics, table: Statistics, features: Sequence[str | None]) -> Statistics:
+    """`before` with some columns as they are in a table of which somebody has agreed to them.
+
+    None among the features is the table as a whole: its number of rows. A column that the table has not, is not
+    expected any more.
+    """
+    if None in features:
+        before = replace(before, rows=table.rows, duplicates=table.duplicates)
+    changed = {name: table.by_name.get(name) for name in features if name is not None}
+    columns = [changed.get(column.name, column) for column in before.columns]
+    columns += [column for name, column in changed.items() if name not in before.by_name]
+    return replace(before, columns=tuple(column for column in columns if column is not None))
 
 
 def gravest(anomalies: Sequence[Document]) -> str | None:

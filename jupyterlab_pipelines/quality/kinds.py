@@ -110,6 +110,8 @@ KINDS = (
     ),
     Kind("infinite_values", "error", "Infinite values, where there were none.", "range"),
     Kind("correlation_broken", "warning", "The column no longer goes with one that it went with."),
+    # -- metrics of a step
+    Kind("metric_drift", "warning", "A metric lies beyond what earlier executions of the same code explain."),
     # -- times
     Kind("shifted_times", "warning", "All times are moved by whole hours, as by another time zone."),
     Kind("time_gap", "warning", "A stretch of time without rows."),

@@ -17,8 +17,8 @@ from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.documents import write_document
+from jupyterlab_pipelines.quality.measurable import can_be_measured
 from jupyterlab_pipelines.quality.statistics import VERSION, Statistics
-from jupyterlab_pipelines.quality.stored import can_be_measured
 from jupyterlab_pipelines.store import Store
 
 Document = dict[str, Any]
@@ -55,12 +55,36 @@ class Measurer:
         if not store.is_measured(artifact.digest, VERSION):
             with self._one_at_a_time:
                 if not store.is_measured(artifact.digest, VERSION) and self._is_there(artifact):
-                    answer = self._ask(artifact, measure=True)
+                    answer = self._ask(self._job(artifact, measure=True))
                     if answer is not None:
                         found = answer["statistics"]
                         content = None if found is None else write_document(found)
                         store.keep_statistics(artifact.digest, VERSION, content)
         return known_statistics(self._store, artifact.digest)
+
+    def statistics_of_file(self, digest: str, materializer: str, path: Path) -> Statistics | None:
+        """The statistics of a table that lies somewhere else; the store gets to know nothing new."""
+        known = known_statistics(self._store, digest)
+        if known is not None:
+            return known
+        with self._one_at_a_time:
+            answer = self._ask(_job(materializer, path, measure=True))
+        found = answer and answer["statistics"]
+        return Statistics.from_document(found) if found else None
+
+    def failed_checks_of_file(self, materializer: str, path: Path, checks: Iterable[str]) -> list[Document]:
+        """Anomalies of the checks that do not hold in every row of such a table."""
+        wanted = list(checks)
+        with self._one_at_a_time:
+            answer = self._ask(_job(materializer, path, checks=wanted)) if wanted else None
+        return [found for check in wanted if (found := answer["checks"].get(check))] if answer else []
+
+    def ask(self, artifact: Artifact, **wanted: Any) -> Document | None:
+        """What the worker answers about a stored table, see `worker`; None if its file is gone."""
+        if not can_be_measured(artifact) or not self._is_there(artifact):
+            return None
+        with self._one_at_a_time:
+            return self._ask(self._job(artifact, **wanted))
 
     def failed_checks(self, artifact: Artifact, checks: Iterable[str]) -> list[Document]:
         """Anomalies of the checks that do not hold in every row of a stored table."""
@@ -71,7 +95,7 @@ class Measurer:
         missing = [check for check in wanted if check not in known]
         if missing and self._is_there(artifact):
             with self._one_at_a_time:
-                answer = self._ask(artifact, checks=missing)
+                answer = self._ask(self._job(artifact, checks=missing))
             if answer is not None:
                 self._store.quality.keep_checked(artifact.digest, answer["checks"])
                 known |= answer["checks"]
@@ -80,16 +104,11 @@ class Measurer:
     def _is_there(self, artifact: Artifact) -> bool:
         return self._store.integrity.problem(artifact) is None
 
-    def _ask(
-        self, artifact: Artifact, *, measure: bool = False, checks: Iterable[str] = ()
-    ) -> Document | None:
+    def _job(self, artifact: Artifact, **wanted: Any) -> Document:
+        return _job(artifact.materializer, self._store.artifacts.path(artifact.stored), **wanted)
+
+    def _ask(self, job: Document) -> Document | None:
         """The worker's answer; None if it has died over it or was ended."""
-        job = {
-            "materializer": artifact.materializer,
-            "path": str(self._store.artifacts.path(artifact.stored).absolute()),
-            "measure": measure,
-            "checks": list(checks),
-        }
         if self._is_closed:
             return None
         if self._worker is None or self._worker.poll() is not None:
@@ -103,6 +122,18 @@ class Measurer:
             return None
         answer: Document | None = json.loads(line) if line.endswith("\n") else None
         return answer
+
+
+def _job(
+    materializer: str, path: Path, *, measure: bool = False, checks: Iterable[str] = (), **wanted: Any
+) -> Document:
+    return {
+        "materializer": materializer,
+        "path": str(path.absolute()),
+        "measure": measure,
+        "checks": list(checks),
+        **wanted,
+    }
 
 
 def known_statistics(store: Store, digest: str) -> Statistics | None:

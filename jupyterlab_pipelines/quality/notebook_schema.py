@@ -14,6 +14,7 @@ changed as little as possible: a key that holds goes on standing where it stands
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -32,11 +33,11 @@ SUFFIX = ".schema.yaml"
 
 _HEADER = """\
 # What is expected of the tables of {notebook}, checked strictly on every run.
-# Keys: rows, checks, environments, closed, columns. Of a column: type, nulls, required, values, coverage,
-# min, max, infinite, unique, distinct, order, min_length, max_length, not_in, deprecated.
+# Keys: rows, checks, environments, environment, closed, columns. Of a column: type, nulls, required, values,
+# coverage, min, max, infinite, unique, distinct, order, min_length, max_length, only_in, not_in, deprecated.
 """
 
-_KEYS_OF_ASPECT = {
+KEYS_OF_ASPECT = {
     "type": ("type",),
     "presence": ("required", "nulls"),
     "domain": ("values", "coverage"),
@@ -90,6 +91,20 @@ def parse_schemas(text: str, path: Path) -> dict[str, Schema]:
     return {key: _schema(key, says, path) for key, says in documents_in(text, path).items()}
 
 
+def require_environment(environment: str | None, schemas: Mapping[str, Schema]) -> None:
+    """Refuse an environment that none of the schemas has.
+
+    Raises
+    ------
+    UsageError
+        So it is.
+    """
+    known = dict.fromkeys(name for schema in schemas.values() for name in schema.environments)
+    if environment is not None and environment not in known:
+        told = f"there are {', '.join(known)}" if known else "the schema file names none"
+        raise UsageError("unknown_environment", f"There is no environment `{environment}`: {told}.")
+
+
 def documents_in(text: str, path: Path) -> dict[str, Any]:
     """What the text says of each table, as it stands there.
 
@@ -139,7 +154,7 @@ def pin(text: str, key: str, statistics: Statistics, notebook: str, path: Path) 
     if said is None:
         return with_table(text, key, expectation(statistics), notebook)
     # A schema tells of each column only the first thing that is wrong.
-    for _ in _KEYS_OF_ASPECT:
+    for _ in KEYS_OF_ASPECT:
         changed = _with_accepted(text, key, said, _schema(key, said, path), statistics)
         if changed == text:
             break
@@ -281,7 +296,7 @@ def _with_accepted(text: str, key: str, said: Any, schema: Schema, statistics: S
             text = set_in(text, (key, "columns", anomaly.feature, "required"), False)
             continue
         now = dict(columns.get(anomaly.feature) or {})
-        for name, value in _accepted(now, expected["columns"][anomaly.feature], aspect).items():
+        for name, value in widened(now, expected["columns"][anomaly.feature], aspect).items():
             text = set_in(text, (key, "columns", anomaly.feature, name), value)
     for column in statistics.columns:
         if column.name not in columns:
@@ -289,10 +304,10 @@ def _with_accepted(text: str, key: str, said: Any, schema: Schema, statistics: S
     return text
 
 
-def _accepted(said: Document, expected: Document, aspect: str | None) -> Document:
-    """The keys of one aspect that change; None: the key goes."""
+def widened(said: Document, expected: Document, aspect: str | None) -> Document:
+    """The keys of one aspect that change so that a column keeps to them; None: the key goes."""
     changes: Document = {}
-    for name in _KEYS_OF_ASPECT.get(aspect or "", ()):
+    for name in KEYS_OF_ASPECT.get(aspect or "", ()):
         if name not in said and name not in ("nulls",):
             continue
         old, new = said.get(name), expected.get(name)

@@ -7,16 +7,20 @@ distribution now and in the reference on shared bins, three numbers. From statis
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jupyterlab_pipelines.quality import drift
+from jupyterlab_pipelines.quality.anomalies import CHANCE
 from jupyterlab_pipelines.quality.rules.pair import moment, number, percent, shown, span
+from jupyterlab_pipelines.quality.rules.table import renames
 from jupyterlab_pipelines.quality.statistics import Column, Numbers, Statistics
 
 BINS = 24
 MOST_VALUES = 12
 """Values of a category that get a bin of their own; the others share one."""
+MOST_PAIRS = 2_500
+"""Of columns that are gone with columns that are new, which are looked at for renames."""
 FAR_WIDTHS = 1.0
 """Outer values so many widths away from the rest are left out of the picture, and counted."""
 
@@ -66,8 +70,20 @@ def _row(column: Column, before: Column | None, anomalies: list[Document]) -> Do
         "bins": bins(column, before),
         "numbers": _three_numbers(column),
         "reference_numbers": _three_numbers(before) if before else None,
+        "quantiles": _told_quantiles(column),
+        "reference_quantiles": _told_quantiles(before) if before else None,
         "drift": drifted.to_document() if drifted else None,
     }
+
+
+def _told_quantiles(column: Column) -> dict[str, str] | None:
+    """Seven quantiles and the mean in words, by their names; None of a column that has none."""
+    numbers = column.numbers
+    if numbers is None or not numbers.count:
+        return None
+    told = teller(column)
+    names = {0: "min", 5: "5 %", 25: "25 %", 50: "median", 75: "75 %", 95: "95 %", 100: "max"}
+    return {name: told(numbers.grid[at]) for at, name in names.items()} | {"mean": told(numbers.mean)}
 
 
 def _share(column: Column) -> float:
@@ -78,7 +94,7 @@ def _three_numbers(column: Column) -> dict[str, str]:
     """What a row tells of a distribution in words: the smallest, the middle, the largest; or the commonest."""
     if column.numbers and column.numbers.count:
         numbers = column.numbers
-        told = _teller(column)
+        told = teller(column)
         return {"min": told(numbers.min), "median": told(numbers.median), "max": told(numbers.max)}
     if column.top and column.count:
         value, count = column.top[0]
@@ -89,25 +105,28 @@ def _three_numbers(column: Column) -> dict[str, str]:
     return {}
 
 
-def _teller(column: Column) -> Any:
+def teller(column: Column) -> Callable[[float], str]:
+    """Tells the numbers of a column in words: as numbers, moments or lengths of time."""
     return {"time": moment, "duration": span}.get(column.type, number)
 
 
 # -- distributions ----------------------------------------------------------------------------------
 
 
-def bins(column: Column, before: Column | None) -> Document | None:
+def bins(
+    column: Column, before: Column | None, most_bins: int = BINS, most_values: int = MOST_VALUES
+) -> Document | None:
     """The distribution on bins that both sides share, as shares of all values; None where there is none.
 
     ``values``: a bin for each value, those never seen before marked; ``numbers``: bins of equal width from `start`
     to `stop`, and the shares `below` and `above` that lie far outside.
     """
     if _has_values(column) and (before is None or _has_values(before)):
-        return _value_bins(column, before)
+        return _value_bins(column, before, most_values)
     numbers, earlier = _numbers_of(column), _numbers_of(before) if before else None
     if numbers is None:
         return None
-    return _number_bins(numbers, earlier, _teller(column) if column.numbers else number)
+    return _number_bins(numbers, earlier, teller(column) if column.numbers else number, most_bins)
 
 
 def _has_values(column: Column) -> bool:
@@ -117,13 +136,13 @@ def _has_values(column: Column) -> bool:
     return bool(column.top) and (is_few or column.type == "string")
 
 
-def _value_bins(column: Column, before: Column | None) -> Document:
+def _value_bins(column: Column, before: Column | None, most: int) -> Document:
     first = before or column
     if column.type == "int":
         labels = sorted({*first.counts, *column.counts}, key=lambda value: float(value or 0))
     else:
-        known = [value for value, _ in first.top[:MOST_VALUES]]
-        labels = known + [value for value, _ in column.top[:MOST_VALUES] if value not in first.counts]
+        known = [value for value, _ in first.top[:most]]
+        labels = known + [value for value, _ in column.top[:most] if value not in known]
     is_known = before.counts if before else column.counts
     return {
         "kind": "values",
@@ -150,12 +169,12 @@ def _numbers_of(column: Column) -> Numbers | None:
     return numbers if numbers and numbers.count else None
 
 
-def _number_bins(numbers: Numbers, before: Numbers | None, told: Any) -> Document:
+def _number_bins(numbers: Numbers, before: Numbers | None, told: Any, most: int) -> Document:
     both = [numbers, before] if before else [numbers]
     start, stop = min(_inner(one)[0] for one in both), max(_inner(one)[1] for one in both)
     if not (math.isfinite(start) and math.isfinite(stop)) or stop <= start:
         stop = start + 1
-    edges = [start + (stop - start) * index / BINS for index in range(BINS + 1)]
+    edges = [start + (stop - start) * index / most for index in range(most + 1)]
     return {
         "kind": "numbers",
         "start": start,
@@ -199,16 +218,40 @@ def _outside(numbers: Numbers, start: float, stop: float) -> tuple[float, float]
 # -- what a step did --------------------------------------------------------------------------------
 
 
+def likely_renames(before: Statistics, after: Statistics) -> dict[str, str]:
+    """Old and new names of columns that were only renamed, as far as it looks; none where very many are new."""
+    gone = len(before.by_name.keys() - after.by_name.keys())
+    new = len(after.by_name.keys() - before.by_name.keys())
+    return renames(before, after) if gone * new <= MOST_PAIRS else {}
+
+
 def changes(before: Statistics, after: Statistics) -> Document:
-    """What a step did to a table: rows, columns, types, nulls and categories that came or went."""
+    """What lies between two tables: rows, columns, types, nulls and categories that came or went, and drift.
+
+    A column that looks as if it was only renamed is compared with what it was called before. Rows are told by their
+    number alone: of a step that drops some and adds others, the difference. Drift is told where chance does not
+    explain it and it is large enough to matter.
+    """
+    renamed = likely_renames(before, after)
+    former = {new: old for old, new in renamed.items()}
     common = [
-        (before.by_name[column.name], column) for column in after.columns if column.name in before.by_name
+        (before.by_name[former.get(column.name, column.name)], column)
+        for column in after.columns
+        if former.get(column.name, column.name) in before.by_name
     ]
+    known = {new.name for _, new in common}
     return {
         "rows_before": before.rows,
         "rows_after": after.rows,
-        "columns_added": [column.name for column in after.columns if column.name not in before.by_name],
-        "columns_removed": [column.name for column in before.columns if column.name not in after.by_name],
+        "rows_dropped": max(0, before.rows - after.rows),
+        "rows_added": max(0, after.rows - before.rows),
+        "columns_added": [column.name for column in after.columns if column.name not in known],
+        "columns_removed": [
+            column.name
+            for column in before.columns
+            if column.name not in after.by_name and column.name not in renamed
+        ],
+        "columns_renamed": [{"before": old, "after": new} for old, new in renamed.items()],
         "types": [
             {"column": new.name, "before": old.type, "after": new.type}
             for old, new in common
@@ -222,6 +265,16 @@ def changes(before: Statistics, after: Statistics) -> Document:
         "categories_lost": [
             {"column": new.name, "values": lost} for old, new in common if (lost := _lost(old, new))
         ],
+        "categories_gained": [
+            {"column": new.name, "values": gained} for old, new in common if (gained := _lost(new, old))
+        ],
+        "drift": {
+            new.name: found.to_document()
+            for old, new in common
+            if (found := drift.compare(old, new))
+            and found.p_value < CHANCE / len(common)
+            and found.effect >= 1
+        },
     }
 
 
@@ -229,6 +282,24 @@ def _lost(old: Column, new: Column) -> list[Any]:
     if not new.is_complete or old.type != new.type or old.type not in ("string", "bool"):
         return []
     return [value for value, _ in old.top if value not in new.counts][:MOST_VALUES]
+
+
+def column_facts(column: Column | None) -> Document:
+    """One column at one moment, for a trend; all null where there is no such column."""
+    numbers = column.numbers if column and column.numbers and column.numbers.count else None
+    return {
+        "nulls": _share(column) if column else None,
+        "distinct": column.distinct if column else None,
+        "mean": numbers.mean if numbers else None,
+        "quantiles": _quantiles(numbers) if numbers else None,
+        "top": [[shown(value), round(count / column.count, 6)] for value, count in column.top[:MOST_VALUES]]
+        if column and column.count and not numbers
+        else None,
+    }
+
+
+def _quantiles(numbers: Numbers) -> list[float]:
+    return [numbers.grid[at] for at in (5, 25, 50, 75, 95)]
 
 
 def trend(statistics: Mapping[str, Statistics], most_columns: int) -> list[Document]:
@@ -240,7 +311,7 @@ def trend(statistics: Mapping[str, Statistics], most_columns: int) -> list[Docum
             "columns": {
                 column.name: {
                     "nulls": _share(column),
-                    "quantiles": [column.numbers.grid[at] for at in (5, 25, 50, 75, 95)]
+                    "quantiles": _quantiles(column.numbers)
                     if column.numbers and column.numbers.count
                     else None,
                 }

@@ -97,7 +97,8 @@ Constraint = Type | Presence | Domain | Range | Uniqueness | Order | Lengths | R
 class Feature:
     """What is expected of one column; None: nothing.
 
-    `not_in` names the environments in which the column may be missing (as the label is when serving).
+    `not_in` names the environments in which the column may be missing (as the label is when serving), `only_in`
+    those in which alone it must be there.
     A `deprecated` feature is not checked.
     """
 
@@ -110,12 +111,14 @@ class Feature:
     order: Order | None = None
     lengths: Lengths | None = None
     not_in: tuple[str, ...] = ()
+    only_in: tuple[str, ...] = ()
     deprecated: bool = False
 
     def is_expected_in(self, environment: str | None) -> bool:
         """Whether the column must exist in `environment`."""
         required = self.presence is None or self.presence.required
-        return not self.deprecated and required and environment not in self.not_in
+        elsewhere = environment is not None and self.only_in and environment not in self.only_in
+        return not self.deprecated and required and environment not in self.not_in and not elsewhere
 
     def pin(self) -> Feature:
         """The same, every constraint strict."""
@@ -137,7 +140,8 @@ class Schema:
     """What is expected of a table.
 
     `checks` are expressions over the columns that must hold in every row (`checks.py`). A column that
-    the schema does not name is an anomaly only if `closed`.
+    the schema does not name is an anomaly only if `closed`. `environment` is the one of `environments` that the
+    table is in, if nobody says another one.
     """
 
     features: tuple[Feature, ...] = ()
@@ -145,6 +149,12 @@ class Schema:
     checks: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     closed: bool = True
+    environment: str | None = None
+
+    def environment_in(self, run: str | None) -> str | None:
+        """The environment that the table is in, in a run that is made in `run` (None: in none)."""
+        is_known = not self.environments or run in self.environments
+        return run if run is not None and is_known else self.environment
 
     @cached_property
     def by_name(self) -> dict[str, Feature]:

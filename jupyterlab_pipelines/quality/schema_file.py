@@ -4,6 +4,7 @@
 
     rows: {min: 1000, max: 50000}
     environments: [training, serving]
+    environment: training               # that of this table, if a run says nothing else
     closed: true                        # a column that is not named is an anomaly
     checks:
       - price > 0
@@ -22,7 +23,7 @@
       order_id: {type: int, unique: true}
       created_at: {type: time, order: nondecreasing, min: 2020-01-01}
       name: {type: string, max_length: 40, distinct: {min: 10, max: 5000}}
-      label: {not_in: [serving]}
+      label: {not_in: [serving]}        # may be missing there; or only_in: [training]
       old: {deprecated: true}
       comment: {required: false}
 
@@ -53,7 +54,7 @@ from jupyterlab_pipelines.quality.schema import (
 
 TYPES = ("int", "float", "bool", "string", "time", "duration", "binary", "nested", "object")
 ORDERS = ("increasing", "nondecreasing", "decreasing", "nonincreasing")
-_TABLE_KEYS = ("rows", "environments", "closed", "checks", "columns")
+_TABLE_KEYS = ("rows", "environments", "environment", "closed", "checks", "columns")
 _COLUMN_KEYS = (
     *(
         "type",
@@ -68,7 +69,7 @@ _COLUMN_KEYS = (
         "distinct",
         "order",
     ),
-    *("min_length", "max_length", "not_in", "deprecated"),
+    *("min_length", "max_length", "only_in", "not_in", "deprecated"),
 )
 
 
@@ -118,10 +119,19 @@ def schema_from(document: Any) -> Schema:
         _feature(str(name), _mapping(says if says is not None else {}, f"column {name!r}"), environments)
         for name, says in columns.items()
     )
+    environment = table.get("environment")
+    if environment is not None and environment not in environments:
+        told = (
+            f"is none of the environments {', '.join(environments)}"
+            if environments
+            else "needs `environments`"
+        )
+        raise _Wrong(f"environment: {environment!r} {told}")
     checks = _words(table.get("checks") or [], "checks")
     for check in checks:
         _require_check(check)
-    return Schema(features, rows, checks, environments, closed=_flag(table, "closed", "the schema", True))
+    closed = _flag(table, "closed", "the schema", True)
+    return Schema(features, rows, checks, environments, closed=closed, environment=environment)
 
 
 def _feature(name: str, says: Mapping[str, Any], environments: Collection[str]) -> Feature:
@@ -134,7 +144,8 @@ def _feature(name: str, says: Mapping[str, Any], environments: Collection[str]) 
     if order is not None and order not in ORDERS:
         raise _Wrong(f"{where}: order {order!r} is none of {', '.join(ORDERS)}")
     not_in = _words(says.get("not_in", []), f"{where}: not_in")
-    if environments and (strange := [one for one in not_in if one not in environments]):
+    only_in = _words(says.get("only_in", []), f"{where}: only_in")
+    if environments and (strange := [one for one in (*not_in, *only_in) if one not in environments]):
         raise _Wrong(f"{where}: {strange[0]!r} is none of the environments {', '.join(environments)}")
     return Feature(
         name=name,
@@ -146,6 +157,7 @@ def _feature(name: str, says: Mapping[str, Any], environments: Collection[str]) 
         order=Order(order, pinned=True) if order else None,
         lengths=_lengths(says, where),
         not_in=not_in,
+        only_in=only_in,
         deprecated=_flag(says, "deprecated", where, False),
     )
 

@@ -20,13 +20,13 @@ METRICS = ("accuracy", "mean_absolute_error", "mean_squared_error", "mean_error"
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The metric of the rows in which `column` is `value`.
+    """The metric of the rows in which `column` is `value`; of all rows where there is no column.
 
     `low` and `high` are the borders of the confidence interval; `difference` is to the rows outside, `p_value`
     the chance of one so large in either direction, adjusted for the number of slices (Bonferroni).
     """
 
-    column: str
+    column: str | None
     value: Any
     rows: int
     metric: float
@@ -59,6 +59,21 @@ def metric_values(truth: Any, prediction: Any, metric: str) -> Any:
     raise ValueError(f"{metric!r} is none of the metrics {', '.join(METRICS)}")
 
 
+def overall(values: Any, confidence: float = 0.95) -> Slice:
+    """The mean of all values, as one slice."""
+    values = values[values.notna()]
+    share = _is_share(values)
+    values = values.astype(float)
+    count = len(values)
+    mean = float(values.mean()) if count else 0.0
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    if not count:
+        low, high = 0.0, 0.0
+    else:
+        low, high = _wilson(mean, count, z) if share else _normal(mean, float(values.var(ddof=0)), count, z)
+    return Slice(None, None, count, mean, low, high, 0.0, 1.0)
+
+
 def slices(
     values: Any,
     by: Any,
@@ -86,7 +101,7 @@ def slices(
 
     known = values.notna() & by.notna()
     values, by = values[known], by[known]
-    share = values.dtype == bool or set(values.unique()) <= {0, 1}
+    share = _is_share(values)
     values = values.astype(float)
     if pd.api.types.is_numeric_dtype(by) and not pd.api.types.is_bool_dtype(by) and by.nunique() > 20:
         by = pd.qcut(by, bins, duplicates="drop").astype(str)
@@ -108,6 +123,11 @@ def slices(
             Slice(str(by.name), name, count, own, low, high, own - others, min(1.0, p_value * len(groups)))
         )
     return sorted(found, key=lambda one: one.metric if higher_is_better else -one.metric)
+
+
+def _is_share(values: Any) -> bool:
+    """Whether the mean is a share: of rows that are right."""
+    return bool(values.dtype == bool or set(values.unique()) <= {0, 1})
 
 
 def _wilson(share: float, count: int, z: float) -> tuple[float, float]:

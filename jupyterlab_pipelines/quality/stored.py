@@ -6,32 +6,18 @@ Nothing of pandas or polars is needed for their files, so that reading one takes
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
-
-READABLE = ("pandas", "polars", "arrow", "numpy")
-"""Materializers whose files are read here."""
 
 MOST_COLUMNS_OF_ARRAY = 1_000
 """A wider array is one of numbers, not a table: it is measured as one column."""
 
 _PANDAS_LAYOUT = b"jupyterlab_pipelines.pandas"
 _POLARS_SERIES = "jupyterlab_pipelines.series:"
-
-
-def can_be_measured(artifact: Artifact) -> bool:
-    """Whether the artifact may be a table that `read_stored` reads."""
-    return (
-        artifact.kind == "value"
-        and artifact.materializer in READABLE
-        and bool(artifact.stored)
-        and artifact.member is None
-    )
 
 
 def read_stored(materializer: str, path: Path) -> tuple[Any, Mapping[str, str]]:
@@ -50,6 +36,22 @@ def read_stored(materializer: str, path: Path) -> tuple[Any, Mapping[str, str]]:
     if materializer == "arrow" and table.column_names == [""]:
         table = table.rename_columns(["values"])
     return _without_views(table), {}
+
+
+def read_labels(materializer: str, path: Path) -> Callable[[Sequence[int]], list[Any]] | None:
+    """What gives the labels of rows by position; None where the table has no index but positions."""
+    if materializer != "pandas":
+        return None
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        table = pa.ipc.open_file(file).read_all()
+    index = _layout(table)["index"]
+    if "range" in index:
+        labels = range(*index["range"])
+        return lambda positions: [labels[position] for position in positions]
+    column = table.column(table.num_columns - 1)
+    return lambda positions: list(column.take(pa.array(positions, pa.int64())).to_pylist())
 
 
 def measure_stored(materializer: str, path: Path) -> Statistics:
@@ -74,7 +76,7 @@ def _read_numpy(path: Path) -> Any:
 
 def _as_in_pandas(table: Any) -> tuple[Any, dict[str, str]]:
     """The columns, and the index where it says something: it has a name, or holds times."""
-    layout = json.loads(table.schema.metadata[_PANDAS_LAYOUT].decode("utf-8", "surrogatepass"))
+    layout = _layout(table)
     specs = list(layout["dtypes"])
     index = layout["index"]
     if "dtype" in index:
@@ -89,6 +91,10 @@ def _as_in_pandas(table: Any) -> tuple[Any, dict[str, str]]:
     for name, spec in zip(table.column_names, specs, strict=True):
         dtypes.setdefault(name, _dtype_in_pandas(spec))
     return table, dtypes
+
+
+def _layout(table: Any) -> Any:
+    return json.loads(table.schema.metadata[_PANDAS_LAYOUT].decode("utf-8", "surrogatepass"))
 
 
 def _dtype_in_pandas(spec: Mapping[str, Any]) -> str:

@@ -5,7 +5,9 @@
     → {"materializer": "pandas", "path": "…", "measure": true, "checks": ["price > 0"]}
     ← {"statistics": {…} or null, "checks": {"price > 0": {anomaly} or null}}
 
-``statistics`` is null for what cannot be measured. The process ends when its input does.
+``statistics`` is null for what cannot be measured. With ``rows`` (an anomaly, what is expected, a limit) the rows are
+told that the anomaly is about, see `failing`; with ``slices`` (truth, prediction, columns, metric) how good predictions
+are, see `predictions`. The process ends when its input does.
 """
 
 from __future__ import annotations
@@ -49,7 +51,28 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
             print(f"{path} is not measured: {type(error).__name__}: {error}", file=sys.stderr)
     if job["checks"]:
         answer["checks"] = _checked(job["checks"], job["materializer"], path)
+    if job.get("slices"):
+        from jupyterlab_pipelines.quality.predictions import sliced
+        from jupyterlab_pipelines.quality.stored import read_stored
+
+        answer["slices"] = sliced(job["slices"], read_stored(job["materializer"], path)[0])
+    if job.get("rows"):
+        answer["rows"] = _failing(job["rows"], job["materializer"], path)
     return answer
+
+
+def _failing(wanted: dict[str, Any], materializer: str, path: Path) -> dict[str, Any]:
+    from jupyterlab_pipelines.quality.failing import failing_rows
+    from jupyterlab_pipelines.quality.stored import read_labels, read_stored
+
+    table, _ = read_stored(materializer, path)
+    return failing_rows(
+        table,
+        wanted["anomaly"],
+        wanted["expectation"],
+        limit=wanted["limit"],
+        labels=read_labels(materializer, path),
+    )
 
 
 def _checked(checks: list[str], materializer: str, path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 
 from jupyterlab_pipelines.errors import NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.run import Status
+from jupyterlab_pipelines.server.tasks import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,16 @@ class RunRequest:
     force: tuple[str, ...] = ()
     jobs: int | None = None
     kernel: str | None = None
+    environment: str | None = None
 
     @classmethod
     def from_body(cls, body: Any) -> RunRequest:
         # A misspelt `steps` would run everything: what is not known is refused.
-        body = _object(body, allowed={"path", "content", "parameters", "steps", "force", "jobs", "kernel"})
+        allowed = {"path", "content", "parameters", "steps", "force", "jobs", "kernel", "environment"}
+        body = _object(body, allowed=allowed)
+        environment = body.get("environment")
+        if environment is not None and not isinstance(environment, str):
+            raise _bad("environment", "must be the name of an environment of the schema file")
         kernel = body.get("kernel")
         if kernel is not None and (not isinstance(kernel, str) or not kernel):
             raise _bad("kernel", "must be the name of a kernelspec")
@@ -67,6 +73,7 @@ class RunRequest:
             _strings(body, "force"),
             _count(body, "jobs"),
             kernel,
+            environment,
         )
 
 
@@ -89,6 +96,39 @@ class SweepRequest:
         return cls(
             _path(body), tuple(sets), _content(body), _count(body, "parallel") or 1, _count(body, "jobs")
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    """Body of ``POST tasks``: what is to be done, about which notebook, and how.
+
+    Attributes
+    ----------
+    folder
+        That is written or read, as the contents API calls it.
+    arguments
+        What else the kind of task takes; see `jupyterlab_pipelines.task_process`.
+    """
+
+    kind: str
+    path: str
+    content: dict[str, Any] | None = None
+    folder: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_body(cls, body: Any) -> TaskRequest:
+        body = _object(body, allowed={"kind", "path", "content", "folder", "arguments"})
+        kind, folder, arguments = body.get("kind"), body.get("folder"), body.get("arguments")
+        if kind not in KINDS:
+            raise _bad("kind", f"must be one of {', '.join(KINDS)}")
+        if kind in ("export", "import") and (not isinstance(folder, str) or not folder.strip("/ ")):
+            raise _bad("folder", "must be the path of a folder, relative to the server's root directory")
+        if arguments is not None and not isinstance(arguments, dict):
+            raise _bad("arguments", "must be an object: name and value")
+        if kind == "export" and not isinstance((arguments or {}).get("target"), str):
+            raise _bad("arguments", "must say the `target` of the export")
+        return cls(kind, _path(body), _content(body), folder, arguments or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +211,54 @@ class SchemaChange:
         if (text is None) == (run_id is None):
             raise UsageError("bad_request", "Give either `text`, or `run_id` and `tables` to agree to.")
         return cls(_path(body), text, run_id, _strings(body, "tables"))
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyName:
+    """Which anomaly of a table: its kind, its column, and the expression where it is a check."""
+
+    kind: str
+    feature: str | None = None
+    check: str | None = None
+
+    @classmethod
+    def from_body(cls, body: Any) -> AnomalyName:
+        body = _object(body, allowed={"kind", "feature", "check"})
+        for name in ("kind", "feature", "check"):
+            value = body.get(name)
+            if not isinstance(value, str) and (value is not None or name == "kind"):
+                raise _bad(name, "must be a string")
+        return cls(body["kind"], body.get("feature"), body.get("check"))
+
+
+@dataclass(frozen=True, slots=True)
+class SliceQuery:
+    """Query of ``GET runs/<id>/tables/<table>/slices``."""
+
+    truth: str | None = None
+    prediction: str | None = None
+    by: tuple[str, ...] = ()
+    metric: str | None = None
+    limit: int = 20
+
+    @classmethod
+    def from_query(cls, values: Mapping[str, list[str]]) -> SliceQuery:
+        """`values` are those of each name, as the URL has them."""
+        last = {name: found[-1] for name, found in values.items() if found}
+        return cls(
+            last.get("truth"),
+            last.get("prediction"),
+            tuple(values.get("by", ())),
+            last.get("metric"),
+            parse_limit(last.get("limit", "20")),
+        )
+
+
+def required(name: str, value: str | None) -> str:
+    """A query argument that must be there."""
+    if not value:
+        raise _bad(name, "must be said")
+    return value
 
 
 def parse_limit(text: str, *, most: int = 1000) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,11 +86,13 @@ def check(store: Store) -> Report:
         )
     live = references.live_runs(store)
     settled_before = references.settled_before(store, live.values())
-    files = dict(store.artifacts.files())
+    # What nobody knows was there before we asked who knows what; what is missing was not there after that.
+    there_before = [name for name, _ in store.artifacts.files()]
     values, objects = references.values(store), references.objects(store)
+    files = dict(store.artifacts.files())
     report.findings += _check_values(store, files, values)
     report.findings += _check_objects(store, files, objects)
-    report.findings += _remove_unknown(store, files, {*values, *objects}, settled_before)
+    report.findings += _remove_unknown(store, there_before, {*values, *objects}, settled_before)
     report.findings += _remove_what_runs_left(store, live.keys())
     for name, status in store.artifacts.files():
         if not name.endswith(ASIDE):
@@ -190,11 +192,11 @@ def _check_objects(
 
 
 def _remove_unknown(
-    store: Store, files: dict[str, os.stat_result], known: set[str], settled_before: int
+    store: Store, names: Iterable[str], known: set[str], settled_before: int
 ) -> Iterator[Finding]:
     """What a killed process has left: files that no execution and no run knows."""
     known = known | {references.note_of(name) for name in known}
-    for name in files:
+    for name in names:
         if name in known:
             continue
         status = store.artifacts.status(name)

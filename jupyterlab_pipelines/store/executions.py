@@ -17,6 +17,10 @@ MOST_COMPARED = 20
 """How many executions of a step are looked through for the one that is most like it."""
 
 
+MOST_ALIKE = 50
+"""How many executions of a step are looked through for those whose metrics a new one's are compared with."""
+
+
 class ExecutionStore:
     """Executions are immutable: written once, when the step has ended well, with all their outputs."""
 
@@ -155,6 +159,28 @@ class ExecutionStore:
         )
         ids = list(dict.fromkeys(row["execution_id"] for row in rows))[:most]
         return (found for each in ids if (found := self.get(each)) is not None)
+
+    def alike(self, notebook: str, execution: Execution) -> list[dict[str, Any]]:
+        """The metrics of earlier executions of the same code with the same parameters, the newest first.
+
+        Without those that somebody should look at, and none from before the last that somebody has agreed to.
+        """
+        rows = self._database.rows(
+            "SELECT e.parts, e.metrics, a.severity, a.accepted FROM executions e LEFT JOIN anomalies a"
+            " ON a.run_id = e.run_id AND a.step = e.step AND a.output = ''"
+            " WHERE e.notebook = ? AND e.step = ? AND e.id < ? ORDER BY e.id DESC LIMIT ?",
+            (notebook, execution.step, execution.id, MOST_ALIKE),
+        )
+        found = []
+        for row in rows:
+            parts = json.loads(row["parts"])
+            if any(parts.get(part) != execution.parts.get(part) for part in ("code", "parameters")):
+                continue
+            if not row["severity"] or row["accepted"]:
+                found.append(json.loads(row["metrics"]))
+            if row["accepted"] and row["severity"]:
+                break
+        return found
 
     def newest_of_steps(self, most: int = 10 * MOST_COMPARED) -> list[tuple[str, Execution]]:
         """The newest execution of every step of every notebook, with the notebook; newest first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,28 @@ class Reference:
 
     run_id: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A table as one run left it, and what was found in it."""
+
+    run_id: str
+    created_at: str
+    digest: str
+    anomalies: list[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A table that later ones are compared with in some of its columns; None stands for the table as a whole."""
+
+    digest: str
+    features: tuple[str | None, ...]
+
+
+OF_THE_RUN = ("output", "digest", "reference_run", "first", "accepted")
+"""Of an anomaly, what is said of the run it was found in, beside what it is."""
 
 
 class QualityStore:
@@ -96,13 +118,73 @@ class QualityStore:
         reference: str | None,
         severity: str | None,
         anomalies: Sequence[Document],
+        basis: str | None = None,
     ) -> None:
         """Note what was found in a table of a run, in place of what was found before."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO anomalies VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-                (run_id, step, output, digest, reference, severity, json.dumps(list(anomalies))),
+                "INSERT OR REPLACE INTO anomalies (run_id, step, output, digest, reference, severity, content,"
+                " basis) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (run_id, step, output, digest, reference, severity, json.dumps(list(anomalies)), basis),
             )
+
+    def verdict(self, basis: str) -> list[Document] | None:
+        """The anomalies that were found when all was as `basis` says; None if it never was."""
+        row = self._database.row("SELECT content FROM anomalies WHERE basis = ? LIMIT 1", (basis,))
+        if row is None:
+            return None
+        return [
+            {name: value for name, value in anomaly.items() if name not in OF_THE_RUN}
+            for anomaly in json.loads(row["content"])
+        ]
+
+    def agree(
+        self,
+        run_id: str,
+        step: str,
+        output: str,
+        is_meant: Callable[[Document], bool],
+        *,
+        agrees: bool = True,
+    ) -> None:
+        """A person agrees to some anomalies of a table, or no longer; if to all, later ones may be compared with it."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT content FROM anomalies WHERE run_id = ? AND step = ? AND output = ?",
+                (run_id, step, output),
+            ).fetchone()
+            if row is None:
+                return
+            anomalies = [
+                {**anomaly, "accepted": agrees} if is_meant(anomaly) else anomaly
+                for anomaly in json.loads(row["content"])
+            ]
+            whole = all(anomaly.get("accepted") or anomaly["severity"] == "info" for anomaly in anomalies)
+            connection.execute(
+                "UPDATE anomalies SET content = ?, accepted = CASE WHEN ? THEN max(accepted, ?) ELSE 0 END"
+                " WHERE run_id = ? AND step = ? AND output = ?",
+                (json.dumps(anomalies), agrees, int(whole), run_id, step, output),
+            )
+
+    def agreed(
+        self, notebook: str, step: str, output: str, *, after: str | None, before: str
+    ) -> list[Agreed]:
+        """Tables of that name of which a person has agreed to some anomalies, between two runs, the oldest first."""
+        rows = self._database.rows(
+            "SELECT a.digest, a.content FROM anomalies a JOIN runs r ON r.id = a.run_id"
+            " WHERE r.notebook = ? AND a.step = ? AND a.output = ? AND NOT a.accepted"
+            " AND a.content LIKE '%\"accepted\": true%'"
+            " AND r.rowid < (SELECT rowid FROM runs WHERE id = ?)"
+            " AND r.rowid > coalesce((SELECT rowid FROM runs WHERE id = ?), 0) ORDER BY r.rowid",
+            (notebook, step, output, before, after),
+        )
+        return [
+            Agreed(
+                row["digest"],
+                tuple(one["feature"] for one in json.loads(row["content"]) if one.get("accepted")),
+            )
+            for row in rows
+        ]
 
     def accept(self, run_id: str, step: str, output: str) -> None:
         """A person says that the table is as it should be: later ones may be compared with it."""
@@ -165,16 +247,37 @@ class QualityStore:
         )
         return None if row is None else row["reference"]
 
-    def history(self, notebook: str, step: str, output: str, most: int) -> list[tuple[str, str]]:
-        """Run and digest of one output in the newest successful runs, the oldest of them first."""
+    def reference_in(self, run_id: str, digest: str) -> str | None:
+        """What the table was compared with in a run."""
+        row = self._database.row(
+            "SELECT reference FROM anomalies WHERE run_id = ? AND digest = ? AND reference IS NOT NULL",
+            (run_id, digest),
+        )
+        return None if row is None else row["reference"]
+
+    def history(self, notebook: str, step: str, output: str, most: int) -> list[Past]:
+        """One output in the newest runs that have it, the oldest of them first."""
         rows = self._database.rows(
-            "SELECT r.id, o.digest FROM runs r JOIN step_runs s ON s.run_id = r.id"
+            "SELECT r.id, r.created_at, o.digest, a.content FROM runs r JOIN step_runs s ON s.run_id = r.id"
             " JOIN outputs o ON o.execution_id = s.execution_id"
-            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND r.status = 'succeeded'"
+            " LEFT JOIN anomalies a ON a.run_id = r.id AND a.step = s.step AND a.output = o.name"
+            " WHERE r.notebook = ? AND s.step = ? AND o.name = ? AND o.kind = 'value'"
             " ORDER BY r.rowid DESC LIMIT ?",
             (notebook, step, output, most),
         )
-        return [(row["id"], row["digest"]) for row in reversed(rows)]
+        return [
+            Past(row["id"], row["created_at"], row["digest"], json.loads(row["content"] or "[]"))
+            for row in reversed(rows)
+        ]
+
+    def accepted(self, notebook: str, step: str, output: str) -> Reference | None:
+        """The newest table of that name that a person has agreed to."""
+        row = self._database.row(
+            "SELECT a.run_id, a.digest FROM anomalies a JOIN runs r ON r.id = a.run_id"
+            " WHERE r.notebook = ? AND a.step = ? AND a.output = ? AND a.accepted ORDER BY r.rowid DESC LIMIT 1",
+            (notebook, step, output),
+        )
+        return None if row is None else Reference(row["run_id"], row["digest"])
 
     def lineage(self, digest: str) -> list[Document]:
         """Which runs and steps left the artifact, newest first, and the inputs that each of them had."""

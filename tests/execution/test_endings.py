@@ -95,6 +95,48 @@ STUBBORN = {
 }
 
 
+def test_one_step_is_cancelled_and_the_others_go_on(folder: Path) -> None:
+    stay = "_ = pathlib.Path('began').write_text('')\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.05)"
+    path = write(
+        notebook(
+            cell("import pathlib, time"),
+            cell("x = 1", step="first"),
+            cell(f"{stay}\na = x", step="wait"),
+            cell("time.sleep(600)\nb = x", step="stuck"),
+            cell("c = b", step="needs_stuck"),
+            cell("d = a + 1", step="needs_wait"),
+            cell("e = d + 1", step="unwanted"),
+        ),
+        folder / "a.ipynb",
+    )
+    project = Project.open(path)
+    run_id = project.start(path, jobs=2)
+    wait_for_file(folder / "began")
+    wait_for(lambda: statuses(project.run_document(run_id))["stuck"] == "running")
+
+    project.cancel_step(run_id, "stuck")
+    project.cancel_step(run_id, "unwanted")  # before its turn
+    project.cancel_step(run_id, "first")  # too late
+    wait_for(lambda: statuses(project.run_document(run_id))["stuck"] == "cancelled", 15)
+    (folder / "go").touch()
+    document = wait_for(
+        lambda: (found := project.run_document(run_id))["status"] not in ("queued", "running") and found, 30
+    )
+
+    assert (document["status"], statuses(document)) == (
+        "cancelled",
+        {
+            "first": "succeeded",
+            "wait": "succeeded",
+            "stuck": "cancelled",
+            "needs_stuck": "skipped",
+            "needs_wait": "succeeded",
+            "unwanted": "cancelled",
+        },
+    )
+    wait_for(lambda: not processes_with(store(folder)), 10)
+
+
 @pytest.mark.parametrize("what", STUBBORN)
 def test_a_detached_run_is_cancelled(folder: Path, what: str) -> None:
     path = write(waiting(STUBBORN[what]), folder / "a.ipynb")
@@ -346,21 +388,36 @@ def test_eight_runs_at_once_run_each_step_once(folder: Path) -> None:
     assert project.check()["status"] == "clean"
 
 
+def is_held(document: dict[str, Any]) -> bool:
+    """Whether all steps but `hold` have ended."""
+    return {status for step, status in statuses(document).items() if step != "hold"} <= {
+        "succeeded",
+        "reused",
+    }
+
+
 def test_gc_and_check_while_runs_are_under_way(folder: Path) -> None:
     """They see what the runs have written and not told of yet, and leave it alone."""
-    write(CHAIN, folder / "a.ipynb")
+    # While it waits the run is under way: when that has ended, `gc` may take what it has left.
+    hold = cell("import os\nwhile not os.path.exists('go'):\n    time.sleep(0.02)", step="hold", cache="off")
+    write(CHAIN | {"cells": [hold, *CHAIN["cells"]]}, folder / "a.ipynb")
     project = Project.open(folder / "a.ipynb")
     for force in ([], ["s0"], ["s3"]):
+        (folder / "go").unlink(missing_ok=True)
         run_id = project.start(folder / "a.ipynb", force=force, jobs=2)
-        while project.run_document(run_id)["status"] in ("queued", "running"):
+        while not is_held(project.run_document(run_id)):
             project.gc(max_size_bytes=0)
-            assert {finding["kind"] for finding in project.check()["findings"]} <= {"lock"}
-        document = project.run_document(run_id)
+            findings = project.check()["findings"]
+            assert {finding["kind"] for finding in findings} <= {"lock"}, findings
+        (folder / "go").touch()
+        document = wait_for(
+            lambda: (found := project.run_document(run_id))["finished_at"] and found  # noqa: B023
+        )
 
         assert document["status"] == "succeeded"
         assert shown_last(project, run_id) == "5\n"
         executed = {step["name"] for step in document["steps"] if step["status"] == "succeeded"}
-        assert executed == (set(force) or {step["name"] for step in document["steps"]})
+        assert executed == ({"hold", *force} if force else {step["name"] for step in document["steps"]})
 
 
 if __name__ == "__main__":

@@ -147,8 +147,9 @@ def test_values_that_cannot_be_stored(folder: Path) -> None:
     ("source", "code", "words"),
     [
         ("import sys\nsys.exit(3)", "cell_failed", "SystemExit: 3"),
-        ("import os\nos._exit(3)", "kernel_died", "died"),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "kernel_died", "died"),
+        ("import os\nos._exit(3)", "kernel_died", "ended the process"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "kernel_died", "SIGSEGV"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "kernel_died", "memory"),
         ("raise MemoryError()", "cell_failed", "MemoryError"),
         ("raise KeyboardInterrupt()", "cell_failed", "KeyboardInterrupt"),
         ("raise BaseException('\\x1b[31mred\\x1b[0m')", "cell_failed", "BaseException: red"),

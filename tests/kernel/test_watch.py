@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.kernel.runtime.inputs import load_references, reference, take_snapshots
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.watch import Watch
 from jupyterlab_pipelines.materializers import numpy as numpy_materializer
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
@@ -55,7 +55,7 @@ def a_step(store: Path, **inputs: Any) -> Iterator[tuple[dict[str, Any], Callabl
         materializer = materializers.materializer_of(value)
         digests[name] = materializer.digest(value)
         artifacts.add(digests[name], lambda path, m=materializer, v=value: m.write(v, path))
-        references[name] = reference(materializer.name, digests[name], None)
+        references[name] = f"{materializer.name}:{digests[name]}"
     namespace = load_references(store, references)
     take_snapshots(namespace, references)
     wanted = [*inputs]
@@ -118,7 +118,7 @@ def test_a_value_that_was_changed_is_digested_once(tmp_path: Path, monkeypatch: 
 
     assert mutated(report) == ["a"]
     assert digested == [id(namespace["a"])]
-    stored = load_references(tmp_path, {"a": reference("numpy", report["outputs"][0]["stored"], None)})
+    stored = load_references(tmp_path, {"a": f"numpy:{report['outputs'][0]['stored']}"})
     assert stored["a"][7] == -1
 
 

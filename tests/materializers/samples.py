@@ -58,6 +58,9 @@ JSON: dict[str, Any] = {
 }
 
 NUMPY: dict[str, Any] = {
+    "read-only": read_only(np.arange(5)),
+    "read-only and strided": read_only(np.arange(50)[::2]),
+    "read-only and large": read_only(np.arange(1 << 22, dtype="f8")),
     "vector": np.arange(5),
     "matrix": RNG.random((3, 4)),
     "Fortran matrix": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
@@ -241,8 +244,6 @@ PICKLE: dict[str, Any] = {
     "dtype": np.dtype("f4"),
     "objects": np.array([1, "a", None, [1]], dtype=object),
     "padded structure": np.zeros(2, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
-    "read-only": read_only(np.arange(5)),
-    "read-only and strided": read_only(np.arange(50)[::2]),
     "masked": np.ma.masked_array([1, 2], [True, False]),
     "record array": np.rec.array([(1, 2.0)], [("a", "i4"), ("b", "f8")]),
     "strings of any length": np.array(["a", "b" * 50], np.dtypes.StringDType()),

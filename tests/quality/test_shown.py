@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from jupyterlab_pipelines.quality.anomalies import find
-from jupyterlab_pipelines.quality.charts import MIME_TYPE, chart
+from jupyterlab_pipelines.quality.charts import MIME_TYPE, chart, distribution
 from jupyterlab_pipelines.quality.interop import TARGETS, export, from_pandera
 from jupyterlab_pipelines.quality.notebook_schema import expectation
-from jupyterlab_pipelines.quality.overview import changes, overview
-from jupyterlab_pipelines.quality.report import html_rows
+from jupyterlab_pipelines.quality.overview import bins, changes, overview
+from jupyterlab_pipelines.quality.report import html_report, html_rows
 from jupyterlab_pipelines.quality.schema_file import schema_from
 from jupyterlab_pipelines.quality.shown import ShownStatistics
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
@@ -83,7 +84,9 @@ def test_a_chart_is_small_and_of_the_version_that_jupyterlab_draws(columns: int,
 def test_statistics_show_themselves_with_a_fallback() -> None:
     bundle, metadata = ShownStatistics.of(table(5))._repr_mimebundle_()
 
-    assert set(bundle) == {MIME_TYPE, "text/html", "text/plain"}
+    # With HTML beside it JupyterLab would not draw the chart.
+    assert set(bundle) == {MIME_TYPE, "image/svg+xml", "text/plain"}
+    ElementTree.fromstring(bundle["image/svg+xml"])
     assert bundle["text/plain"].startswith("1000 rows, 5 columns")
     assert metadata[MIME_TYPE]["embed_options"] == {"actions": False}
 
@@ -114,11 +117,16 @@ def test_what_a_step_did_to_a_table() -> None:
     assert changes(measure(before), measure(after)) == {
         "rows_before": 4,
         "rows_after": 2,
+        "rows_dropped": 2,
+        "rows_added": 0,
+        "columns_renamed": [],
         "columns_added": ["new"],
         "columns_removed": ["old"],
         "types": [],
         "nulls": [{"column": "a", "before": 1, "after": 0}],
         "categories_lost": [{"column": "kind", "values": ["y"]}],
+        "categories_gained": [],
+        "drift": {},
     }
 
 
@@ -138,3 +146,78 @@ def test_what_pandera_is_told_comes_back() -> None:
         assert (after.name, after.type, after.domain) == (before.name, before.type, before.domain)
         if before.type.name in ("int", "float"):
             assert (after.range.min, after.range.max) == (before.range.min, before.range.max)
+
+
+@pytest.mark.parametrize(("columns", "most_bytes"), [(20, 80_000), (1_000, 150_000)])
+def test_all_that_a_cell_shows_and_a_report_are_small(columns: int, most_bytes: int) -> None:
+    rows = compared(columns)
+    shown = ShownStatistics.of(table(columns, seed=1), table(columns))
+    bundle, _ = shown._repr_mimebundle_()
+    document = {
+        **{
+            "step": "clean",
+            "name": "df",
+            "run_id": "r",
+            "type": "pandas.DataFrame",
+            "summary": "",
+            "statistics": {},
+        },
+        **{"reference": None, "anomalies": [], "changes": [], "overview": rows},
+    }
+
+    assert len(json.dumps(bundle)) <= most_bytes
+    chart_and_rows = json.dumps([bundle[MIME_TYPE], bundle["text/plain"], shown.to_html()])
+    assert len(chart_and_rows) <= most_bytes
+    assert len(html_report(document).encode()) <= most_bytes
+
+
+def test_a_report_names_every_column_of_a_wide_table() -> None:
+    page = html_rows(compared(300), 140_000)
+
+    assert all(f"column {number}<" in page or f"column {number} <" in page for number in range(300))
+
+
+def test_a_report_shows_rows_and_cells_that_somebody_has_looked_for() -> None:
+    anomaly = {"kind": "nulls_increased", "feature": "x", "severity": "warning", "description": ""}
+    document = {
+        **{"step": "clean", "name": "df", "run_id": "r", "type": "", "summary": "", "statistics": None},
+        **{"reference": None, "anomalies": [], "changes": [], "overview": []},
+        "failing_rows": [
+            {
+                "anomaly": anomaly,
+                "message": "rows without a value",
+                "total": 7,
+                "columns": ["x", "<b>"],
+                "rows": [{"position": 3, "index": "third", "values": [None, 1.5]}],
+            }
+        ],
+        "traces": [{"message": "Cell 5 let it in.", "source": "df['x'] = None  # <oh>"}],
+    }
+
+    page = html_report(document)
+
+    assert "third" in page and "rows without a value (7)" in page and "Cell 5 let it in." in page
+    assert "&lt;oh&gt;" in page and "<th>&lt;b&gt;</th>" in page
+
+
+@pytest.mark.parametrize("side", [None, "reference"])
+def test_a_distribution_is_drawn_large_whatever_it_is_of(side) -> None:
+    before, after = table(5), table(5, seed=1)
+    for column in after.columns:
+        shared = bins(column, before.by_name[column.name] if side else None, 60, 20)
+        assert shared is not None
+        spec = distribution(shared, is_time=column.type == "time")
+        layers = {layer["mark"]["style"] for layer in spec["layer"]}
+        assert spec["$schema"].endswith("vega-lite/v5.json")
+        assert layers == ({"current", "reference"} if side else {"current"}), column.name
+        assert len(json.dumps(spec)) < 20_000
+
+
+def test_long_values_that_begin_alike_have_bars_of_their_own() -> None:
+    texts = [f"{'the same beginning ' * 4}{number}" for number in range(3)] * 20
+    column = measure(pd.DataFrame({"text": texts})).columns[0]
+    spec = distribution(bins(column, None))
+    [layer] = spec["layer"]
+    [values] = spec["datasets"].values()
+    assert [value["at"] for value in values] == [0, 1, 2]
+    assert layer["encoding"]["y"]["field"] == "at"

@@ -347,3 +347,81 @@ async def test_the_warm_process_ends_with_the_server(ask, save, ended, jp_server
     async with asyncio.timeout(10):
         while any(lives(pid) for pid in waiting):
             await asyncio.sleep(0.05)
+
+
+ORDERS = notebook(
+    (
+        "load",
+        "import numpy as np, pandas as pd\n"
+        "rng = np.random.default_rng(1)\n"
+        "raw = pd.DataFrame({'price': rng.normal(50, 9, 800), 'truth': rng.integers(0, 2, 800)})\n"
+        "raw['prediction'] = np.where(raw.price > 60, 1 - raw.truth, raw.truth)",
+    ),
+    ("clean", "tmp = raw.copy()"),
+    ("clean", "if bad: tmp.loc[tmp.index[:300], 'price'] = None"),
+    ("clean", "df = tmp"),
+    ("use", "n = df.price.sum()"),
+    parameters="bad = False",
+)
+
+
+async def test_an_anomaly_is_looked_into_traced_and_accepted(save, ask, ended) -> None:
+    path = save(ORDERS)
+    runs = []
+    for bad in (False, True):
+        _, started = await ask("POST", "runs", {"path": path, "parameters": {"bad": bad}})
+        runs.append(await ended(started["run_id"]))
+    async with asyncio.timeout(60):
+        while not (found := (await ask("GET", f"runs/{runs[1]['run_id']}"))[1]["steps"][1]["anomalies"]):
+            await asyncio.sleep(0.1)
+    anomaly = next(one for one in found if one["output"] == "df")
+    conforms(anomaly, "Anomaly")
+    table = f"runs/{runs[1]['run_id']}/tables/clean.df"
+    name = {"kind": "nulls_increased", "feature": "price"}
+
+    status, document = await ask("GET", table)
+    assert status == 200
+    conforms(document, "Table")
+    assert document["reference"]["run_id"] == runs[0]["run_id"]
+    status, document = await ask("GET", f"{table}?against=load.raw")
+    assert (status, document["reference"]["table"]) == (200, "load.raw")
+    conforms(document, "Table")
+    assert (await ask("GET", f"{table}?against=pinned"))[0] == 404
+
+    status, rows = await ask("GET", f"{table}/rows", **name, limit=5)
+    assert status == 200
+    conforms(rows, "FailingRows")
+    assert (rows["total"], [row["position"] for row in rows["rows"]]) == (300, [0, 1, 2, 3, 4])
+    assert (await ask("GET", f"{table}/rows", kind="all_null"))[0] == 404
+    assert (await ask("GET", f"{table}/rows"))[0] == 400
+
+    status, trace = await ask("POST", f"{table}/trace", name)
+    assert status == 200, trace
+    conforms(trace, "Trace")
+    assert (trace["step"], trace["cell_index"], trace["name"]) == ("clean", 3, "tmp")
+
+    status, edge = await ask("GET", f"runs/{runs[1]['run_id']}/edges/load/clean")
+    assert status == 200
+    for change in edge["tables"]:
+        conforms(change, "TableChange")
+    assert {change["output"] for change in edge["tables"]} >= {"df"}
+
+    status, trend = await ask("GET", "trends", path=path, table="clean.df", column="price")
+    assert status == 200
+    conforms(trend, "Trend")
+    assert [(run["nulls"], run["anomalies"]) for run in trend["runs"]] == [(0, 0), (0.375, 1)]
+
+    status, slices = await ask("GET", f"runs/{runs[1]['run_id']}/tables/load.raw/slices?by=price")
+    assert status == 200, slices
+    conforms(slices, "Slices")
+    assert (slices["metric"], slices["truth"], slices["prediction"]) == ("accuracy", "truth", "prediction")
+    assert slices["slices"][0]["metric"] < 0.6 < slices["slices"][-1]["metric"] == 1
+
+    status, answer = await ask("POST", f"{table}/accept", name)
+    assert status == 200
+    conforms(answer, "Schemas")
+    assert "clean.df.columns.price.nulls" in answer["changed"]
+    _, started = await ask("POST", "runs", {"path": path, "parameters": {"bad": True}})
+    assert (await ended(started["run_id"]))["steps"][1]["anomalies"] == []
+    refused, error = await ask("POST", "runs", {"path": path, "environment": "serving"})
+    assert (refused, error["error"]["code"]) == (400, "unknown_environment")

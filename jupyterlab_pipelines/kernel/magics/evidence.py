@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import HIDDEN, is_state
+from jupyterlab_pipelines.artifact import HIDDEN, WITH, is_state
 from jupyterlab_pipelines.kernel.runtime import Seen, hidden, inputs, local_modules
 from jupyterlab_pipelines.kernel.runtime.process import ProcessState
-from jupyterlab_pipelines.kernel.runtime.watch import KEPT_ANYWAY_BYTES, WITH, _is_shells, _size
+from jupyterlab_pipelines.kernel.runtime.watch import KEPT_ANYWAY_BYTES, _is_shells, _size
 from jupyterlab_pipelines.notebook.flow import GIVEN, normal_form
 from jupyterlab_pipelines.notebook.names import StatementKind, analyse
 from jupyterlab_pipelines.pipeline import Cell, CellKind, Definition, Pipeline, Step

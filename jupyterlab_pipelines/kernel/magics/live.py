@@ -33,7 +33,7 @@ from jupyterlab_pipelines.kernel.magics.evidence import (
 )
 from jupyterlab_pipelines.kernel.magics.lines import is_step
 from jupyterlab_pipelines.kernel.runtime import hidden
-from jupyterlab_pipelines.kernel.runtime.inputs import load_references, reference, take_snapshots
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.watch import set_state
 from jupyterlab_pipelines.pipeline import Effects
 
@@ -438,7 +438,7 @@ class Live:
                 )
             if not is_left:
                 raise NotProvedError(f"`{name}` is not what the steps above leave")
-            restored[name] = reference(artifact.materializer, artifact.stored, artifact.member)
+            restored[name] = artifact.reference
         if not restored:
             self._require_same_sharing(resolved)
         return restored
@@ -536,7 +536,7 @@ class Live:
         from jupyterlab_pipelines.artifact import in_loading_order
 
         said = {
-            name: reference(values[name].materializer, values[name].stored, values[name].member)
+            name: values[name].reference
             for name in in_loading_order(values)
             if name not in execution.trace.get("same", {})
         }
@@ -549,7 +549,7 @@ class Live:
             if artifact.kind == "absent" and not is_state(name):
                 namespace.pop(name, None)
         state = {
-            name: reference(a.materializer, a.stored, a.member) if a.stored else ""
+            name: a.reference if a.stored else ""
             for name, a in execution.outputs.items()
             if name.startswith((HIDDEN, AMBIENT))
         }

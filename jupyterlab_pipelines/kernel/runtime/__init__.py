@@ -216,6 +216,13 @@ def finish() -> dict[str, Any]:
     return report | {"logged": _log.to_json()}
 
 
+def probe(folder: str, cell: int | None) -> None:
+    """Write the tables that the namespace has after a cell into a folder, see `probing.keep_tables`."""
+    from jupyterlab_pipelines.kernel.runtime.probing import keep_tables
+
+    keep_tables(_namespace(), cell, Path(folder))
+
+
 def answer(path: str, document: dict[str, Any]) -> None:
     """Leave a report where the engine asked for it."""
     Path(path).write_text(json.dumps(document), encoding="utf-8")

@@ -11,17 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import materializers
+from jupyterlab_pipelines.artifact import GROUP
 from jupyterlab_pipelines.errors import StepError
 from jupyterlab_pipelines.materializers import materializer_named, read_group
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
-
-GROUP = "group"
-"""What stands in place of a materializer for several values in one file."""
-
-
-def reference(materializer: str, stored: str, member: str | None) -> str:
-    """How the step notebook names a stored value."""
-    return f"{materializer}:{stored}" if member is None else f"{materializer}:{stored}#{member}"
 
 
 def load_references(

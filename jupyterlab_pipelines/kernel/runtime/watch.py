@@ -14,12 +14,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from jupyterlab_pipelines import materializers
-from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, is_state
+from jupyterlab_pipelines.artifact import AMBIENT, FILE, GROUP, HIDDEN, WITH, is_state
 from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import doubts, hidden
 from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
-from jupyterlab_pipelines.kernel.runtime.inputs import GROUP, load_references, snapshots_of
+from jupyterlab_pipelines.kernel.runtime.inputs import load_references, snapshots_of
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
 from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
@@ -37,8 +37,6 @@ SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "di
 PROVED_BYTES = 1 << 20
 """Up to this size, a pickle that a later step wants is loaded once, to see that it can be."""
 
-WITH = "+"
-"""In the digest of a value that shares objects with others: between its own digest and theirs."""
 
 MOST_SEARCHED = 10_000
 DEEPEST_SEARCHED = 4
