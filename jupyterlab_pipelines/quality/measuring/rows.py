@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jupyterlab_pipelines.quality.measuring.arrays import as_arrow, as_numpy
 from jupyterlab_pipelines.quality.measuring.numbers import Array
 from jupyterlab_pipelines.quality.measuring.values import is_missing
 from jupyterlab_pipelines.quality.statistics import Column
@@ -62,7 +63,7 @@ def count_duplicates(columns: Sequence[Column], arrays: Sequence[Any]) -> int | 
 
 def _is_null(values: Any) -> Array:
     if not isinstance(values, np.ndarray):
-        return np.asarray(pc.is_null(values, nan_is_null=True))
+        return as_numpy(pc.is_null(values, nan_is_null=True))
     if values.dtype.kind in "fc":
         return np.isnan(values)
     if values.dtype.kind in "Mm":
@@ -100,12 +101,15 @@ def _mix(hashes: Array, codes: Array) -> Array:
     return mixed
 
 
+_NO_CODE = as_arrow(np.array([-1]))[0]
+
+
 def _codes(values: Any, rows: Array, *, whole: bool) -> Array | None:
     """Of the chosen rows, 64 bits that are equal where the values are."""
     part = (
         values
         if whole
-        else values.take(pa.array(rows))
+        else values.take(as_arrow(rows))
         if not isinstance(values, np.ndarray)
         else values[rows]
     )
@@ -115,11 +119,7 @@ def _codes(values: Any, rows: Array, *, whole: bool) -> Array | None:
     if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType) or pa.types.is_null(kind):
         return _codes_of_objects(part.to_pylist())
     if pa.types.is_primitive(kind) and not part.null_count and not pa.types.is_boolean(kind):
-        return _codes_of_numpy(
-            np.asarray(
-                part.to_numpy() if isinstance(part, pa.ChunkedArray) else part.to_numpy(zero_copy_only=False)
-            )
-        )
+        return _codes_of_numpy(as_numpy(part))
     if pa.types.is_dictionary(kind):
         part = part.unify_dictionaries() if isinstance(part, pa.ChunkedArray) else part
     else:
@@ -128,8 +128,7 @@ def _codes(values: Any, rows: Array, *, whole: bool) -> Array | None:
         part = part.combine_chunks()
         if isinstance(part, pa.ChunkedArray):
             part = part.chunk(0)
-    codes = pc.fill_null(part.indices.cast(pa.int64()), -1).to_numpy()
-    return np.asarray(codes).view(np.uint64)
+    return as_numpy(pc.fill_null(part.indices.cast(pa.int64()), _NO_CODE)).view(np.uint64)
 
 
 def _codes_of_numpy(part: Array) -> Array | None:
@@ -239,12 +238,8 @@ def _ranks(values: Any, places: Array) -> Array:
             part = np.array([np.nan if value is None else value for value in part.tolist()], dtype=np.float64)
         part = np.abs(part) if part.dtype.kind == "c" else part.astype(np.float64)
     else:
-        taken = values.take(pa.array(places))
-        part = np.asarray(
-            pc.cast(taken, pa.float64(), safe=False).to_numpy(
-                **({} if isinstance(taken, pa.ChunkedArray) else {"zero_copy_only": False})
-            )
-        )
+        taken = values.take(as_arrow(places))
+        part = as_numpy(pc.cast(taken, pa.float64(), safe=False))
     known = ~np.isnan(part)
     present = part[known]
     order = np.argsort(present)

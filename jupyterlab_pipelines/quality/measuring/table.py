@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jupyterlab_pipelines.errors import UsageError
+from jupyterlab_pipelines.quality.measuring.arrays import as_arrow, as_numpy
 from jupyterlab_pipelines.quality.measuring.numbers import (
     Array,
     Ordered,
@@ -378,13 +379,13 @@ def _measure_string(name: str, dtype: str, values: Any) -> Column:
         values = pa.array([None if word is None else word.decode("utf-8", "replace") for word in raw])
         counted = pc.value_counts(values)
         words = counted.field(0)
-    return _counted_string(name, dtype, rows, nulls, words, counted.field(1).to_numpy())
+    return _counted_string(name, dtype, rows, nulls, words, as_numpy(counted.field(1)))
 
 
 def _counted_string(name: str, dtype: str, rows: int, nulls: int, values: Any, counts: Array) -> Column:
     if nulls:
         known = values.is_valid()
-        counts = counts[known.to_numpy(zero_copy_only=False)]
+        counts = counts[as_numpy(known)]
         values = values.filter(known)
     return Column(
         name,
@@ -414,13 +415,13 @@ def _measure_dictionary(name: str, dtype: str, values: Any) -> Column:
     used = np.flatnonzero(counts)
     if len(words) and (words.null_count or len(pc.unique(words)) < len(words)):
         return _measure_string(name, dtype, values.dictionary_decode())
-    return _counted_string(name, dtype, rows, rows - len(codes), words.take(used), counts[used])
+    return _counted_string(name, dtype, rows, rows - len(codes), words.take(as_arrow(used)), counts[used])
 
 
 def _measure_binary(name: str, dtype: str, values: Any) -> Column:
     counted = pc.value_counts(values)
-    words, counts = counted.field(0), counted.field(1).to_numpy()
-    known = words.is_valid().to_numpy(zero_copy_only=False)
+    words, counts = counted.field(0), as_numpy(counted.field(1))
+    known = as_numpy(words.is_valid())
     counts = counts[known]
     lengths = put_in_order(_present(pc.binary_length(values)).astype(np.int64))
     return Column(
@@ -462,7 +463,7 @@ def _measure_objects(name: str, dtype: str, values: Array) -> Column:
     text = None
     if texts:
         counted = pc.value_counts(pa.array(texts, pa.large_string()))
-        text = measure_text(counted.field(0), counted.field(1).to_numpy())
+        text = measure_text(counted.field(0), as_numpy(counted.field(1)))
     singletons = sum(number == 1 for number in counts.values())
     return Column(
         name,
@@ -510,12 +511,7 @@ def _present(values: Any) -> Array:
     """The values of an Arrow column that are not null, as numpy has them."""
     if values.null_count:
         values = values.drop_null()
-    if isinstance(values, pa.ChunkedArray):
-        if values.num_chunks == 1:
-            values = values.chunk(0)
-        else:
-            return np.asarray(values.to_numpy())
-    return np.asarray(values.to_numpy(zero_copy_only=False))
+    return as_numpy(values)
 
 
 def _is_text(kind: Any) -> bool:

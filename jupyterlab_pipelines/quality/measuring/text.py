@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from jupyterlab_pipelines.quality.measuring.arrays import as_arrow, as_numpy
 from jupyterlab_pipelines.quality.measuring.numbers import COMPLETE, TOP, Array, counted, measure_numbers
 from jupyterlab_pipelines.quality.statistics import Text
 
@@ -58,8 +59,8 @@ def measure_text(values: Any, counts: Array) -> Text | None:
     """
     if len(values) == 0:
         return None
-    lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False)
-    trimmed = pc.utf8_length(pc.utf8_trim_whitespace(values)).to_numpy(zero_copy_only=False)
+    lengths = as_numpy(pc.utf8_length(values))
+    trimmed = as_numpy(pc.utf8_length(pc.utf8_trim_whitespace(values)))
     of_length = np.bincount(lengths, weights=counts).astype(np.int64)
     known = np.flatnonzero(of_length)
     numbers = measure_numbers(counted(known, of_length[known]))
@@ -67,7 +68,7 @@ def measure_text(values: Any, counts: Array) -> Text | None:
     seen, weights = values, counts
     if len(values) > SAMPLE:
         chosen = np.linspace(0, len(values) - 1, SAMPLE).astype(np.int64)
-        seen, weights = values.take(chosen), counts[chosen]
+        seen, weights = values.take(as_arrow(chosen)), counts[chosen]
     return Text(
         lengths=numbers,
         blank=int(counts[trimmed == 0].sum()),
@@ -139,7 +140,7 @@ def commonest(values: Any, counts: Array) -> tuple[tuple[Any, int], ...]:
         border = np.partition(counts, distinct - wanted)[distinct - wanted]
         # All that are as common as the last: which of them are told must not hang on their order.
         kept = np.flatnonzero(counts >= max(2, border))[: wanted * 50]
-        values, counts = values.take(kept), counts[kept]
+        values, counts = values.take(as_arrow(kept)), counts[kept]
     pairs = [(_short(value), count) for value, count in zip(values.to_pylist(), counts.tolist(), strict=True)]
     pairs.sort(key=lambda pair: (-pair[1], str(pair[0])))
     return tuple(pairs[:wanted])
