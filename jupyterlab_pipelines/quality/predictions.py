@@ -119,7 +119,12 @@ def _source(store: Store, run: Document, statistics: Statistics, place: str) -> 
     if artifact is None or not artifact.stored or store.integrity.problem(artifact):
         raise UsageError("table_gone", f"`{place}` is not in the store any more.")
     path = store.artifacts.path(artifact.stored).absolute()
-    return {"materializer": artifact.materializer, "path": str(path), "place": place}
+    return {
+        "materializer": artifact.materializer,
+        "path": str(path),
+        "member": artifact.member,
+        "place": place,
+    }
 
 
 # -- in the worker ----------------------------------------------------------------------------------
@@ -175,7 +180,7 @@ def _side(frame: Any, side: Mapping[str, Any]) -> Any:
     from jupyterlab_pipelines.quality.measuring.table import columns_of
     from jupyterlab_pipelines.quality.stored import read_stored
 
-    table, _ = read_stored(side["materializer"], Path(side["path"]))
+    table, _ = read_stored(side["materializer"], Path(side["path"]), side["member"])
     # The index of a series may come as a column behind it.
     series = _series(columns_of(table)[0][2])
     if len(series) != len(frame):
