@@ -854,7 +854,7 @@ def row_count_dropped(a: Frame, b: Frame, rng: Random) -> Case:
     if len(a) < 200:
         raise Unsuitable
     return Case(
-        a, b.iloc[: max(1, int(len(a) * rng.uniform(0.01, 0.15)))].copy(), {None}, {"row_count_dropped"}
+        a, b.iloc[: max(1, int(len(a) * rng.uniform(0.01, 0.1)))].copy(), {None}, {"row_count_dropped"}
     )
 
 

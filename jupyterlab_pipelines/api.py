@@ -283,9 +283,12 @@ class Run(Mapping[str, "StepRun"]):
 
         return shown_change(self._project.edge(self.id, source, target))
 
-    def cancel(self) -> None:
-        """Ask for the end of the run; one that has ended is left alone."""
-        self._project.cancel(self.id)
+    def cancel(self, step: str | None = None) -> None:
+        """Ask for the end of the run, or of one step of it; what has ended is left alone."""
+        if step is None:
+            self._project.cancel(self.id)
+        else:
+            self._project.cancel_step(self.id, step)
 
     def annotate(self, *, tags: Collection[str] | None = None, comment: str | None = None) -> None:
         """Replace the run's tags or its comment."""

@@ -34,11 +34,6 @@ def is_state(name: str) -> bool:
     return name.startswith((HIDDEN, AMBIENT, FILE, KERNEL))
 
 
-def table_digest(digest: str) -> str:
-    """Of a value that shares something with others, the digest of it alone: the name of its file as a table."""
-    return digest.partition(WITH)[0]
-
-
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """What a step left under one name.

@@ -37,13 +37,14 @@ def quality(arguments: argparse.Namespace) -> int:
         from jupyterlab_pipelines.quality.schema_file import read_schema
 
         schema = read_schema(arguments.schema)
-    document = compare_files(
+    comparison = compare_files(
         arguments.reference,
         arguments.current,
         schema=schema,
         environment=arguments.environment,
         rows=arguments.rows,
     )
+    document = comparison.to_document()
     if arguments.json:
         print(write_document(document))
     else:
@@ -51,8 +52,7 @@ def quality(arguments: argparse.Namespace) -> int:
 
         report_quality(document, sys.stdout)
         report_rows(document.get("failing_rows", ()), sys.stdout)
-    broken = any(anomaly["pinned"] and anomaly["severity"] == "error" for anomaly in document["anomalies"])
-    return 1 if broken else 0
+    return 1 if comparison.is_schema_broken else 0
 
 
 def report_quality(document: dict[str, Any], out: TextIO) -> None:

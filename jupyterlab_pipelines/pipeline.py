@@ -6,6 +6,8 @@ Positions of cells (`cell_index`) count all cells of the notebook from 0, as nbf
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -37,6 +39,88 @@ class Role(StrEnum):
     EVALUATOR = "evaluator"
     DEPLOYER = "deployer"
     MONITOR = "monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a step asks of the machine that runs it in production; runs of the notebook do not look at it.
+
+    Attributes
+    ----------
+    cpu
+        Cores: ``2`` or ``0.5``.
+    memory
+        ``4Gi``.
+    gpu
+        How many.
+    """
+
+    cpu: str | None = None
+    memory: str | None = None
+    gpu: str | None = None
+
+    def __bool__(self) -> bool:
+        return any((self.cpu, self.memory, self.gpu))
+
+    @property
+    def memory_bytes(self) -> int | None:
+        if self.memory is None:
+            return None
+        number, unit = re.fullmatch(MEMORY, self.memory).groups()  # type: ignore[union-attr]
+        return math.ceil(float(number) * MEMORY_UNITS[unit or ""])
+
+    def with_default(self, other: Resources) -> Resources:
+        """The same, with what only the other says."""
+        return Resources(
+            cpu=self.cpu or other.cpu, memory=self.memory or other.memory, gpu=self.gpu or other.gpu
+        )
+
+    def at_least(self, other: Resources) -> Resources:
+        """The larger of both in each kind."""
+        larger = (self if self.amount(kind) >= other.amount(kind) else other for kind in RESOURCES)
+        return Resources(*(getattr(each, kind) for kind, each in zip(RESOURCES, larger, strict=True)))
+
+    def amount(self, kind: str) -> float:
+        """Cores, bytes or GPUs; 0 if nothing is said."""
+        if kind == "memory":
+            return self.memory_bytes or 0
+        return float(getattr(self, kind) or 0)
+
+
+RESOURCES = ("cpu", "memory", "gpu")
+
+MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+}
+MEMORY = rf"(\d+(?:\.\d+)?)({'|'.join(filter(None, MEMORY_UNITS))})?"
+
+
+def read_resource(kind: str, text: str) -> Resources:
+    """What ``cpu``, ``memory`` or ``gpu`` says.
+
+    Raises
+    ------
+    ValueError
+        With a sentence that tells how it is written.
+    """
+    match kind:
+        case "cpu" if re.fullmatch(r"\d+m", text):
+            return Resources(cpu=f"{int(text[:-1]) / 1000:g}")
+        case "cpu" if re.fullmatch(r"\d+(\.\d+)?", text):
+            return Resources(cpu=text)
+        case "memory" if re.fullmatch(MEMORY, text):
+            return Resources(memory=text)
+        case "gpu" if re.fullmatch(r"\d+", text):
+            return Resources(gpu=text)
+    how = {
+        "cpu": "a number of cores, such as `2` or `0.5`",
+        "memory": "a number and a unit, such as `4Gi`",
+        "gpu": "a whole number, such as `1`",
+    }
+    raise ValueError(f"`{text}` is not how {kind} is asked for: write {how[kind]}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +386,7 @@ class Step:
     retries: int = 0
     timeout_seconds: float | None = None
     kernel: str | None = None
+    resources: Resources = field(default_factory=Resources)
     needs: Needs = field(default_factory=lambda: Needs((), (), (), (), (), (), (), ()))
     outputs: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()

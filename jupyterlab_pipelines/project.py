@@ -566,6 +566,21 @@ class Project:
         self.store.runs.request_cancel(self.store.runs.find(run_id))
         self.store.settle_interrupted()
 
+    def cancel_step(self, run_id: str, step: str) -> None:
+        """Ask for the end of one step of a run; what needs it is skipped, the other steps go on.
+
+        A step that has ended is left alone.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such run, or the run no such step.
+        """
+        run_id = self.store.runs.find(run_id)
+        self.store.runs.step(run_id, step)
+        self.store.runs.request_cancel_of_step(run_id, step)
+        self.store.settle_interrupted()
+
     # -- exporting ------------------------------------------------------------------------------
 
     def export(
@@ -617,6 +632,14 @@ class Project:
         find_exporter(target)  # before anything is run
         content = self._content(notebook, request.get("content"))
         source = self._source(notebook, content, on_event, request)
+
+        def again() -> Source:
+            import tempfile
+
+            with tempfile.TemporaryDirectory(prefix="pipelines-", ignore_cleanup_errors=True) as store:
+                other = Project.open(notebook, store=Path(store))
+                return other._source(notebook, content, None, request)
+
         return export(
             source,
             target,
@@ -627,7 +650,25 @@ class Project:
             verifies=verifies,
             environments=environments,
             tell=tell,
+            again=again,
         )
+
+    def export_targets(self) -> Document:
+        """The engines that a notebook can be exported to, each with the names of its options."""
+        from jupyterlab_pipelines.export.base import exporters
+        from jupyterlab_pipelines.export.proof import can_verify
+
+        return {
+            "targets": [
+                {
+                    "name": name,
+                    "summary": exporter.summary,
+                    "options": list(getattr(exporter, "known_options", ())),
+                    "can_verify": can_verify(exporter),
+                }
+                for name, exporter in exporters().items()
+            ]
+        }
 
     def _source(
         self,
@@ -756,9 +797,11 @@ class Project:
     def history(self, notebook: Path | None = None, **wanted: Unpack[HistoryRequest]) -> Document:
         """A page of the runs of one notebook or of all, see `jupyterlab_pipelines.history.list_runs`."""
         from jupyterlab_pipelines.history import list_runs
+        from jupyterlab_pipelines.sweep import unfinished_sweeps
 
         self.store.settle_interrupted()
-        return list_runs(self.store, None if notebook is None else self.key_of(notebook), **wanted)
+        page = list_runs(self.store, None if notebook is None else self.key_of(notebook), **wanted)
+        return page | {"sweeps": unfinished_sweeps(self.store)}
 
     def compare(self, run_ids: Sequence[str]) -> Document:
         """Runs side by side: parameters, metrics, and per step status, time, code and outputs.
@@ -807,7 +850,7 @@ class Project:
         UsageError
             Nothing was run: the notebook is no pipeline, or a set does not fit its parameters.
         """
-        from jupyterlab_pipelines.sweep import MOST_RUNS, create_sweep, sweep_folder
+        from jupyterlab_pipelines.sweep import MOST_RUNS, create_sweep
 
         if not 1 <= len(parameter_sets) <= MOST_RUNS:
             raise UsageError(
@@ -820,20 +863,56 @@ class Project:
         self.store.create()
         told = {"notebook": str(notebook), "content": content, "parameter_sets": list(parameter_sets)}
         sweep_id = create_sweep(self.store, told | {"parallel": parallel, "jobs": jobs})
-        with (sweep_folder(self.store, sweep_id) / "sweep.log").open("wb") as log:
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "jupyterlab_pipelines.sweep_process"),
-                    *("--root", str(self.root), "--store", str(self.store_path), "--sweep", sweep_id),
-                ],
-                cwd=self.root,
-                env=environment_with_us(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._begin_sweep(sweep_id)
         return sweep_id
+
+    def resume_sweep(self, sweep_id: str) -> None:
+        """Begin the runs of a sweep that its process, which is gone, did not come to.
+
+        A sweep that is under way is left alone.
+
+        Raises
+        ------
+        NotFoundError
+            The store has no such sweep that has not come to its end.
+        """
+        from jupyterlab_pipelines.sweep import unfinished_sweeps
+
+        statuses = {sweep["sweep_id"]: sweep["status"] for sweep in unfinished_sweeps(self.store)}
+        if sweep_id not in statuses:
+            raise NotFoundError(
+                "unknown_sweep", f"The store has no unfinished sweep `{sweep_id}`.", sweep=sweep_id
+            )
+        if statuses[sweep_id] == "interrupted":
+            self._begin_sweep(sweep_id)
+
+    def _begin_sweep(self, sweep_id: str) -> None:
+        from jupyterlab_pipelines.sweep import sweep_folder
+
+        lock = self.store.sweep_lock(sweep_id)
+        lock.acquire()
+        command = [sys.executable, "-m", "jupyterlab_pipelines.sweep_process"]
+        command += ["--root", str(self.root), "--store", str(self.store_path), "--sweep", sweep_id]
+        inherited: dict[str, Any] = {}
+        if os.name == "posix" and lock.handle is not None:
+            # The child takes the lock over; so the sweep is never without an owner while it starts.
+            command += ["--lock", str(lock.handle)]
+            inherited = {"pass_fds": [lock.handle], "start_new_session": True}
+        else:  # pragma: no cover - Windows
+            lock.release()
+        try:
+            with (sweep_folder(self.store, sweep_id) / "sweep.log").open("ab") as log:
+                subprocess.Popen(
+                    command,
+                    cwd=self.root,
+                    env=environment_with_us(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    **inherited,
+                )
+        finally:
+            lock.close()
 
     def cancel_sweep(self, sweep_id: str) -> None:
         """End a sweep: its runs that are under way are cancelled, and no more begin.
@@ -962,6 +1041,11 @@ class Project:
         run_id = self.store.runs.find(run_id)
         self.store.runs.annotate(run_id, tags=tags, comment=comment)
         return self.run_document(run_id)
+
+    def rename(self, before: Path, after: Path) -> None:
+        """A notebook of the project, or a folder of notebooks, was moved: its runs go with it."""
+        if self.store.database.path.exists():
+            self.store.runs.rename_notebook(self.key_of(before), self.key_of(after))
 
     def check(self) -> Document:
         """Look whether all that is stored is whole, and mend what can be mended.
@@ -1179,6 +1263,35 @@ class Project:
         """Which runs and steps left the artifact, and from which inputs."""
         self.preview(digest)
         return {"digest": digest, "left_by": self.store.quality.lineage(digest)}
+
+    def table_at_a_glance(self, run_id: str, table: str, against: str | None = None) -> Document:
+        """A row for every column of the table ``step.name`` of a run, see `glance.table_at_a_glance`.
+
+        Parameters
+        ----------
+        against
+            What to compare it with, see `stats`.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run or table, or none as `against` says.
+        """
+        from jupyterlab_pipelines.quality import glance
+
+        run = self.run_document(run_id)
+        wanted = self._compared_table(run, table, against) if against else None
+        other = glance.against_of(self.store, run, table, wanted)
+        return glance.table_at_a_glance(self.store, run, table, other)
+
+    def column_in_detail(self, run_id: str, table: str, column: str, against: str | None = None) -> Document:
+        """All that is told of one column of a table of a run, see `glance.column_in_detail`."""
+        from jupyterlab_pipelines.quality import glance
+
+        run = self.run_document(run_id)
+        wanted = self._compared_table(run, table, against) if against else None
+        other = glance.against_of(self.store, run, table, wanted)
+        return glance.column_in_detail(self.store, run, table, column, other)
 
     def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
         """All that is known of the output ``step.name`` of a run, see `views.table_document`.
@@ -1411,7 +1524,7 @@ class Project:
         return self.write_schemas(notebook, with_table(read_text(path), table, says, notebook.name))
 
     def write_schemas(self, notebook: Path, text: str) -> Document:
-        """Replace the schema file's text.
+        """Replace the schema file's text; without a text there is no file.
 
         Raises
         ------
@@ -1422,7 +1535,10 @@ class Project:
 
         path = schema_path(self.root / self.key_of(notebook))
         parse_schemas(text, path)
-        _write_whole(path, text.encode())
+        if text:
+            _write_whole(path, text.encode())
+        else:
+            path.unlink(missing_ok=True)
         return self.schemas(notebook)
 
     def pin(self, notebook: Path, *, run_id: str | None = None, tables: Collection[str] = ()) -> Document:
@@ -1441,6 +1557,7 @@ class Project:
             There is no such run or table.
         """
         from jupyterlab_pipelines.quality import views
+        from jupyterlab_pipelines.quality.measurable import is_table
         from jupyterlab_pipelines.quality.notebook_schema import pin, read_text, schema_path
 
         run = self.run_document(run_id) if run_id else self._newest_success(notebook)
@@ -1454,7 +1571,8 @@ class Project:
         ]
         for target in targets:
             step, output = views.table_of(run, target)
-            statistics = self.statistics(output["digest"])
+            artifact = self.store.quality.artifact(output["digest"])
+            statistics = self.statistics(output["digest"]) if artifact and is_table(artifact) else None
             if statistics is None:
                 if tables:
                     raise UsageError("no_table", f"`{target}` is no table: it is a {output['type']}.")
@@ -1486,11 +1604,7 @@ class Project:
         run = self.run_document(run_id)
         anomaly = views.anomaly_of(run, target, kind, feature, check)
 
-        def is_meant(other: Document) -> bool:
-            same = ("kind", "feature", "first")
-            checks = kind != "check_failed" or other["reference"] == anomaly["reference"]
-            return checks and all(other[name] == anomaly[name] for name in same)
-
+        is_meant = _is_same_as(anomaly)
         path = schema_path(self.root / run["notebook"])
         text, changed = read_text(path), list[str]()
         for step in run["steps"]:
@@ -1506,6 +1620,28 @@ class Project:
         notebook = self.root / run["notebook"]
         told = anomaly | {"accepted": True}
         return {"run_id": run["run_id"], "accepted": told, "changed": changed, **self.schemas(notebook)}
+
+    def withdraw(
+        self, run_id: str, target: str, kind: str, *, feature: str | None = None, check: str | None = None
+    ) -> Document:
+        """Agree no longer to an anomaly that was agreed to; what the schema file says of it stays.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, table or anomaly.
+        """
+        from jupyterlab_pipelines.quality import views
+
+        run = self.run_document(run_id)
+        anomaly = views.anomaly_of(run, target, kind, feature, check)
+        is_meant = _is_same_as(anomaly)
+        for step in run["steps"]:
+            for other in filter(is_meant, step["anomalies"]):
+                self.store.quality.agree(
+                    run["run_id"], step["name"], other["output"] or "", is_meant, agrees=False
+                )
+        return {"run_id": run["run_id"], "anomaly": {**anomaly, "accepted": False}}
 
     def check_schemas(
         self, notebook: Path, *, run_id: str | None = None, environment: str | None = None
@@ -1715,6 +1851,16 @@ def _notebook_file(content: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError:  # half a character, which JSON can say and UTF-8 cannot
         text = json.dumps(content, indent=1).encode()
     return text + b"\n"
+
+
+def _is_same_as(anomaly: Document) -> Callable[[Document], bool]:
+    """Whether another anomaly of the run is the same one, told of another table."""
+
+    def is_same(other: Document) -> bool:
+        checks = anomaly["kind"] != "check_failed" or other["reference"] == anomaly["reference"]
+        return checks and all(other[name] == anomaly[name] for name in ("kind", "feature", "first"))
+
+    return is_same
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -72,6 +72,40 @@ def unfinished_runs(store: Store, sweep_id: str) -> list[str]:
     ]
 
 
+def runs_of(store: Store, sweep_id: str) -> int:
+    """How many runs of the sweep have begun."""
+    return sum(json.loads(row["options"]).get("sweep") == sweep_id for row in store.runs.briefly(None))
+
+
+def unfinished_sweeps(store: Store) -> list[dict[str, Any]]:
+    """Sweeps that have not come to their end, with how far they are.
+
+    ``status`` is ``running``, or ``interrupted``: then the process that started their runs is gone.
+    """
+    found: list[dict[str, Any]] = []
+    for folder in sorted((store.path / "sweeps").glob("*")):
+        sweep_id = folder.name
+        lock = store.sweep_lock(sweep_id)
+        is_gone = lock.acquire()
+        lock.release()
+        try:
+            told = read_sweep(store, sweep_id)
+        except (OSError, ValueError):
+            continue  # it ends just now, or was killed before it was written
+        if is_gone and is_cancelled(store, sweep_id):
+            remove_sweep(store, sweep_id)
+            continue
+        found.append(
+            {
+                "sweep_id": sweep_id,
+                "status": "interrupted" if is_gone else "running",
+                "runs_total": len(told["parameter_sets"]),
+                "runs_begun": runs_of(store, sweep_id),
+            }
+        )
+    return found
+
+
 def remove_sweep(store: Store, sweep_id: str) -> None:
     """Forget what was noted of a sweep that has ended; its runs are in the history."""
     folder = sweep_folder(store, sweep_id)

@@ -165,6 +165,9 @@ class FakeProject:
         )
         return "sweep-1"
 
+    def resume_sweep(self, sweep_id: str) -> None:
+        self.asked.append(("resume_sweep", {"sweep": sweep_id}))
+
     def cancel_sweep(self, sweep_id: str) -> None:
         self.asked.append(("cancel_sweep", {"sweep": sweep_id}))
 
@@ -173,6 +176,10 @@ class FakeProject:
         if len(found) != 1:
             raise NotFoundError("unknown_run", f"There is no run {run_id!r}.", run_id=run_id)
         return found[0]
+
+    def cancel_step(self, run_id: str, step: str) -> None:
+        self.run_document(run_id)
+        self.set_step(run_id, step, "cancelled")
 
     def cancel(self, run_id: str) -> None:
         self.end(self.run_document(run_id)["run_id"], "cancelled")

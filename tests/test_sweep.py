@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -73,6 +76,45 @@ def test_a_sweep_is_cancelled_as_one(notebook: Path) -> None:
         time.sleep(0.1)
     assert project.history(limit=5, sweep=sweep)["total"] == 1
     project.cancel_sweep(sweep)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_sweep_whose_process_was_killed_says_so_and_goes_on(notebook: Path) -> None:
+    project = Project.open(notebook)
+    sweep = project.start_sweep(notebook, [{"pause": 2.5}, {"pause": 0}, {"alpha": 5}])
+    wait_for(project, sweep, 1, {"running"})
+    assert [(each["status"], each["runs_total"]) for each in project.history(limit=1)["sweeps"]] == [
+        ("running", 3)
+    ]
+
+    [process] = [
+        int(folder.name)
+        for folder in Path("/proc").glob("[0-9]*")
+        if b"sweep_process" in (data := _command(folder)) and sweep.encode() in data
+    ]
+    os.kill(process, signal.SIGKILL)
+    # The run that it had begun is a process of its own.
+    wait_for(project, sweep, 1, {"succeeded"})
+    told = {"sweep_id": sweep, "status": "interrupted", "runs_total": 3, "runs_begun": 1}
+    assert project.history(limit=1)["sweeps"] == [told]
+
+    project.resume_sweep(sweep)
+
+    runs = wait_for(project, sweep, 3, {"succeeded"})
+    assert [run["parameters"] for run in runs] == [{"alpha": 5}, {"pause": 0}, {"pause": 2.5}]
+    deadline = time.monotonic() + 10
+    while project.history(limit=1)["sweeps"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert project.history(limit=1)["sweeps"] == []
+    with pytest.raises(NotFoundError):
+        project.resume_sweep(sweep)
+
+
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_a_sweep_that_cannot_be_is_refused_before_anything_runs(notebook: Path) -> None:

@@ -145,6 +145,7 @@ class Runner:
         self.retried: dict[str, int] = {}
         self.appended: dict[str, dict[str, tuple[int, str]]] = {}
         self.cancelled = False
+        self.cancelled_steps: set[str] = set()
         self.was_asked_to_end = False
         # None: somebody pressed Ctrl-C. A signal handler may put into a SimpleQueue at any moment.
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
@@ -204,6 +205,16 @@ class Runner:
             if running.session is not None:
                 running.session.stop("cancelled")
 
+    def cancel_step(self, name: str) -> None:
+        """End one step, or do not begin it; what needs it is skipped, the others go on."""
+        self.cancelled_steps.add(name)
+        running = self.running.get(name)
+        if running is not None:
+            if running.session is not None:
+                running.session.stop("cancelled")
+        elif name not in self.results:
+            self._note(name, status=Status.CANCELLED, finished_at=now())
+
     @contextlib.contextmanager
     def _signals_as_wishes(self) -> Iterator[None]:
         """Signals to end are noted, and looked at between two steps: never in the middle of writing."""
@@ -239,8 +250,7 @@ class Runner:
                 ended = self._ended.get(timeout=TICK_SECONDS)
             except queue.Empty:
                 self._tell_of_logged()
-                if not self.cancelled and self.store.runs.cancel_requested(self.run_id):
-                    self.cancel()
+                self._hear_of_cancelling()
                 continue
             if ended is not None:
                 return ended
@@ -251,6 +261,15 @@ class Runner:
             else:
                 self.cancel()
 
+    def _hear_of_cancelling(self) -> None:
+        if self.cancelled:
+            return
+        if self.store.runs.cancel_requested(self.run_id):
+            self.cancel()
+            return
+        for name in self.store.runs.cancelled_steps(self.run_id) - self.cancelled_steps:
+            self.cancel_step(name)
+
     def _wait_for_all(self) -> None:
         """Until the steps that were cancelled have ended; what they came to counts no more."""
         while self.running:
@@ -260,7 +279,9 @@ class Runner:
     def _final_status(self) -> Status:
         if all(self._succeeded(step.name) for step in self.steps):
             return Status.SUCCEEDED
-        return Status.CANCELLED if self.cancelled else Status.FAILED
+        has_failed = any(result.error is not None for result in self.results.values())
+        is_cancelled = self.cancelled or (bool(self.cancelled_steps) and not has_failed)
+        return Status.CANCELLED if is_cancelled else Status.FAILED
 
     def _succeeded(self, name: str) -> bool:
         result = self.results.get(name)
@@ -291,6 +312,9 @@ class Runner:
             if pinned is not None:
                 done[step.name] = pinned
                 self.results[step.name] = _Result(pinned.cache_key, pinned)
+                continue
+            if step.name in self.cancelled_steps and not self._succeeded(step.name):
+                blocked.add(step.name)
                 continue
             resolved = self.planner.resolve(self.pipeline, step, done)
             if isinstance(resolved, Waiting):
@@ -585,7 +609,7 @@ class Runner:
         while not lock.acquire():
             # Another run is executing this very step: its result will do.
             has_waited = True
-            if self.cancelled or running.is_stale:
+            if self._why_stop(step.name, running) is not None:
                 return _Ended(step.name, resolved, None, None)
             time.sleep(TICK_SECONDS / 2)
         try:
@@ -636,8 +660,9 @@ class Runner:
 
         def on_session(session: StepSession) -> None:
             running.session = session
-            if self.cancelled or running.is_stale:
-                session.stop("cancelled" if self.cancelled else "stale")
+            why = self._why_stop(step.name, running)
+            if why is not None:
+                session.stop(why)
 
         return StepJob(
             pipeline=pipeline,
@@ -656,6 +681,12 @@ class Runner:
             kernel=running.shared.kernel if running.shared else None,
             probe=self.probe[1] if self.probe and self.probe[0] == step.name else None,
         )
+
+    def _why_stop(self, step: str, running: _Running) -> str | None:
+        """Why a step that is about to be executed is not to be; None: it is."""
+        if self.cancelled or step in self.cancelled_steps:
+            return "cancelled"
+        return "stale" if running.is_stale else None
 
     def _keep_spares(self) -> None:
         """Let kernels start for the steps that may come next, while others run."""
@@ -735,11 +766,14 @@ class Runner:
             reason = Reason("unchanged", "another run executed it just now", ended.step)
             self._reuse(ended.resolved, Decided(Decision.REUSE, (reason,), execution))
             return
+        if execution is None and ended.step in self.cancelled_steps and not self.cancelled:
+            self._note(ended.step, status=Status.CANCELLED, finished_at=now(), **_left_by(outcome))
+            return
         if outcome is None or outcome.stopped == "stale" or (running.is_stale and execution is None):
             self._note(ended.step, status=Status.QUEUED)
             return
         if outcome.stopped == "cancelled" or (self.cancelled and execution is None):
-            self._note(ended.step, status=Status.CANCELLED, finished_at=now())
+            self._note(ended.step, status=Status.CANCELLED, finished_at=now(), **_left_by(outcome))
             return
         if execution is None and running.shared and self._may_retry(ended.resolved.step):
             self._note(ended.step, status=Status.QUEUED)
@@ -792,13 +826,28 @@ class Runner:
         """What a step was seen to do may join steps that the syntax does not join."""
         if self.learned.get(step, Effects()) == effects:
             return
-        same_code = [name for name, code in self.codes.items() if code == self.codes[step]]
-        for name in same_code:
+        is_news = False
+        for name, code in self.codes.items():
+            if code != self.codes[step]:
+                continue
             # The same code may touch other files: those that an input of it names.
-            known = self.learned.get(name, Effects())
+            known = self.learned.get(name)
             own_files = name != step and name in self.executed
-            self.learned[name] = replace(effects, files=known.files) if own_files else effects
-        self._read_pipeline()
+            learned = replace(effects, files=(known or Effects()).files) if own_files else effects
+            is_news |= self._is_news(name, known, learned)
+            self.learned[name] = learned
+        if is_news:
+            self._read_pipeline()
+
+    def _is_news(self, name: str, known: Effects | None, learned: Effects) -> bool:
+        """Whether the pipeline may be another one than without what was learned of a step: mostly it is not."""
+        step = self.pipeline[name]
+        if known is None and step.unit is not None:
+            return True
+        known = known or Effects()
+        if learned.files.is_whole != known.files.is_whole and not (step.reads_files or step.writes_files):
+            known = replace(known, files=replace(known.files, is_whole=learned.files.is_whole))
+        return known != learned
 
     def _read_pipeline(self) -> None:
         self.pipeline = read_pipeline(self.outline, self.learned)
@@ -869,6 +918,17 @@ def close_servers(servers: Mapping[str, ForkServer | None]) -> None:
     for server in servers.values():
         if server is not None:
             server.close()
+
+
+def _left_by(outcome: StepOutcome | None) -> dict[str, Any]:
+    """What a step has left to be read though it did not come to its end."""
+    if outcome is None:
+        return {}
+    return {
+        "duration_seconds": outcome.duration_seconds,
+        "executed": outcome.executed,
+        "log": outcome.log,
+    }
 
 
 def _covers(result: _Result, wanted: frozenset[str]) -> bool:

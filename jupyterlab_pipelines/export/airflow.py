@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
@@ -14,6 +14,8 @@ from jupyterlab_pipelines.export.engines import (
     free_name,
     free_names,
     is_scalar,
+    mapping,
+    megabytes,
     scratch,
     seconds,
     sentence,
@@ -21,7 +23,7 @@ from jupyterlab_pipelines.export.engines import (
     words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
-from jupyterlab_pipelines.pipeline import Parameter
+from jupyterlab_pipelines.pipeline import RESOURCES, Parameter
 
 TAKEN = words(
     """
@@ -36,6 +38,11 @@ class AirflowExporter(Engine):
     name = "airflow"
     summary = "an Apache Airflow 3 DAG"
     engine = ("apache-airflow==3.3.2",)
+    known_options = RESOURCES
+    lacks: Mapping[str, str] = {
+        "resources": "Tasks ask for `resources`; it depends on Airflow's executor whether it gives them.",
+        "role": "A task of Airflow has no place for the role of its step.",
+    }
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, f"dags/{export.name}_dag.py", self._dag(export))
@@ -134,6 +141,10 @@ def {whole}() -> None:
         said += [f"retries={step.retries}", "retry_delay=timedelta(seconds=5)"] if step.retries else []
         if step.timeout_seconds is not None:
             said.append(f"execution_timeout=timedelta(seconds={seconds(step)})")
+        wanted = self.resources(step)
+        if wanted:
+            asked = {"cpus": wanted.cpu, "ram": megabytes(wanted), "gpus": wanted.gpu}
+            said.append(f"resources={mapping({name: str(v) for name, v in asked.items() if v})}")
         taken = tuple(each.name for each in used_parameters(export, step))
         arguments = [literal(step.name), *([literal(taken)] if taken else [])]
         return (

@@ -25,11 +25,17 @@ class Annotations:
         Classes of the notebook at the top of its modules.
     taken
         Names at the top of the module with the import that binds them, "" for anything else.
+    public
+        By type whose module is private, the public module that has it.
     """
 
-    def __init__(self, classes: Collection[str], taken: Mapping[str, str]) -> None:
+    def __init__(
+        self, classes: Collection[str], taken: Mapping[str, str], public: Mapping[str, str] = {}
+    ) -> None:
         self._classes = classes
         self._taken = taken
+        self._public = public
+        self.read: set[str] = set()
         self.imports: set[str] = set()
         self.own: set[str] = set()
         self.needs_any = False
@@ -60,7 +66,8 @@ class Annotations:
                 self.own.add(last)
                 return last
             return "Any"
-        parts = type_name.split(".")
+        module = self._public.get(type_name, module)
+        parts = [*module.split("."), last]
         if not all(part.isidentifier() and not part.startswith("_") for part in parts):
             return "Any"
         if module == "numpy" and last == "ndarray":
@@ -70,7 +77,10 @@ class Annotations:
             return f"{short}.{last}" if short else "Any"
         statement = f"from {module} import {last}"
         if last in self._taken:
-            return last if self._taken[last] == statement else "Any"
+            if self._taken[last] != statement:
+                return "Any"
+            self.read.add(last)
+            return last
         if any(each.endswith(f" import {last}") and each != statement for each in self.imports):
             return "Any"
         self.imports.add(statement)
@@ -80,6 +90,9 @@ class Annotations:
         short = SHORT[module]
         statement = f"import {module} as {short}"
         if short in self._taken:
-            return short if self._taken[short] == statement else ""
+            if self._taken[short] != statement:
+                return ""
+            self.read.add(short)
+            return short
         self.imports.add(statement)
         return short

@@ -15,6 +15,7 @@ from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep,
 from jupyterlab_pipelines.export.engines import (
     Engine,
     call,
+    container_limits,
     free_name,
     free_names,
     given_words,
@@ -24,7 +25,8 @@ from jupyterlab_pipelines.export.engines import (
     used_parameters,
     words,
 )
-from jupyterlab_pipelines.export.proof import Workbench
+from jupyterlab_pipelines.export.proof import RUN_SECONDS, Workbench
+from jupyterlab_pipelines.pipeline import RESOURCES
 
 TAKEN = words(
     """
@@ -40,7 +42,7 @@ class ArgoExporter(Engine):
     name = "argo"
     summary = "an Argo workflow as YAML, and the Hera program that renders it"
     engine = ("hera==7.1.0", "pyyaml>=6")
-    known_options = ("image", "cpu", "memory", "gpu")
+    known_options = ("image", *RESOURCES)
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "argo_workflow.py", self._program(export))
@@ -122,12 +124,12 @@ share one node. `python argo_workflow.py` renders the YAML from Hera (`pip insta
             "image": self.image(export),
             "volumeMounts": [{"mountPath": FOLDER, "name": "artifacts"}],
         }
-        said = self.resources(step)
-        wanted = {"cpu": said.cpu, "memory": said.memory, "nvidia.com/gpu": said.gpu}
-        limits = {name: value for name, value in wanted.items() if value}
+        limits = container_limits(self.resources(step))
         if limits:
             container["resources"] = {"limits": limits, "requests": dict(limits)}
         template: dict[str, Any] = {"container": container, "name": _dashed(step.name)}
+        if step.role:
+            template["metadata"] = {"labels": {"role": str(step.role)}}
         if step.retries:
             template["retryStrategy"] = {"limit": str(step.retries), "retryPolicy": "Always"}
         if step.timeout_seconds is not None:
@@ -216,6 +218,8 @@ if __name__ == "__main__":
                 )
             fields += [f"gpus={wanted.gpu}"] if wanted.gpu else []
             said.append(f"resources=Resources({', '.join(fields)})")
+        if step.role:
+            said.append(f'labels={{"role": {literal(str(step.role))}}}')
         if step.retries:
             limit = literal(str(step.retries))
             said.append(f'retry_strategy=RetryStrategy(limit={limit}, retry_policy="Always")')
@@ -280,10 +284,11 @@ def _carry_out_template(bench: Workbench, template: dict[str, Any], said: dict[s
     words = list(template["container"]["args"])
     for name, value in said.items():
         words = [word.replace("{{" + name + "}}", value) for word in words]
+    deadline = template.get("activeDeadlineSeconds", RUN_SECONDS)
     tries = 1 + int(template.get("retryStrategy", {}).get("limit", 0))
     for attempt in range(tries):
         try:
-            return bench.run([bench.python, *words])
+            return bench.run([bench.python, *words], timeout_seconds=deadline)
         except ExportError:
             if attempt == tries - 1:
                 raise

@@ -31,12 +31,12 @@ in the same way. ``tests/export/test_targets.py`` asks every target the same que
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jupyterlab_pipelines.errors import ExportError
-from jupyterlab_pipelines.pipeline import Parameter
+from jupyterlab_pipelines.pipeline import Parameter, Resources
 
 ENTRY_POINTS = "jupyterlab_pipelines.exporters"
 
@@ -124,6 +124,8 @@ class ExportedStep:
         Exported steps that must have ended before.
     kernel
         Kernelspec that its tag names: another environment.
+    resources
+        What it asks of the machine that runs it.
     """
 
     name: str
@@ -146,6 +148,7 @@ class ExportedStep:
     cache_age_seconds: float | None = None
     role: str | None = None
     kernel: str | None = None
+    resources: Resources = field(default_factory=Resources)
     version: str = ""
     pickled: tuple[str, ...] = ()
     why_joined: tuple[str, ...] = ()
@@ -204,8 +207,12 @@ class Export:
         Files that the steps read and that are not part of the export.
     recorded
         Inputs and outputs of a real run, for tests.
+    untested
+        By step, why the tests do not ask it for the same again.
     run_parameters
         Those with which that run was made, where they are not the defaults.
+    unbound
+        Names that the notebook's code reads and that nothing binds.
     notes
         For people: what was left out, or joined, and why.
     schedule
@@ -226,7 +233,9 @@ class Export:
     data: Mapping[str, bytes] = field(default_factory=dict)
     data_missing: tuple[str, ...] = ()
     recorded: tuple[Recorded, ...] = ()
+    untested: Mapping[str, str] = field(default_factory=dict)
     run_parameters: Mapping[str, Any] = field(default_factory=dict)
+    unbound: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     schedule: str | None = None
 
@@ -317,6 +326,7 @@ BUILTIN: dict[str, str] = {
         "airflow",
         "argo",
         "dagster",
+        "elyra",
         "kedro",
         "kubeflow",
         "metaflow",
@@ -361,8 +371,10 @@ def literal(value: Any) -> str:
     if isinstance(value, str):
         if '"' in value and "'" not in value:
             return repr(value)
-        said = json.dumps(value, ensure_ascii=True)
-        return said if "\\u" not in said and "\\/" not in said else repr(value)
+        if value.isascii() or value.isprintable():
+            return json.dumps(value, ensure_ascii=False)
+        said = repr(value)
+        return said if '"' in value else f'"{said[1:-1]}"'
     if isinstance(value, tuple):
         inner = ", ".join(literal(each) for each in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -371,8 +383,3 @@ def literal(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
     return repr(value)
-
-
-def gaps_of_package(export: Export) -> Iterator[str]:
-    """What is not part of any export: told with every target."""
-    yield from export.notes

@@ -27,6 +27,7 @@ from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
 from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
+from jupyterlab_pipelines.notebook.assemble import is_step_cell
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
 from jupyterlab_pipelines.pipeline import Effects, Pipeline
 from jupyterlab_pipelines.run import Execution
@@ -36,7 +37,12 @@ MOST_RECORDED_BYTES = 1 << 18
 MOST_DATA_BYTES = 1 << 22
 """Up to this size, an artifact is recorded for the tests, and a file that is read comes with the package."""
 
+MOST_TEST_SECONDS = 60
+
 MOST_ROUNDS = 20
+
+OF_DRAWINGS = re.compile(r"\A\W*(<?(Axes|Figure)\w*\b|Text\()|<matplotlib\.| at 0x[0-9a-f]{4}")
+"""Texts that stand for an object which has no text of its own."""
 
 RECORDED_STATES = ("random", "numpy random")
 """State that the package keeps in the same form as our store."""
@@ -117,7 +123,7 @@ def build(source: Source, name: str | None = None) -> Export:
     else:
         raise ExportError("not_exportable", "The values of the steps cannot be written to files.")
     steps = tuple(replace(step, pickled=found.pickled.get(step.name, ())) for step in export.steps)
-    return replace(export, steps=steps, recorded=tuple(found.recorded))
+    return replace(export, steps=steps, recorded=tuple(found.recorded), untested=found.untested)
 
 
 def _with_referred(source: Source) -> Pipeline:
@@ -157,6 +163,7 @@ def _draft(
         data=data,
         data_missing=missing,
         run_parameters=dict(source.parameters),
+        unbound=functions.unbound(),
         notes=(*_notes(parts, functions), *_missing_modules(answer, local)),
     )
 
@@ -170,7 +177,7 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     modules = {root for each in placed for root in each.statement.imports} - {OURS}
     stars = {module for each in placed for module in each.statement.star_imports}
     modules |= {star.partition(".")[0] for star in stars}
-    types = (artifact.type for left in artifacts.values() for artifact in left.values())
+    types = {artifact.type for left in artifacts.values() for artifact in left.values()}
     modules |= {each.partition(".")[0] for each in types if "." in each} - {"builtins", "__main__"}
     if not any("IPython" in each.statement.imports for each in placed):
         modules.discard("IPython")
@@ -179,9 +186,50 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
     own = {module for module in modules if _is_local(source.folder, module)}
     also = named_in(each.statement.source for each in placed)
     answer = ask_environment(
-        source.python, modules - own, stars, also, source.environment(), str(source.folder)
+        source.python,
+        modules - own,
+        stars,
+        also,
+        types,
+        source.environment(),
+        str(source.folder),
+        _import_folders(source, stars),
     )
-    return Facts(artifacts, source.learned, {m: tuple(n) for m, n in answer["stars"].items()}), answer
+    stars_bind = {module: tuple(names) for module, names in answer["stars"].items()}
+    return (
+        Facts(artifacts, source.learned, stars_bind, public=answer["public"], silent=_silent_cells(source)),
+        answer,
+    )
+
+
+def _import_folders(source: Source, modules: Iterable[str]) -> list[str]:
+    """Folders in which the run has found modules that lie elsewhere than beside the notebook."""
+    endings = tuple(
+        f"{module.replace('.', '/')}{end}" for module in modules for end in (".py", "/__init__.py")
+    )
+    found = set()
+    for execution in source.executions.values():
+        for path in execution.trace.get("files", {}):
+            ending = next((end for end in endings if path.endswith(f"/{end}")), None)
+            if ending is not None:
+                found.add(os.path.join(source.folder, path.removesuffix(f"/{ending}")))
+    return sorted(found)
+
+
+def _silent_cells(source: Source) -> frozenset[int]:
+    """Cells below which the run has shown no value of their last expression, or the mere name of a drawing."""
+    silent = set()
+    for step in source.pipeline.steps:
+        content = source.store.artifacts.read_bytes(source.executions[step.name].notebook)
+        if content is None:
+            continue
+        executed = [cell for cell in json.loads(content)["cells"] if is_step_cell(cell)]
+        for index, cell in zip(step.cells, executed, strict=False):
+            results = [each for each in cell["outputs"] if each["output_type"] == "execute_result"]
+            texts = ["".join(each["data"].get("text/plain", "")) for each in results]
+            if all(OF_DRAWINGS.search(text) for text in texts):
+                silent.add(index)
+    return frozenset(silent)
 
 
 def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:
@@ -309,7 +357,7 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
         for path, found in execution.trace.get("files", {}).items()
         if found is not None
     }
-    for path in sorted(read - written):
+    for path in sorted((read | _listed(source)) - written):
         file = source.folder / path
         module = _module_path(path, imported) if file.is_file() else None
         if module is not None:
@@ -325,6 +373,23 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
         for file in _module_files(source.folder, root):
             local.setdefault(file.relative_to(source.folder).as_posix(), file.read_bytes())
     return local, data, tuple(sorted(missing))
+
+
+def _listed(source: Source) -> set[str]:
+    """Small files in the folders that steps have listed: those below the notebook's that no step writes to."""
+    written = {
+        path.rpartition("/")[0] for effects in source.learned.values() for path in effects.files.writes
+    }
+    found = set()
+    for execution in source.executions.values():
+        for folder, (*_, names) in execution.trace.get("folders", {}).items():
+            if not folder or folder.startswith(("/", ".", "~")) or folder in written:
+                continue
+            for name in names:
+                file = source.folder / folder / name
+                if file.is_file() and file.stat().st_size <= MOST_DATA_BYTES:
+                    found.add(f"{folder}/{name}")
+    return found
 
 
 def _module_path(path: str, imported: Collection[str]) -> str | None:
@@ -355,6 +420,8 @@ class Findings:
         Of steps between which a value would not survive.
     recorded
         Files for the tests.
+    untested
+        By step, why the tests cannot ask it for the same again.
     pickled
         By step, outputs that other formats do not bring back exactly.
     unwritable
@@ -363,6 +430,7 @@ class Findings:
 
     joints: list[Joint] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
+    untested: dict[str, str] = field(default_factory=dict)
     pickled: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unwritable: frozenset[tuple[str, str]] = frozenset()
 
@@ -382,8 +450,8 @@ def _examine(source: Source, export: Export) -> Findings:
     return _judge(source, export, answer)
 
 
-def examined(source: Source, asked: dict[str, Any], failure: str) -> Any:
-    """What `examine` answers to a question, in the notebook's environment.
+def examined(source: Source, asked: Mapping[str, Any], failure: str, *, module: str = "examine") -> Any:
+    """What `examine`, or another module of this package, answers to a question in the notebook's environment.
 
     Raises
     ------
@@ -391,7 +459,7 @@ def examined(source: Source, asked: dict[str, Any], failure: str) -> Any:
         ``environment_broken``: `failure`, and why.
     """
     ended = subprocess.run(
-        [source.python, "-m", "jupyterlab_pipelines.export.examine"],
+        [source.python, "-m", f"jupyterlab_pipelines.export.{module}"],
         input=json.dumps(asked),
         capture_output=True,
         text=True,
@@ -412,8 +480,15 @@ def question(source: Source, export: Export) -> dict[str, Any]:
         "names": sorted({name for step in source.pipeline.steps for name in step.defines}),
         "rebound": sorted({name for step in source.pipeline.steps for name in step.rebound}),
         "most_bytes": MOST_RECORDED_BYTES,
+        "places": sorted(_places(source)),
         "steps": {step.name: _groups(source, step) for step in export.steps},
     }
+
+
+def _places(source: Source) -> set[str]:
+    """Folders that only this machine has, as values name them."""
+    own = {os.fspath(source.folder), os.path.realpath(source.folder), str(Path.home()), tempfile.gettempdir()}
+    return {place for place in own if len(place) > 1}
 
 
 def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Findings:
@@ -426,13 +501,13 @@ def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Finding
             names = told["names"]
             if told.get("pickled"):
                 findings.pickled[step.name] = (*findings.pickled.get(step.name, ()), *names)
+            readers = _readers(source, step, names)
+            if told.get("is_unwritable") and not readers:
+                owners = {each.name: each.step for each in step.outputs}
+                findings.unwritable |= {(owners[name], name) for name in names}
             if told["problem"]:
-                readers = _readers(source, step, names)
                 why = f"{', '.join(f'`{name}`' for name in names)}: {told['problem']}"
                 findings.joints += [Joint(step.steps[-1], reader, why) for reader in readers]
-                if not readers and told.get("is_unwritable"):
-                    owners = {each.name: each.step for each in step.outputs}
-                    findings.unwritable |= {(owners[name], name) for name in names}
             if told["content"] is None:
                 is_whole = False
                 continue
@@ -448,10 +523,17 @@ def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Finding
                     "size_bytes": len(content),
                     "sha256": hashlib.sha256(content).hexdigest(),
                 } | ({"member": name} if len(names) > 1 else {})
-        if is_whole and len(records) == len(step.outputs) and _is_repeatable(source, export, step):
-            kept, kept_files = _recorded_files(source, step)
-            if kept_files is None:
-                continue
+        kept, kept_files = _recorded_files(source, step)
+        if not is_whole or len(records) < len(step.outputs) or kept_files is None:
+            findings.untested[step.name] = (
+                "what it leaves is too large to keep, or is not in its file any more"
+            )
+        elif any(told.get("names_place") for told in answer[step.name]):
+            findings.untested[step.name] = "what it leaves names a folder of the machine"
+        else:
+            untested = _why_not_again(source, export, step)
+            if untested is not None:
+                findings.untested[step.name] = untested
             manifest = {
                 "step": step.name,
                 "status": "succeeded",
@@ -477,16 +559,21 @@ def _readers(source: Source, step: ExportedStep, names: Iterable[str]) -> list[s
     ]
 
 
-def _is_repeatable(source: Source, export: Export, step: ExportedStep) -> bool:
-    """Whether the step gives the same again, from what comes with the package."""
+def _why_not_again(source: Source, export: Export, step: ExportedStep) -> str | None:
+    """Why the step would not give the same again from what comes with the package; None if it would."""
     for name in step.steps:
-        trace = source.executions[name].trace
-        if trace.get("doubts") or source.pipeline[name].cache == "off":
-            return False
-        read = {path for path, found in trace.get("files", {}).items() if found is not None}
+        execution = source.executions[name]
+        doubts = sorted(execution.trace.get("doubts") or ())
+        if doubts:
+            return f"it does not give the same each time ({', '.join(doubts)})"
+        if source.pipeline[name].cache == "off":
+            return "its results are not to be used again"
+        read = {path for path, found in execution.trace.get("files", {}).items() if found is not None}
         if read & set(export.data_missing):
-            return False
-    return True
+            return "it reads files that do not come with the package"
+        if execution.duration_seconds > MOST_TEST_SECONDS:
+            return "it takes too long for a test"
+    return None
 
 
 def _recorded_files(source: Source, step: ExportedStep) -> tuple[dict[str, Any], list[Recorded] | None]:

@@ -6,7 +6,7 @@ and the same class of the notebook are one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,32 @@ def compare(source: Source, export: Export, sources: Path, artifacts: Path) -> l
     ]
 
 
+def with_unsteady(export: Export, verdicts: list[Verdict], first: Source, second: Source) -> list[Verdict]:
+    """The verdicts, in which what differs between two runs of the notebook is ``unsure``."""
+
+    def is_unsteady(verdict: Verdict) -> bool:
+        owners = {value.name: value.step for value in export[verdict.step].outputs}
+        return any(
+            _digest(first, owners[name], name) != _digest(second, owners[name], name)
+            for name in verdict.name.split("+")
+        )
+
+    return [
+        replace(
+            verdict, status="unsure", message="the notebook gives something else, too, when it is run again"
+        )
+        if verdict.status == "differs" and is_unsteady(verdict)
+        else verdict
+        for verdict in verdicts
+    ]
+
+
+def _digest(source: Source, step: str, name: str) -> str | None:
+    execution = source.executions.get(step)
+    artifact = execution.outputs.get(name) if execution else None
+    return f"{artifact.digest}" if artifact else None
+
+
 def _status(source: Source, steps: tuple[str, ...], told: dict[str, Any]) -> tuple[str, str, str, str]:
     digest, other = told.get("digest") or "", told.get("exported") or ""
     if told["problem"]:
@@ -78,6 +104,8 @@ def _status(source: Source, steps: tuple[str, ...], told: dict[str, Any]) -> tup
         return "equal", digest, other, ""
     if any(type_name.startswith("matplotlib.") for type_name in told["types"].values()):
         return "unsure", digest, other, "a drawing knows the program that draws it"
+    if told.get("names_place"):
+        return "unsure", digest, other, "it names a folder of the machine"
     doubts = sorted({doubt for step in steps for doubt in source.executions[step].trace.get("doubts") or ()})
     if doubts:
         return (

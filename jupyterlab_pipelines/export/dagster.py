@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
@@ -11,6 +11,7 @@ from jupyterlab_pipelines.export.engines import (
     Engine,
     annotation,
     call,
+    container_limits,
     default,
     free_name,
     free_names,
@@ -22,6 +23,7 @@ from jupyterlab_pipelines.export.engines import (
     words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
+from jupyterlab_pipelines.pipeline import RESOURCES
 
 TAKEN = words("Run dg run_task run_folder run json context definitions job schedule")
 
@@ -37,14 +39,17 @@ class DagsterExporter(Engine):
     name = "dagster"
     summary = "Dagster assets with a job"
     engine = ("dagster==1.13.27",)
+    known_options = RESOURCES
+    lacks: Mapping[str, str] = {
+        "timeout": "Dagster has no timeout for an asset: the asset itself stops its step.",
+        "resources": "Dagster gives an asset the resources that it asks for where its job runs on Kubernetes.",
+    }
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "dagster_definitions.py", self._definitions(export))
 
     def gaps(self, export: Export) -> Iterator[str]:
         yield from super().gaps(export)
-        if any(step.timeout_seconds is not None for step in export.steps):
-            yield "Dagster has no timeout for an asset: the asset itself stops its step."
         for name, field in _fields(export).items():
             if name != field:
                 yield f"The parameter `{name}` is the field `{field}` of Dagster's run configuration."
@@ -149,6 +154,11 @@ class Run(dg.ConfigurableResource):
         said.append(f"group_name={literal(export.name)}")
         said.append(f"code_version={literal(step.version)}")
         said += [f"retry_policy=dg.RetryPolicy(max_retries={step.retries})"] if step.retries else []
+        said += [f'tags={{"role": {literal(str(step.role))}}}'] if step.role else []
+        limits = container_limits(self.resources(step))
+        if limits:
+            config = {"container_config": {"resources": {"limits": limits, "requests": limits}}}
+            said.append(f"op_tags={literal({'dagster-k8s/config': config})}")
         taken = {each.name: f"run.{fields[each.name]}" for each in used_parameters(export, step)}
         arguments = [literal(step.name), "artifacts=run.artifacts"]
         arguments += [f"parameters={mapping(taken)}"] if taken else []

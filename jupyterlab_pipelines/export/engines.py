@@ -12,8 +12,8 @@ import json
 import keyword
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -21,70 +21,36 @@ from typing import Any, Self
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
 from jupyterlab_pipelines.export.proof import Workbench
-from jupyterlab_pipelines.pipeline import Parameter
+from jupyterlab_pipelines.pipeline import RESOURCES, Parameter, Resources, read_resource
 
 WIDTH = 110
 SCALARS = ("int", "float", "str", "bool")
-RESOURCES = ("cpu", "memory", "gpu")
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What a step asks of the machine it runs on: ``2`` or ``0.5`` cores, ``4Gi`` of memory, ``1`` GPU."""
-
-    cpu: str | None = None
-    memory: str | None = None
-    gpu: str | None = None
-
-    @property
-    def memory_megabytes(self) -> int | None:
-        """Memory in MiB.
-
-        Raises
-        ------
-        ExportError
-            ``bad_option``.
-        """
-        if self.memory is None:
-            return None
-        factors = {
-            "Ki": 2**10,
-            "Mi": 2**20,
-            "Gi": 2**30,
-            "Ti": 2**40,
-            "K": 10**3,
-            "M": 10**6,
-            "G": 10**9,
-            "T": 10**12,
-        }
-        for unit, factor in {**factors, "": 1}.items():
-            if self.memory.endswith(unit):
-                number = self.memory.removesuffix(unit)
-                try:
-                    return math.ceil(float(number) * factor / 2**20)
-                except ValueError:
-                    break
-        raise ExportError(
-            "bad_option", f"The option memory={self.memory} must be a number and a unit, as `4Gi`."
-        )
-
-    def __bool__(self) -> bool:
-        return any((self.cpu, self.memory, self.gpu))
-
-
-class Engine:
+class Engine(ABC):
     """Base of the adapters.
 
-    A subclass has `name`, `summary`, `engine` (requirements that run it), `known_options`, `files`, `section`,
-    `gaps` and `prove`.
+    A subclass has the attributes below, `files`, `section` and `prove`, and `gaps` where `lacks` cannot tell them.
 
-    Options: ``image`` (that containers run in), ``cpu``, ``memory`` and ``gpu`` for all steps, or ``cpu.STEP`` for one.
+    Attributes
+    ----------
+    name, summary
+        See `Exporter`.
+    engine
+        Requirements that run it.
+    known_options
+        ``image`` (that containers run in), ``cpu``, ``memory`` and ``gpu`` for all steps, or ``cpu.STEP`` for one:
+        they count more than what tags say.
+    lacks
+        What the engine has no words for (``retries``, ``timeout``, ``schedule``, ``resources``, ``role``), each with
+        the sentence that tells it. All else that a notebook says must be in the engine's files.
     """
 
     name: str = ""
     summary: str = ""
     engine: tuple[str, ...] = ()
     known_options: tuple[str, ...] = ()
+    lacks: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         self.options: dict[str, Any] = {}
@@ -109,23 +75,28 @@ class Engine:
                 )
             if value is True and name != "as_notebooks":
                 raise ExportError("bad_option", f"The option {name} needs a value: --option {name}=….")
+            if name.partition(".")[0] in RESOURCES:
+                try:
+                    read_resource(name.partition(".")[0], str(value))
+                except ValueError as error:
+                    raise ExportError("bad_option", f"The option {name}: {error}") from None
         changed = copy.copy(self)
         changed.options = self.options | options
         return changed
 
     # -- for subclasses -------------------------------------------------------------------------
 
+    @abstractmethod
     def files(self, export: Export) -> Iterable[ExportedFile]:
         """The engine's own files."""
-        raise NotImplementedError
 
+    @abstractmethod
     def section(self, export: Export) -> str:
         """How the export is run on the engine: markdown, below a heading."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prove(self, bench: Workbench) -> None:
         """Run the export on the engine; its artifacts are in ``bench.artifacts`` afterwards."""
-        raise NotImplementedError
 
     # -- Exporter -------------------------------------------------------------------------------
 
@@ -141,7 +112,15 @@ class Engine:
         yield from self.files(export)
 
     def gaps(self, export: Export) -> Iterator[str]:
-        """What engines have in common; subclasses add theirs."""
+        """What of `lacks` the notebook says, and what engines have in common."""
+        said = {
+            "retries": any(step.retries for step in export.steps),
+            "timeout": any(step.timeout_seconds is not None for step in export.steps),
+            "schedule": export.schedule is not None,
+            "resources": any(self.resources(step) for step in export.steps),
+            "role": any(step.role for step in export.steps),
+        }
+        yield from (sentence for kind, sentence in self.lacks.items() if said[kind])
         if any(step.cache_age_seconds is not None or step.cache == "off" for step in export.steps):
             yield (
                 f"Every run on {self.title} executes all steps, so that cache tags have no effect there; "
@@ -158,8 +137,12 @@ class Engine:
         return str(self.options.get("image") or f"{export.distribution}:1.0.0")
 
     def resources(self, step: ExportedStep) -> Resources:
-        found = {each: self.options.get(f"{each}.{step.name}", self.options.get(each)) for each in RESOURCES}
-        return Resources(**{name: None if value is None else str(value) for name, value in found.items()})
+        """What the options ask for the step, or for all; else its tags."""
+        asked = Resources()
+        for name in (*(f"{kind}.{step.name}" for kind in RESOURCES), *RESOURCES):
+            if name in self.options:
+                asked = asked.with_default(read_resource(name.partition(".")[0], str(self.options[name])))
+        return asked.with_default(step.resources)
 
 
 # -- names and parameters -------------------------------------------------------------------------
@@ -214,6 +197,17 @@ def used_parameters(export: Export, step: ExportedStep) -> list[Parameter]:
 def seconds(step: ExportedStep) -> int | None:
     """The step's timeout, in whole seconds."""
     return None if step.timeout_seconds is None else max(1, math.ceil(step.timeout_seconds))
+
+
+def megabytes(wanted: Resources) -> int | None:
+    """The memory that is asked for, in whole MiB."""
+    return None if wanted.memory_bytes is None else math.ceil(wanted.memory_bytes / 2**20)
+
+
+def container_limits(wanted: Resources) -> dict[str, str]:
+    """What is asked for, as Kubernetes names it."""
+    said = {"cpu": wanted.cpu, "memory": wanted.memory, "nvidia.com/gpu": wanted.gpu}
+    return {name: value for name, value in said.items() if value}
 
 
 def levels(export: Export) -> list[list[ExportedStep]]:

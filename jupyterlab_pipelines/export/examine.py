@@ -14,6 +14,8 @@ import types
 from pathlib import Path
 from typing import Any
 
+LARGE_BYTES = 1 << 16
+
 
 def main() -> None:
     """Answer the question on stdin."""
@@ -31,8 +33,8 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
     ----------
     asked
         ``store``: folder; ``package``: name; ``names``: definitions of the notebook; ``rebound``; ``steps``: by
-        exported step a list of groups ``{"names", "references"}``; ``run``: folder of an exported run to compare
-        with, in place of looking what survives.
+        exported step a list of groups ``{"names", "references"}``; ``places``: folders of the machine; ``run``:
+        folder of an exported run to compare with, in place of looking what survives.
 
     Returns
     -------
@@ -58,9 +60,11 @@ def examine(asked: dict[str, Any]) -> dict[str, Any]:
                     )
                     values = {name: _plain(loaded[name]) for name in group["names"]}
                     if "run" in asked:
-                        _compare_group(package_io, materializers, values, told, asked["run"], step)
+                        _compare_group(package_io, materializers, values, told, asked, step)
                     else:
-                        _examine_group(package_io, materializers, values, told, asked["most_bytes"])
+                        _examine_group(
+                            package_io, materializers, values, told, asked["most_bytes"], asked["places"]
+                        )
                 except Exception as error:
                     told["problem"] = f"{type(error).__name__}: {error}"
                     told["is_unwritable"] = True
@@ -91,7 +95,12 @@ def _become_main(package: str) -> types.ModuleType:
 
 
 def _examine_group(
-    package_io: Any, materializers: Any, values: dict[str, Any], told: dict[str, Any], most_bytes: int
+    package_io: Any,
+    materializers: Any,
+    values: dict[str, Any],
+    told: dict[str, Any],
+    most_bytes: int,
+    places: list[str],
 ) -> None:
     before = _digest(materializers, values)
     told["pickled"] = False
@@ -106,6 +115,8 @@ def _examine_group(
     else:
         form, content = "pickle", package_io.pickle_of(values)
         back = package_io.parse(form, content)
+    told["is_unwritable"] = all(_is_drawing(value) for value in values.values())
+    told["names_place"] = _names_place(values, content, places)
     if _digest(materializers, back) != before:
         told["problem"] = "it does not come back from a file as it was"
     elif len(content) <= most_bytes:
@@ -116,9 +127,14 @@ def _examine_group(
 
 
 def _compare_group(
-    package_io: Any, materializers: Any, values: dict[str, Any], told: dict[str, Any], run: str, step: str
+    package_io: Any,
+    materializers: Any,
+    values: dict[str, Any],
+    told: dict[str, Any],
+    asked: dict[str, Any],
+    step: str,
 ) -> None:
-    folder = package_io.Folder(run)
+    folder = package_io.Folder(asked["run"])
     manifest = folder.read_json(f"{step}/_step.json")
     told["digest"] = _digest(materializers, values)
     told["types"] = _types(values)
@@ -129,10 +145,28 @@ def _compare_group(
     exported = {name: read(manifest["outputs"][name]) for name in values}
     told["exported"] = _digest(materializers, exported)
     if told["exported"] != told["digest"]:
+        content = package_io.pickle_of(values)
+        told["names_place"] = _names_place(values, content, asked["places"])
         # What nobody reads may lose what no file holds: that a NaN is the very one of NumPy.
-        back = package_io.parse("pickle", package_io.pickle_of(values))
+        back = package_io.parse("pickle", content)
         if _digest(materializers, back) == told["exported"]:
             told["digest"] = told["exported"]
+
+
+def _names_place(values: dict[str, Any], content: bytes, places: list[str]) -> bool:
+    """Whether a value names a folder of the machine; a path is stored in parts, but says itself as a whole."""
+    said = repr(values) if len(content) < LARGE_BYTES else ""
+    return any(place.encode() in content or place in said for place in places)
+
+
+def _is_drawing(value: Any) -> bool:
+    """Whether a value is a drawing, or a container of drawings: its step has shown it."""
+    if type(value).__module__.partition(".")[0] == "matplotlib":
+        return True
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        value = list(value.flat) if value.dtype == object else ()
+    return isinstance(value, list | tuple) and bool(value) and all(_is_drawing(each) for each in value)
 
 
 def _types(values: dict[str, Any]) -> dict[str, str]:

@@ -6,19 +6,25 @@ import ast
 import hashlib
 import keyword
 import re
+import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import compress
 
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact, is_state
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.annotations import Annotations
-from jupyterlab_pipelines.export.base import ExportedStep, Value
+from jupyterlab_pipelines.export.base import ExportedStep, Value, literal
+from jupyterlab_pipelines.export.imports import imports_of
 from jupyterlab_pipelines.export.joining import SHOWN_STATES, Part
 from jupyterlab_pipelines.export.magics import Translation, guarded, refused
 from jupyterlab_pipelines.export.scopes import (
     BUILTINS,
     Placed,
     all_statements,
+    is_constant,
     plain_python,
     shared_positions,
 )
@@ -26,9 +32,13 @@ from jupyterlab_pipelines.export.source import (
     INDENT,
     Passage,
     awaits,
+    docstring,
+    edited,
     indented,
     nonlocal_for_global,
     passages,
+    replacing,
+    unguarded,
 )
 from jupyterlab_pipelines.notebook.flow import HISTORY, Position
 from jupyterlab_pipelines.notebook.ipython import is_quiet, parse_python, words
@@ -42,6 +52,7 @@ from jupyterlab_pipelines.pipeline import (
     Needs,
     Parameter,
     Pipeline,
+    Resources,
     Role,
     Step,
 )
@@ -53,9 +64,13 @@ HELPERS = {
     "write_file": "commands",
     "set_variable": "commands",
     "change_folder": "commands",
+    "current_folder": "commands",
     "state": "",
 }
 """What exported functions call in the package's own modules, and where it is."""
+
+SETS_VARIABLES = re.compile(r"\benviron\b|\bputenv\b|_magic\('(set_)?env'")
+"""In the source of a statement that sets environment variables."""
 
 NAMESPACES = words("globals locals exec eval")
 OURS = "jupyterlab_pipelines"
@@ -75,12 +90,18 @@ class Facts:
         By module, the names that ``from module import *`` binds.
     unwritable
         Step and name of values that nobody reads and that no file can hold.
+    public
+        By type of a private module, the public module that has it, too.
+    silent
+        Cells that have shown no value, or none worth a line in a log: a drawing's name.
     """
 
     artifacts: Mapping[str, Mapping[str, Artifact]]
     learned: Mapping[str, Effects]
     stars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unwritable: frozenset[tuple[str, str]] = frozenset()
+    public: Mapping[str, str] = field(default_factory=dict)
+    silent: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -94,10 +115,17 @@ class _Body:
     local: set[str] = field(default_factory=set)
     declared: set[str] = field(default_factory=set)
     is_async: bool = False
+    _is_apart: bool = False
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, *, is_apart: bool = False) -> None:
+        """Add lines; a blank one stands before them if they are apart, or `part` was called."""
         if text.strip():
-            self.lines.append(text)
+            self.lines.append(f"\n{text}" if (is_apart or self._is_apart) and self.lines else text)
+            self._is_apart = False
+
+    def part(self) -> None:
+        """What is added next is apart."""
+        self._is_apart = True
 
 
 class Functions:
@@ -153,7 +181,9 @@ class Functions:
         self.helpers: dict[str, set[str]] = {}
         self.left_out: list[str] = []
         self.effects = self._effects()
-        self.annotations = Annotations(self._classes(), self._taken_names())
+        self.early = [each for each in self.effects if self._is_early(each)]
+        self.effects = [each for each in self.effects if each not in self.early]
+        self.annotations = Annotations(self._classes(), self._taken_names(), facts.public)
         self.is_lazy = any(makes_annotations_lazy(cell.source) for cell in outline.cells)
         # What postponed annotations would mean to a dataclass inside a function is another thing.
         self.quotes = not self.is_lazy and any(
@@ -169,14 +199,25 @@ class Functions:
 
     # -- names ----------------------------------------------------------------------------------
 
+    def unbound(self) -> tuple[str, ...]:
+        """Names that the notebook's code reads and that nothing binds: such code is not executed, or may fail."""
+        known = {*self.bound, *self.star_names, *BUILTINS, *HELPERS, "get_ipython"}
+        known |= {parameter.name for parameter in self.pipeline.parameters}
+        read = {
+            name
+            for each in self.placed.values()
+            for name in (each.statement.reads | each.statement.deferred) - each.statement.mentions
+        }
+        return tuple(sorted(name for name in read - known if name.isidentifier()))
+
     def _taken_names(self) -> dict[str, str]:
         """Names at the top of the modules with the import that binds them; "" for other things."""
         taken = dict.fromkeys(self.names.values(), "")
         for position in self.shared:
             each = self.placed[position]
-            is_import = each.statement.kind is StatementKind.IMPORT
-            for name in each.names:
-                taken[name] = each.statement.normalised if is_import else ""
+            taken |= dict.fromkeys(each.names, "")
+            if each.statement.kind is StatementKind.IMPORT:
+                taken |= {made.binds: made.statement for made in imports_of(each.statement.source) or ()}
         return taken | dict.fromkeys(self.bound - self.shared_names, "")
 
     def _classes(self) -> set[str]:
@@ -223,9 +264,29 @@ class Functions:
             for each in self.placed.values()
             if each.cell.step is None
             and not each.names
+            and not each.statement.star_imports
             and each.statement.normalised in normal
             and self._is_left(each)
         ]
+
+    def _is_early(self, each: Placed) -> bool:
+        """Whether a statement sets environment variables that a package imported later may read."""
+        standard = {
+            name
+            for other in self.placed.values()
+            if other.statement.kind is StatementKind.IMPORT
+            and other.statement.imports <= sys.stdlib_module_names
+            for name in other.names
+        }
+        reads = each.statement.reads | each.statement.deferred
+        return (
+            SETS_VARIABLES.search(each.statement.source) is not None
+            and reads <= standard | BUILTINS | {"get_ipython"}
+            and any(
+                position > each.position and other.statement.imports - sys.stdlib_module_names
+                for position, other in self.placed.items()
+            )
+        )
 
     def _is_left(self, each: Placed) -> bool:
         """Whether anything of a statement is left without IPython."""
@@ -253,19 +314,19 @@ class Functions:
         self._preamble(body, part, needs, arguments)
         for kind in states:
             body.helpers.add("state")
-            body.add(f"{self.state}.restore({kind!r}, {self._state_name(kind)})")
+            body.add(f"{self.state}.restore({literal(kind)}, {self._state_name(kind)})")
         self._carried(body, part, needs)
         self._own_cells(body, part)
         returned = [value.name for value in outputs]
         for kind in states_out:
             body.helpers.add("state")
-            returned.append(f"{self.state}.current({kind!r})")
+            returned.append(f"{self.state}.current({literal(kind)})")
         self._first_lines(body, arguments, [value.name for value in outputs])
         parameters = [each for each in parameters if each in body.reads]
         name = self.names[part.steps]
         title, text = self._prose(steps[0])
         if len(steps) > 1:
-            title = ", ".join(self._prose(step)[0] for step in steps)
+            title = _listed([self._prose(step)[0].rstrip(".") for step in steps])
             text = "\n\n".join(filter(None, (self._prose(step)[1] for step in steps)))
         annotations = [
             *(f"{each}: {self._annotation_of_input(each, inputs[each])}" for each in inputs),
@@ -314,6 +375,7 @@ class Functions:
             cache_age_seconds=min((s.cache_age_seconds for s in steps if s.cache_age_seconds), default=None),
             role=roles[0] if roles else None,
             kernel=next((step.kernel for step in steps if step.kernel), None),
+            resources=reduce(Resources.at_least, (step.resources for step in steps)),
             version=self._version(source, body.reads),
             why_joined=part.reasons,
         )
@@ -381,7 +443,8 @@ class Functions:
             kept = self.facts.artifacts.get(step.name, {})
             wanted = set(read)
             if step.role in (Role.TRAINER, Role.EVALUATOR) or not read:
-                results = {name for name in step.leaves if self._is_result(name, kept)}
+                counters = self._counters(step)
+                results = {n for n in step.leaves if n not in counters and self._is_result(n, kept)}
                 wanted |= {name for name in results if (step.name, name) not in self.facts.unwritable}
             for name in step.leaves:
                 left.pop(name, None)
@@ -399,6 +462,20 @@ class Functions:
                 continue
             found.append(Value(name, self._annotation(artifact), owner))
         return found
+
+    def _counters(self, step: Step) -> set[str]:
+        """Names that a step binds in the head of a loop only: they are not what it is for."""
+        heads: Counter[str] = Counter()
+        bound: Counter[str] = Counter()
+        for position, each in self.placed.items():
+            if position[0] not in step.cells:
+                continue
+            for node in ast.walk(parse_python(each.statement.source)):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    bound[node.id] += 1
+                if isinstance(node, ast.For | ast.AsyncFor):
+                    heads.update(name.id for name in ast.walk(node.target) if isinstance(name, ast.Name))
+        return {name for name, times in heads.items() if times == bound[name]}
 
     def _is_result(self, name: str, kept: Mapping[str, Artifact]) -> bool:
         artifact = kept.get(name)
@@ -466,6 +543,8 @@ class Functions:
             and position not in self.shared
             and not self._repeats_shared(each)
             and not self._is_parameter(each)
+            and not each.statement.star_imports
+            and each not in self.early
             and (each.statement.normalised in wanted or position in defined)
             and self._is_left(each)
         ]
@@ -475,12 +554,22 @@ class Functions:
             body.reads.add(self.configure)
             body.add(f"{self.configure}()")
             chosen = [each for each in chosen if each.names]
+        chosen = [each for each in chosen if not self._is_replaced(each, chosen, arguments)]
         rebound = sorted(name for name in arguments if any(name in each.names for each in chosen))
         for name in rebound:
             body.add(f"given_{name} = {name}")
         self._statements(body, chosen, displays=False)
         for name in rebound:
             body.add(f"{name} = given_{name}")
+
+    def _is_replaced(self, each: Placed, chosen: Iterable[Placed], arguments: Collection[str]) -> bool:
+        """Whether setup only gives arguments another value first, which nothing else in setup reads."""
+        return (
+            bool(each.names)
+            and each.names <= set(arguments)
+            and is_constant(each.statement)
+            and not any(other.statement.reads & each.names for other in chosen)
+        )
 
     def _is_configuration(self, chosen: list[Placed]) -> bool:
         """Whether setup statements that bind nothing can be called before the others, as one function."""
@@ -525,7 +614,14 @@ class Functions:
             if definitions[position].source.startswith("from __future__"):
                 continue
             chosen.append(each_placed)
-        self._statements(body, chosen, displays=False)
+        read = {
+            name
+            for position, each in self.placed.items()
+            if position[0] in own or (each in chosen and each.statement.kind is not StatementKind.IMPORT)
+            for name in each.statement.reads | each.statement.deferred
+        }
+        is_needed = [each.statement.kind is not StatementKind.IMPORT or each.names & read for each in chosen]
+        self._statements(body, list(compress(chosen, is_needed)), displays=False)
 
     def _own_cells(self, body: _Body, part: Part) -> None:
         indexes = sorted(index for name in part.steps for index in self.steps[name].cells)
@@ -535,8 +631,9 @@ class Functions:
             if "skip-execution" in tags:
                 continue
             if index != first:
-                for line in self._prose_above(index):
-                    body.add(f"# {line}".rstrip())
+                body.part()
+                prose = [f"# {line}".rstrip() for line in self._prose_above(index)]
+                body.add("\n".join(prose))
             if "raises-exception" in tags:
                 inner = _Body()
                 self._cell(inner, self.outline.cells[index])
@@ -563,6 +660,8 @@ class Functions:
             translation.body()
             statements = [each for each in self._of_cell(cell) if not _is_cell_magic(each)]
             self._statements(body, statements, displays=True, below=True, translation=translation)
+            if not statements:
+                body.add("\n".join(passages(python, [])[1]))
         body.helpers |= translation.helpers
         body.left_out += translation.left_out
 
@@ -596,8 +695,9 @@ class Functions:
                     continue
                 if each.position in self.shared or self._repeats_shared(each):
                     continue
-                is_last = displays and each is whole[-1]
-                self._statement(body, each, passage, translate, shows=is_last and not is_quiet(cell.source))
+                shows = displays and each is whole[-1] and index not in self.facts.silent
+                shows = shows and not is_quiet(cell.source)
+                self._statement(body, each, passage, translate, shows=shows)
             if below and comments and body.lines:
                 body.add("\n".join(comments))
             if translation is None:
@@ -621,7 +721,7 @@ class Functions:
         if source is None:
             body.add("\n".join(line for line in passage.before if line))
             return
-        source = _without_main_check(source)
+        source = _as_main(source)
         body.is_async |= awaits(source)
         body.local |= statement.binds | statement.may_bind | statement.deletes | statement.may_delete
         body.local |= statement.deferred_binds
@@ -629,9 +729,11 @@ class Functions:
         body.declared |= declared
         if shows and source == passage.source:
             source = self._shown(body, source, bool(statement.mutates or statement.files))
+        is_definition = statement.kind is StatementKind.DEFINITION
         text = Passage(statement, passage.before, source, passage.after).text
-        is_apart = passage.is_apart or statement.kind is StatementKind.DEFINITION
-        body.add(f"\n{text}" if is_apart and body.lines else text)
+        body.add(text, is_apart=passage.is_apart or is_definition)
+        if is_definition:
+            body.part()
 
     def _shown(self, body: _Body, source: str, does_more: bool) -> str:
         """The last expression of a cell: the notebook shows its value, unless it is there to do something."""
@@ -677,8 +779,13 @@ class Functions:
 
     def _refuse_what_only_notebooks_have(self) -> None:
         for each in self.placed.values():
-            roots = each.statement.imports
-            if OURS in roots:
+            unknown = sorted(each.statement.star_imports - self.facts.stars.keys())
+            if unknown:
+                what = (
+                    f"`from {unknown[0]} import *` binds names of a module that cannot be imported by itself"
+                )
+                raise refused(each.cell, each.statement.line, what)
+            if OURS in each.statement.imports:
                 line = each.statement.line
                 if each.names & {
                     n
@@ -741,7 +848,7 @@ class Functions:
                 kept = []
                 continue
             kept.append(line)
-        return title or step.title, "\n".join(kept).strip("\n")
+        return title or _said(step), "\n".join(kept).strip("\n")
 
     def _prose_above(self, index: int) -> list[str]:
         """Lines of the markdown cells right above a cell."""
@@ -782,6 +889,21 @@ def parameter_annotation(parameter: Parameter) -> str:
     return known.get(parameter.type, "Any")
 
 
+def _said(step: Step) -> str:
+    """The title of a step; its name as a sentence begins, where no heading stands above it."""
+    if step.title != step.name:
+        return step.title
+    words = re.sub(r"[_-]+", " ", step.name).strip() or step.name
+    return words[0].upper() + words[1:]
+
+
+def _listed(titles: list[str]) -> str:
+    """Titles of steps in one: ``Load, split and train``."""
+    first, *others = titles
+    lowered = [each if each[1:2].isupper() else each[:1].lower() + each[1:] for each in others]
+    return f"{', '.join([first, *lowered[:-1]])} and {lowered[-1]}"
+
+
 def is_made_here(artifact: Artifact, shared: Collection[str]) -> bool:
     """Whether a value is a function, or an object of a class, that no module of the export can hold."""
     if artifact.type in ("function", "method", "lambda"):
@@ -801,12 +923,11 @@ def _is_cell_magic(each: Placed) -> bool:
     return each.statement.source.startswith("get_ipython().run_cell_magic(")
 
 
-def _without_main_check(source: str) -> str:
+def _as_main(source: str) -> str:
     """A notebook is `__main__`; the package's modules are not."""
     if "__name__" not in source:
         return source
-    from jupyterlab_pipelines.export.source import edited, replacing
-
+    source = unguarded(source)
     tree = parse_python(source)
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "__name__"]
     return edited(source, [replacing(node, '"__main__"') for node in names])
@@ -865,21 +986,13 @@ def _function(
     if len(head) > 110:
         lines = "".join(f"{INDENT}{each},\n" for each in signature)
         head = f"{'async ' if body.is_async else ''}def {name}(\n{lines}) -> {returns}:"
-    inside = [_docstring(title, text), *body.lines]
+    written = body.lines
+    if written and written[0].startswith(("def ", "async def ", "class ", "@")):
+        written = [f"\n{written[0]}", *written[1:]]
+    inside = [docstring(title, text), *written]
     if returned:
         inside.append(f"return {', '.join(returned)}")
     return head + "\n" + indented("\n".join(inside))
-
-
-def _docstring(title: str, text: str) -> str:
-    summary = title if title.endswith((".", "?", "!")) else f"{title}."
-    # Lines inside a string are not indented later.
-    lines = "\n".join(INDENT + line if line.strip() else "" for line in text.split("\n"))
-    whole = f"{summary}\n\n{lines}\n{INDENT}" if text else summary
-    whole = whole.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    if whole.endswith('"'):
-        whole = f'{whole[:-1]}\\"'
-    return f'"""{whole}"""'
 
 
 def not_run(name: str) -> ExportError:

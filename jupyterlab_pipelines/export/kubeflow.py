@@ -26,7 +26,7 @@ from jupyterlab_pipelines.export.engines import (
 from jupyterlab_pipelines.export.notebooks import notebook_path, step_notebooks
 from jupyterlab_pipelines.export.package import dockerfile
 from jupyterlab_pipelines.export.proof import Workbench
-from jupyterlab_pipelines.pipeline import Parameter
+from jupyterlab_pipelines.pipeline import RESOURCES, Parameter
 
 KFP = "2.17.0"
 TAKEN = words(
@@ -50,7 +50,13 @@ class KubeflowExporter(Engine):
         "Kubeflow Pipelines 2: components and compiled YAML; option as_notebooks: executed notebooks as steps"
     )
     engine = (f"kfp=={KFP}", "nbclient>=0.10,<1", "ipykernel>=6,<7", "jupyter_client>=7,<9")
-    known_options = ("image", "cpu", "memory", "gpu", "as_notebooks")
+    known_options = ("image", *RESOURCES, "as_notebooks")
+    lacks: Mapping[str, str] = {
+        "retries": "Kubeflow's local runner does not try again: there, the task itself does.",
+        "timeout": "Kubeflow has no timeout for a task: the task itself stops its step.",
+        "schedule": "A schedule is no part of a Kubeflow pipeline: make a recurring run of it.",
+        "role": "A component of Kubeflow has no place for the role of its step.",
+    }
 
     @property
     def as_notebooks(self) -> bool:
@@ -60,18 +66,12 @@ class KubeflowExporter(Engine):
         yield ExportedFile.code(export, "kubeflow_pipeline.py", self._program(export))
         yield ExportedFile.code(export, "Dockerfile", dockerfile(export, has_engine=True))
         if self.as_notebooks:
-            yield from step_notebooks(export, run="artifacts")
+            yield from step_notebooks(export, run='"artifacts"', retries="local_retries")
         else:
             yield ExportedFile.code(export, "kubeflow_pipeline.yaml", self._yaml(export))
 
     def gaps(self, export: Export) -> Iterator[str]:
         yield from super().gaps(export)
-        if any(step.timeout_seconds is not None for step in export.steps):
-            yield "Kubeflow has no timeout for a task: the task itself stops its step."
-        if any(step.retries for step in export.steps):
-            yield "Kubeflow's local runner does not try again: there, the task itself does."
-        if export.schedule:
-            yield "A schedule is no part of a Kubeflow pipeline: make a recurring run of it."
         if self.as_notebooks:
             yield "The YAML with embedded notebooks is compiled by `python kubeflow_pipeline.py`."
 
@@ -240,12 +240,9 @@ if __name__ == "__main__":
         if wanted:
             said: dict[str, Any] = {}
             if wanted.cpu:
-                number = wanted.cpu
-                cores = float(number[:-1]) / 1000 if number.endswith("m") else float(number)
-                said |= {"cpuLimit": cores, "resourceCpuLimit": wanted.cpu}
-            if wanted.memory:
-                megabytes = wanted.memory_megabytes or 0
-                said |= {"memoryLimit": megabytes * 2**20 / 10**9, "resourceMemoryLimit": wanted.memory}
+                said |= {"cpuLimit": float(wanted.cpu), "resourceCpuLimit": wanted.cpu}
+            if wanted.memory_bytes:
+                said |= {"memoryLimit": wanted.memory_bytes / 10**9, "resourceMemoryLimit": wanted.memory}
             if wanted.gpu:
                 said["accelerator"] = {
                     "count": wanted.gpu,

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from jupyterlab_pipelines.errors import ExportError
+from jupyterlab_pipelines.export.base import literal
 from jupyterlab_pipelines.export.source import Edit, edited, indented, replacing
 from jupyterlab_pipelines.notebook.ipython import (
     CellMagic,
@@ -33,6 +34,15 @@ _LEFT_OUT = words(
     "pycat quickref rehashx reload_ext tb tensorboard unalias unload_ext uv watermark who whos xmode"
 )
 """Line magics that only show something, or set up the notebook or its environment."""
+
+_INSTALLS = re.compile(
+    r"(sudo\s+)?(-?-?\w+=\S+\s+)*("
+    r"((\{?\s*sys\.executable\s*\}?|\$sys\.executable|\"\{sys\.executable\}\"|python[\d.]*)\s+-m\s+)?(uv\s+)?pip[\d.]*\s+(un)?install"
+    r"|(conda|mamba|micromamba)\s+(env\s+)?(install|update|remove|create)"
+    r"|(apt|apt-get|yum|dnf|apk|brew)\s+([\w-]+\s+)*(install|update|upgrade|add|remove)"
+    r")\b"
+)
+"""Commands that change what is installed: in a package, its requirements say that."""
 
 _COMMANDS = words("cat cp mkdir mv rm rmdir")
 _MEASURES = words("time prun memit lprun mprun")
@@ -91,10 +101,13 @@ class Translation:
         if magic.name in _SHOWN_CELLS:
             self.left_out.append(f"cell {self.cell.index + 1}: `%%{magic.name}` only shows something")
             return ""
+        if magic.name in _SHELL_CELLS and installs(magic.body):
+            self._leave_out(f"%%{magic.name} {_lines(magic.body).strip()}")
+            return ""
         if magic.name in _SHELL_CELLS and not _options_of(magic.line):
             program = _SHELL_CELLS[magic.name]
             if program:
-                return f"{self.call('shell')}({_text(magic.body)}, program={program!r})"
+                return f"{self.call('shell')}({_text(magic.body)}, program={literal(program)})"
             return f"{self.call('shell')}({self.interpolated(f'{magic.line}{chr(10)}{magic.body}'.strip())})"
         if magic.name in ("writefile", "file"):
             options = magic.line.split()
@@ -102,7 +115,8 @@ class Translation:
             paths = [word for word in options if not word.startswith("-")]
             if len(paths) == 1:
                 text = magic.body if magic.body.endswith("\n") else f"{magic.body}\n"
-                return f"{self.call('write_file')}({self.interpolated(paths[0])}, {_text(text)}, append={append})"
+                arguments = f"{self.interpolated(paths[0])}, {_text(text)}{', append=True' if append else ''}"
+                return f"{self.call('write_file')}({arguments})"
         if magic.name == "timeit":
             self.left_out.append(f"cell {self.cell.index + 1}: `%%timeit` only measures")
             return ""
@@ -134,20 +148,26 @@ class Translation:
 
     def _as_statement(self, function: str, arguments: list[str], line: int) -> str | None:
         if function != "run_line_magic":
+            if installs(arguments[0] if arguments else ""):
+                self._leave_out(f"!{arguments[0].strip()}")
+                return None
             return self._as_expression(function, arguments, line)
         name, text = [*arguments, "", ""][:2]
+        if name in ("sx", "system", "!") and installs(text):
+            self._leave_out(f"!{text.strip()}")
+            return None
         if name in _MEASURES:
             code = line_magic_effect(name, text).code.strip()
             return code or None
         if name in _LEFT_OUT or (name in ("env", "set_env") and "=" not in text and len(text.split()) < 2):
-            self.left_out.append(f"cell {self.cell.index + 1}: `%{f'{name} {text}'.strip()}`")
+            self._leave_out(f"%{f'{name} {text}'.strip()}")
             return None
         if name == "timeit":
             self.left_out.append(f"cell {self.cell.index + 1}: `%timeit` only measures")
             return None
         if name in ("env", "set_env"):
             variable, _, value = text.replace("=", " ", 1).strip().partition(" ")
-            return f"{self.call('set_variable')}({variable!r}, {self.interpolated(value.strip())})"
+            return f"{self.call('set_variable')}({literal(variable)}, {self.interpolated(value.strip())})"
         if name == "cd" and text and not text.startswith("-"):
             return f"{self.call('change_folder')}({self.interpolated(text.strip())})"
         if name in _COMMANDS:
@@ -166,10 +186,14 @@ class Translation:
         if function == "run_line_magic" and name in ("sx", "system") and len(arguments) > 1:
             return f"{self.call('shell_lines')}({self.interpolated(arguments[1])})"
         if function == "run_line_magic" and name == "pwd":
-            return '__import__("os").getcwd()'
+            return f"{self.call('current_folder')}()"
         if function == "run_line_magic" and name == "time" and len(arguments) > 1:
             return f"({arguments[1]})"
         raise self.refuse(line, f"`%{name}` needs IPython")
+
+    def _leave_out(self, text: str) -> None:
+        first, _, rest = text.partition("\n")
+        self.left_out.append(f"cell {self.cell.index + 1}: `{first}{' …' if rest else ''}`")
 
     # -- text with names in it -------------------------------------------------------------------
 
@@ -180,10 +204,10 @@ class Translation:
             fields = list(string.Formatter().parse(text))
         except ValueError:
             return _text(text)
-        for literal, expression, spec, conversion in fields:
+        for plain, expression, spec, conversion in fields:
             position = 0
-            for match in re.finditer(r"\$(\$?)([A-Za-z_]\w*)", literal):
-                parts.append((False, literal[position : match.start()]))
+            for match in re.finditer(r"\$(\$?)([A-Za-z_]\w*)", plain):
+                parts.append((False, plain[position : match.start()]))
                 if match[1]:
                     parts.append((False, f"${match[2]}"))
                 elif match[2] in self.names:
@@ -191,7 +215,7 @@ class Translation:
                 else:
                     parts.append((False, match[0]))
                 position = match.end()
-            parts.append((False, literal[position:]))
+            parts.append((False, plain[position:]))
             if expression is not None:
                 whole = expression + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
                 tree = parse_expression(f"{expression}:{spec}" if spec else expression)
@@ -209,8 +233,18 @@ class Translation:
                 merged[-1] = (False, merged[-1][1] + part)
             else:
                 merged.append((is_code, part))
+        if len(merged) > 1 and not any(set(part) & set("\"'\\\n{}") for _, part in merged):
+            return 'f"' + "".join(f"{{{part}}}" if is_code else part for is_code, part in merged) + '"'
         said = [f"str({part})" if is_code else _text(part) for is_code, part in merged]
         return " + ".join(said) or '""'
+
+
+def installs(command: str) -> bool:
+    """Whether a command of the shell does nothing but change what is installed."""
+    lines = re.sub(r"\\\n", " ", _lines(command))
+    parts = [part.strip() for part in re.split(r"&&|\|\||;|\n", lines)]
+    said = [part for part in parts if part and not part.startswith("#")]
+    return bool(said) and all(_INSTALLS.match(part) for part in said)
 
 
 def refused(cell: Cell, line: int, what: str) -> ExportError:
@@ -270,4 +304,4 @@ def _text(text: str) -> str:
                 return said
         except SyntaxError:
             pass
-    return repr(text)
+    return literal(text)

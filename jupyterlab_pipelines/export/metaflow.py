@@ -6,7 +6,7 @@ go level by level: those that do not need each other run side by side, and meet 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
 from jupyterlab_pipelines.export.engines import (
@@ -18,6 +18,7 @@ from jupyterlab_pipelines.export.engines import (
     is_scalar,
     levels,
     mapping,
+    megabytes,
     scratch,
     seconds,
     sentence,
@@ -25,6 +26,7 @@ from jupyterlab_pipelines.export.engines import (
     words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
+from jupyterlab_pipelines.pipeline import RESOURCES
 
 TAKEN = words(
     """
@@ -49,7 +51,8 @@ class MetaflowExporter(Engine):
     name = "metaflow"
     summary = "a Metaflow flow"
     engine = ("metaflow==2.19.39", "setuptools<81")
-    known_options = ("cpu", "memory", "gpu")
+    known_options = RESOURCES
+    lacks: Mapping[str, str] = {"role": "A step of Metaflow has no place for the role."}
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "flow.py", self._flow(export))
@@ -175,8 +178,7 @@ if __name__ == "__main__":
         lines = []
         wanted = self.resources(step)
         if wanted:
-            megabytes = wanted.memory_megabytes
-            said = {"cpu": wanted.cpu, "memory": megabytes, "gpu": wanted.gpu}
+            said = {"cpu": wanted.cpu, "memory": megabytes(wanted), "gpu": wanted.gpu}
             lines.append(call("@resources(", [f"{name}={v}" for name, v in said.items() if v], indent=4))
         if step.retries:
             lines.append(f"    @retry(times={step.retries}, minutes_between_retries=0)")

@@ -7,7 +7,7 @@ So the program that starts the workflow here stops it at once, and the workflow 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
@@ -26,6 +26,7 @@ from jupyterlab_pipelines.export.engines import (
     words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
+from jupyterlab_pipelines.pipeline import RESOURCES
 
 TAKEN = words(
     """
@@ -38,7 +39,11 @@ class MLRunExporter(Engine):
     name = "mlrun"
     summary = "an MLRun project with a workflow"
     engine = ("mlrun==1.12.1", "setuptools<81")
-    known_options = ("image",)
+    known_options = ("image", *RESOURCES)
+    lacks: Mapping[str, str] = {
+        "retries": "MLRun's local runs have no retries: the task itself repeats its step.",
+        "timeout": "MLRun's local runs have no timeouts: the task itself stops its step.",
+    }
 
     @property
     def title(self) -> str:
@@ -48,11 +53,6 @@ class MLRunExporter(Engine):
         yield ExportedFile.code(export, "mlrun_steps.py", self._steps(export))
         yield ExportedFile.code(export, "mlrun_workflow.py", self._workflow(export))
         yield ExportedFile.code(export, "project.yaml", self._project(export))
-
-    def gaps(self, export: Export) -> Iterator[str]:
-        yield from super().gaps(export)
-        if any(step.retries or step.timeout_seconds is not None for step in export.steps):
-            yield "MLRun's local runs have no retries and no timeouts: the task itself repeats and stops its step."
 
     def section(self, export: Export) -> str:
         return f"""\
@@ -123,6 +123,11 @@ from {export.name}.task import run_task
             if step.parents:
                 before = ", ".join(f"{names[parent]}_run" for parent in step.parents)
                 said.append(f"after=({before}{',' * (len(step.parents) == 1)})")
+            said += [f"role={literal(str(step.role))}"] if step.role else []
+            wanted = self.resources(step)
+            if wanted:
+                asked = {"mem": wanted.memory, "cpu": wanted.cpu, "gpus": wanted.gpu and int(wanted.gpu)}
+                said.append(f"limits={literal({name: value for name, value in asked.items() if value})}")
             is_needed = any(step.name in other.parents for other in export.steps)
             kept = f"{names[step.name]}_run = " if is_needed else ""
             calls += call(f"{kept}run_step(", said, indent=4) + "\n"
@@ -139,11 +144,25 @@ import mlrun
 from {export.name}.task import run_folder
 
 
-def run_step(handler: str, parameters: dict[str, Any], after: tuple[Any, ...] = ()) -> Any:
+def run_step(
+    handler: str,
+    parameters: dict[str, Any],
+    after: tuple[Any, ...] = (),
+    role: str | None = None,
+    limits: dict[str, Any] | None = None,
+) -> Any:
     """Run a step; where it ends here and now, make sure that it ended well."""
-    name = handler.replace("_", "-")
-    local = True if __name__ == "__main__" else None
-    run = mlrun.run_function("steps", handler=handler, name=name, params=parameters, local=local)
+    function = mlrun.get_current_project().get_function("steps", copy_function=True)
+    if limits:
+        function.with_limits(**limits)
+    run = mlrun.run_function(
+        function,
+        handler=handler,
+        name=handler.replace("_", "-"),
+        params=parameters,
+        labels={{"role": role}} if role else None,
+        local=True if __name__ == "__main__" else None,
+    )
     if not isinstance(run, mlrun.RunObject):
         return run.after(*after)
     if run.state() != "completed":

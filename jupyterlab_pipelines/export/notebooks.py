@@ -6,11 +6,12 @@ They are what notebook engines run, and what they leave is evidence: the code of
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
-from jupyterlab_pipelines.export.engines import call, default, mapping, used_parameters
+from jupyterlab_pipelines.export.engines import WIDTH, call, default, mapping, used_parameters
+from jupyterlab_pipelines.pipeline import Parameter
 
 
 def notebook_path(export: Export, step: ExportedStep) -> str:
@@ -19,36 +20,53 @@ def notebook_path(export: Export, step: ExportedStep) -> str:
     return f"notebooks/{export.steps.index(step) + 1:0{width}}_{step.name}.ipynb"
 
 
-def step_notebooks(export: Export, *, run: str, retries: bool = False) -> list[ExportedFile]:
+def step_notebooks(
+    export: Export,
+    *,
+    run: str,
+    value: Callable[[Parameter], str] = default,
+    prelude: str = "",
+    retries: str = "",
+) -> list[ExportedFile]:
     """A notebook for each step.
 
     Parameters
     ----------
     run
-        Default of the parameter `artifacts`: the folder of a run.
+        The parameter `artifacts`, the folder of a run, as Python.
+    value
+        What is assigned to a parameter, as Python.
+    prelude
+        Lines before these assignments.
     retries
-        Whether the notebook repeats a failed step itself, because its engine does not.
+        Argument of `run_task` by which the notebook repeats a failed step itself, because its engine does not.
     """
     return [
-        ExportedFile.text(notebook_path(export, step), _notebook(export, step, run, retries))
+        ExportedFile.text(notebook_path(export, step), _notebook(export, step, run, value, prelude, retries))
         for step in export.steps
     ]
 
 
-def _notebook(export: Export, step: ExportedStep, run: str, retries: bool) -> str:
+def _notebook(
+    export: Export,
+    step: ExportedStep,
+    run: str,
+    value: Callable[[Parameter], str],
+    prelude: str,
+    retries: str,
+) -> str:
     header = "\n".join(f"<!-- {line} -->" for line in export.origin.lines())
-    assignments = [f"artifacts = {literal(run)}  # folder or URL of the run"]
+    assignments = [prelude + _assignment("artifacts", run, "folder or URL of the run")]
     taken = used_parameters(export, step)
     for each in taken:
-        comment = f"  # {each.comment}" if each.comment else ""
-        assignments.append(f"{_variable(each.name)} = {default(each)}{comment}")
+        assignments.append(_assignment(_variable(each.name), value(each), each.comment))
     arguments = [literal(step.name), "artifacts=artifacts"]
     if taken:
         arguments.append(f"parameters={mapping({each.name: _variable(each.name) for each in taken})}")
     if step.timeout_seconds is not None:
         arguments.append(f"timeout_seconds={step.timeout_seconds:g}")
     if retries and step.retries:
-        arguments.append(f"retries={step.retries}")
+        arguments.append(f"{retries}={step.retries}")
     cells = [
         _cell("markdown", "about", f"{header}\n\n# {step.title}\n\n{step.text}".strip()),
         _cell("code", "parameters", "\n".join(assignments), tags=["parameters"]),
@@ -57,7 +75,9 @@ def _notebook(export: Export, step: ExportedStep, run: str, retries: bool) -> st
             "run",
             f"from {export.name}.task import run_task, source\n\nprint(source({literal(step.name)}))",
         ),
-        _cell("code", "step", call("run_task(", arguments)),
+        _cell(
+            "code", "step", call("run_task(", arguments), tags=[f"role:{step.role}"] if step.role else None
+        ),
     ]
     document = {
         "cells": cells,
@@ -69,6 +89,14 @@ def _notebook(export: Export, step: ExportedStep, run: str, retries: bool) -> st
         "nbformat_minor": 5,
     }
     return json.dumps(document, indent=1, ensure_ascii=False)
+
+
+def _assignment(name: str, value: str, comment: str) -> str:
+    """A line, with its comment above it where both are too long for one."""
+    line = f"{name} = {value}"
+    if not comment:
+        return line
+    return f"{line}  # {comment}" if len(line) + len(comment) < WIDTH - 3 else f"# {comment}\n{line}"
 
 
 def _variable(name: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from importlib import resources
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
+from jupyterlab_pipelines.export.source import docstring
+from jupyterlab_pipelines.pipeline import Parameter
 
 COPIED = ("__main__.py", "commands.py", "display.py", "io.py", "running.py", "state.py", "step.py")
 """Modules of ``template/`` that are copied as they are."""
@@ -15,11 +17,20 @@ CHECKOUT = "actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8  # v5.0.0"
 SETUP_PYTHON = "actions/setup-python@e797f83bcb11b83ae66e0230d6156d7c80228e7c  # v6.0.0"
 UPLOAD = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02  # v4.6.2"
 
+NOTEBOOK_STYLE = [
+    *("B", "C4", "E", "I", "SIM", "UP", "W"),
+    *("F5", "F6", "F7", "F811", "F823", "F841", "F842", "F9"),
+]
+"""Rules for the style of the notebook's statements, which are exported as they are."""
+
 RELEASES = {"ruff": "0.13.0", "mypy": "1.18.1", "pytest": "8.4.2", "hatchling": "1.27.0"}
 """What the package is checked, tested and built with."""
 
 
 EVERY_MONDAY = "0 5 * * 1"
+
+MOST_INPUTS = 10
+"""So many inputs a workflow has at most that somebody starts."""
 
 
 class PackageExporter:
@@ -30,31 +41,44 @@ class PackageExporter:
         return ()
 
     def gaps(self, export: Export) -> Iterator[str]:
-        kernels = sorted({step.kernel for step in export.steps if step.kernel})
-        if kernels:
-            yield f"All steps run in one environment, not in the kernels {', '.join(kernels)} that tags name."
+        yield from gaps_of_package(export)
+        if any(step.resources for step in export.steps):
+            yield "The package runs all steps on one machine, whatever resources they ask for."
 
 
 EXPORTER = PackageExporter()
 
 
+def gaps_of_package(export: Export) -> Iterator[str]:
+    """What no target expresses, as they all rest on the package."""
+    kernels = sorted({step.kernel for step in export.steps if step.kernel})
+    if kernels:
+        yield f"All steps run in one environment, not in the kernels {', '.join(kernels)} that tags name."
+    validators = [f"`{step.name}`" for step in export.steps if step.role == "validator"]
+    if validators:
+        yield (
+            f"Anomalies of what {', '.join(validators)} leaves do not fail a run: schemas are no part of the "
+            "export. What the code itself asserts does."
+        )
+
+
 def package_files(export: Export, gaps: Iterable[str] = (), section: str = "") -> Iterator[ExportedFile]:
     """The files that all targets have in common; `section` of the README is the target's own."""
     source = f"src/{export.name}"
-    yield ExportedFile.code(export, f"{source}/__init__.py", f'"""{_sentence(export.title)}"""\n')
+    yield ExportedFile.code(export, f"{source}/__init__.py", f"{docstring(_sentence(export.title))}\n")
     for name, text in export.modules.items():
         yield ExportedFile.code(export, f"{source}/{name}", text)
     yield ExportedFile.code(export, f"{source}/pipeline.py", _pipeline(export))
     yield ExportedFile.text(f"{source}/py.typed", "")
     for name in COPIED:
-        text = resources.files("jupyterlab_pipelines.export").joinpath("template", name).read_text("utf-8")
-        yield ExportedFile.code(export, f"{source}/{name}", text)
+        yield ExportedFile.code(export, f"{source}/{name}", _template(name))
     for path, content in export.local_modules.items():
         yield ExportedFile(f"src/{path}", content)
     for path, content in export.data.items():
         yield ExportedFile(f"data/{path}", content)
     for each in export.recorded:
         yield ExportedFile(f"tests/recorded/{each.path}", each.content)
+    yield ExportedFile.code(export, "tests/comparing.py", _template("comparing.txt"))
     yield ExportedFile.code(export, "tests/test_steps.py", _tests(export))
     yield ExportedFile.code(export, "pyproject.toml", _pyproject(export))
     yield ExportedFile.code(export, "requirements.lock", _lock(export))
@@ -63,6 +87,10 @@ def package_files(export: Export, gaps: Iterable[str] = (), section: str = "") -
     yield ExportedFile.code(export, ".gitignore", _ignored(docker=False))
     yield ExportedFile.code(export, ".github/workflows/pipeline.yml", _workflow(export))
     yield ExportedFile.text("README.md", _readme(export, gaps, section))
+
+
+def _template(name: str) -> str:
+    return resources.files("jupyterlab_pipelines.export").joinpath("template", name).read_text("utf-8")
 
 
 # -- Python ---------------------------------------------------------------------------------------
@@ -100,6 +128,7 @@ def _step(step: ExportedStep) -> str:
         ("timeout_seconds", step.timeout_seconds, None),
         ("cache", step.cache, "on"),
         ("cache_age_seconds", step.cache_age_seconds, None),
+        ("role", step.role and str(step.role), None),
         ("covers", step.steps, (step.name,)),
     ]
     fields += [(name, value) for name, value, default in optional if value != default]
@@ -123,22 +152,24 @@ def _spread(value: object, indent: str = "        ") -> str:
 
 
 def _tests(export: Export) -> str:
-    skipped = {step.name: why for step in export.steps if (why := _why_untested(export, step)) is not None}
+    skipped = {step.name: why for step in export.steps if (why := why_untested(export, step)) is not None}
     table = "".join(f"    {literal(name)}: {literal(why)},\n" for name, why in skipped.items())
     table = f"{{\n{table}}}" if table else "{}"
-    text = (
-        resources.files("jupyterlab_pipelines.export")
-        .joinpath("template", "test_steps.txt")
-        .read_text("utf-8")
-    )
-    text = text.replace("{PARAMETERS}", literal(export.run_parameters))
-    return text.replace("PACKAGE", export.name).replace("{SKIPPED}", table)
+    text = _template("test_steps.txt").replace("PACKAGE", export.name)
+    parameters = f"PARAMETERS: dict[str, Any] = {literal(export.run_parameters)}"
+    text = text.replace("PARAMETERS: dict[str, Any] = {PARAMETERS}", _as_it_is(parameters))
+    return text.replace("SKIPPED: dict[str, str] = {SKIPPED}", f"SKIPPED: dict[str, str] = {table}")
 
 
-def _why_untested(export: Export, step: ExportedStep) -> str | None:
+def _as_it_is(text: str) -> str:
+    """Code that the formatter would break over several lines, and need not."""
+    return text if len(text) <= 110 else f"# fmt: off\n{text}\n# fmt: on"
+
+
+def why_untested(export: Export, step: ExportedStep) -> str | None:
+    if step.name in export.untested:
+        return export.untested[step.name]
     recorded = {each.path for each in export.recorded}
-    if f"{step.name}/_step.json" not in recorded:
-        return "its results are not the same each time, or too large to keep"
     parents = {artifact.partition("/")[0] for artifact in step.inputs.values()} | set(step.files_in.values())
     lacking = sorted(parent for parent in parents if f"{parent}/_step.json" not in recorded)
     if lacking:
@@ -156,18 +187,17 @@ def _pyproject(export: Export) -> str:
     locked = {requirement.name.lower(): requirement.version for requirement in export.lock}
     versions = {name: locked.get(name, RELEASES[name]) for name in ("mypy", "pytest", "ruff")}
     development = "".join(f'  "{name}=={version}",\n' for name, version in versions.items())
-    notebook_code = "".join(
-        f'"src/{path}" = ["ALL"]\n'
-        for path in [
-            *(f"{export.name}/{name}" for name in export.modules),
-            *(
-                path if "/" not in path else f"{path.split('/')[0]}/**"
-                for path in sorted(export.local_modules)
-            ),
-        ]
-    )
+    own = [f"{export.name}/{name}" for name in export.modules]
+    beside = [
+        path if "/" not in path else f"{path.split('/')[0]}/**" for path in sorted(export.local_modules)
+    ]
+    style = literal(NOTEBOOK_STYLE)
+    notebook_code = "".join(f'"src/{path}" = {style}\n' for path in own)
+    notebook_code += "".join(f'"src/{path}" = ["ALL"]\n' for path in dict.fromkeys(beside))
+    unbound = f"# Read by code that was not executed.\nbuiltins = {literal(list(export.unbound))}\n"
+    unbound = unbound if export.unbound else ""
     formatted_not = [f"src/{export.name}/{name}" for name in export.modules] + [
-        f"src/{root}" for root in roots
+        f"src/{root}" if root.endswith(".py") else f"src/{root}/**" for root in roots
     ]
     modules = [f"{export.name}.{name.removesuffix('.py')}" for name in export.modules]
     modules += [root.removesuffix(".py") for root in roots] + [
@@ -181,7 +211,7 @@ build-backend = "hatchling.build"
 [project]
 name = {literal(export.distribution)}
 version = "1.0.0"
-description = {literal(_sentence(export.title))}
+description = {_quoted(_sentence(export.title))}
 readme = "README.md"
 requires-python = ">={export.python}"
 dependencies = [
@@ -205,15 +235,13 @@ pythonpath = ["src"]
 [tool.ruff]
 line-length = 110
 src = ["src"]
-
+{unbound}
 [tool.ruff.lint]
 select = ["E", "F", "W", "I", "UP", "B", "C4", "SIM"]
-
-[tool.ruff.lint.pycodestyle]
-max-line-length = 120
+ignore = ["E501"]  # The formatter breaks lines; what it leaves long are names and texts of the notebook.
 
 [tool.ruff.lint.per-file-ignores]
-# The notebook's own code, in its author's style.
+# The notebook's own code keeps its author's style. Checked is that every name is known, and every import used.
 {notebook_code}
 [tool.ruff.format]
 exclude = [{", ".join(literal(each) for each in formatted_not)}]
@@ -291,28 +319,25 @@ def _ignored(*, docker: bool) -> str:
 
 
 def _workflow(export: Export) -> str:
-    inputs = ""
-    for parameter in export.parameters:
-        kind = {"bool": "boolean", "int": "number", "float": "number"}.get(parameter.type, "string")
-        inputs += f"      {parameter.name}:\n        type: {kind}\n        required: false\n"
-        if parameter.comment:
-            inputs += f"        description: {literal(parameter.comment)}\n"
-        if parameter.is_literal and parameter.default is not None:
-            default = parameter.default
-            said = json.dumps(
-                default if kind != "string" else default if isinstance(default, str) else json.dumps(default)
-            )
-            inputs += f"        default: {said}\n"
+    asks_each = len(export.parameters) <= MOST_INPUTS and all(p.name.isascii() for p in export.parameters)
+    if asks_each:
+        inputs = "".join(_input_of(parameter) for parameter in export.parameters)
+        variables = {f"P_{each.name}": each.name for each in export.parameters}
+        words = "".join(
+            f'          if [ -n "$P_{each.name}" ]; then set -- "$@" --param "{each.name}=$P_{each.name}"; fi\n'
+            for each in export.parameters
+        )
+    else:
+        inputs = "      parameters:\n        type: string\n        required: false\n"
+        inputs += '        description: "Values of parameters, as a JSON object"\n'
+        variables = {"PARAMETERS": "parameters"}
+        words = '          if [ -n "$PARAMETERS" ]; then set -- "$@" --parameters "$PARAMETERS"; fi\n'
     dispatch = f"  workflow_dispatch:\n    inputs:\n{inputs}" if inputs else "  workflow_dispatch:\n"
     environment = "".join(
-        f"          P_{each.name}: ${{{{ inputs.{each.name} }}}}\n" for each in export.parameters
-    )
-    words = "".join(
-        f'          if [ -n "$P_{each.name}" ]; then set -- "$@" --param "{each.name}=$P_{each.name}"; fi\n'
-        for each in export.parameters
+        f"          {variable}: ${{{{ inputs.{name} }}}}\n" for variable, name in variables.items()
     )
     run_environment = f"        env:\n{environment}" if environment else ""
-    schedule = f"  schedule:\n    - cron: {literal(export.schedule or EVERY_MONDAY)}\n"
+    schedule = f"  schedule:\n    - cron: {_quoted(export.schedule or EVERY_MONDAY)}\n"
     return f"""\
 name: {export.distribution}
 
@@ -330,7 +355,7 @@ concurrency:
 jobs:
   test:
     name: Lint and test
-    runs-on: ubuntu-24.04
+    runs-on: ubuntu-latest
     timeout-minutes: 30
     steps:
       - uses: {CHECKOUT}
@@ -353,7 +378,7 @@ jobs:
     name: Run
     needs: test
     if: github.event_name == 'schedule' || github.event_name == 'workflow_dispatch'
-    runs-on: ubuntu-24.04
+    runs-on: ubuntu-latest
     timeout-minutes: 360
     steps:
       - uses: {CHECKOUT}
@@ -378,6 +403,28 @@ jobs:
           name: artifacts
           path: artifacts
 """
+
+
+def _input_of(parameter: Parameter) -> str:
+    """What GitHub asks for when somebody starts the workflow; numbers, too, are texts for all checkers."""
+    kind = "boolean" if parameter.type == "bool" else "string"
+    said = f"      {parameter.name}:\n        type: {kind}\n        required: false\n"
+    if parameter.comment:
+        said += f"        description: {_quoted(parameter.comment)}\n"
+    if parameter.is_literal and parameter.default is not None:
+        default = parameter.default
+        if kind == "boolean":
+            said += f"        default: {json.dumps(default)}\n"
+        else:
+            said += (
+                f"        default: {_quoted(default if isinstance(default, str) else json.dumps(default))}\n"
+            )
+    return said
+
+
+def _quoted(text: str) -> str:
+    """A text in double quotes as JSON, TOML and YAML all read it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 # -- prose ----------------------------------------------------------------------------------------
@@ -448,5 +495,5 @@ def _cell(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    line = " ".join(text.split()).replace("\\", "\\\\").replace('"', "'")
+    line = " ".join(text.split())
     return line if line.endswith((".", "?", "!")) else f"{line}."

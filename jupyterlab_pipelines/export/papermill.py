@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile
 from jupyterlab_pipelines.export.engines import Engine
@@ -15,9 +15,15 @@ class PapermillExporter(Engine):
     name = "papermill"
     summary = "a chain of step notebooks for papermill, with run.sh; what was executed is kept"
     engine = ("papermill==2.7.0", "ipykernel>=6")
+    lacks: Mapping[str, str] = {
+        "retries": "papermill has no retries: the notebook itself repeats its step.",
+        "timeout": "papermill has no timeout for a step: the notebook itself stops it.",
+        "schedule": "papermill has no schedule: let cron start `run.sh`.",
+        "resources": "papermill runs all notebooks on this machine, whatever resources their steps ask for.",
+    }
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
-        yield from step_notebooks(export, run="artifacts", retries=True)
+        yield from step_notebooks(export, run='"artifacts"', retries="retries")
         yield ExportedFile.code(export, "run.sh", _script(export), is_executable=True)
 
     def gaps(self, export: Export) -> Iterator[str]:
@@ -27,8 +33,6 @@ class PapermillExporter(Engine):
             for before, after in zip(export.steps, export.steps[1:], strict=False)
         ):
             yield "papermill executes the notebooks one after another, also those that do not need each other."
-        if export.schedule:
-            yield "papermill has no schedule: let cron start `run.sh`."
 
     @property
     def title(self) -> str:

@@ -7,12 +7,10 @@ then the target's engine runs it there, and each artifact is compared with the n
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from jupyterlab_pipelines.errors import ExportError
+from jupyterlab_pipelines.errors import ExportError, PipelinesError
 from jupyterlab_pipelines.export.base import Export, Exporter
 from jupyterlab_pipelines.export.build import Source
-from jupyterlab_pipelines.export.compare import compare
-from jupyterlab_pipelines.store.locks import FileLock
+from jupyterlab_pipelines.export.compare import compare, with_unsteady
+from jupyterlab_pipelines.export.environments import clean_environment, engine_environment, install
 
-INSTALL_SECONDS = 1800
 RUN_SECONDS = 3600
 
 
@@ -62,9 +59,13 @@ class Workbench:
     parameters: Mapping[str, Any]
 
     def run(
-        self, command: Sequence[str | os.PathLike[str]], *, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str | os.PathLike[str]],
+        *,
+        environment: Mapping[str, str] | None = None,
+        timeout_seconds: float = RUN_SECONDS,
     ) -> None:
-        """Run a command of the proof in the exported folder.
+        """Run a command of the proof in the exported folder; one that takes too long is asked to end.
 
         Raises
         ------
@@ -77,25 +78,28 @@ class Workbench:
             variables |= {f"{name}_PYTHON": str(self.python), "PYTHONPATH": str(self.folder / "src")}
             variables["PATH"] = f"{self.engine.parent}{os.pathsep}{variables.get('PATH', '')}"
         variables |= dict(environment or {})
+        process = subprocess.Popen(
+            [os.fspath(word) for word in command],
+            cwd=self.folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
         try:
-            ended = subprocess.run(
-                [os.fspath(word) for word in command],
-                cwd=self.folder,
-                env=variables,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=RUN_SECONDS,
-                check=False,
-            )
+            said, _ = process.communicate(timeout=timeout_seconds)
         except subprocess.TimeoutExpired:
+            process.terminate()
+            process.communicate()
             raise ExportError(
-                "export_fails", f"The exported pipeline did not end in {RUN_SECONDS} seconds."
+                "export_fails", f"The exported pipeline did not end in {timeout_seconds:g} seconds."
             ) from None
-        if ended.returncode:
-            tail = f"{ended.stdout}\n{ended.stderr}".strip()[-8000:]
+        if process.returncode:
             raise ExportError(
-                "export_fails", f"The exported pipeline fails with exit status {ended.returncode}:\n{tail}"
+                "export_fails",
+                f"The exported pipeline fails with exit status {process.returncode}:\n{said.strip()[-8000:]}",
             )
 
 
@@ -112,6 +116,15 @@ class Provable(Exporter, Protocol):
         """Run the export on the engine; raise `ExportError` if it fails."""
 
 
+def can_verify(exporter: Exporter) -> bool:
+    """Whether the target can run its own exports here."""
+    return _runner(exporter) is not None
+
+
+def _runner(exporter: Exporter) -> Callable[[Workbench], None] | None:
+    return getattr(exporter, "prove", None) or (_run_package if exporter.name == "package" else None)
+
+
 def verify(
     source: Source,
     export: Export,
@@ -119,6 +132,7 @@ def verify(
     output: Path,
     tell: Callable[[str], None],
     environments: Path | None = None,
+    again: Callable[[], Source] | None = None,
 ) -> dict[str, Any]:
     """Prove the export in `output`.
 
@@ -128,6 +142,9 @@ def verify(
         Called with a line for each thing that is done.
     environments
         Folder that keeps the environments of engines; default: one below the user's cache folder.
+    again
+        Runs the notebook once more. Called if something differs: what differs between two runs of the notebook
+        tells nothing about the export.
 
     Returns
     -------
@@ -140,16 +157,17 @@ def verify(
     ExportError
         ``not_installable``, ``export_fails``, ``not_provable``.
     """
-    prove = getattr(exporter, "prove", None) or (run_package if exporter.name == "package" else None)
-    if prove is None:
-        raise ExportError("not_provable", f"The target `{exporter.name}` cannot run its exports here.")
     started = time.monotonic()
     with workbench(source, export, exporter, output, tell, environments) as bench:
         installed = time.monotonic()
         tell("running it")
-        prove(bench)
+        prove(exporter, bench)
         ended = time.monotonic()
         verdicts = compare(source, export, bench.folder / "src", bench.artifacts)
+    if again is not None and any(verdict.status == "differs" for verdict in verdicts):
+        tell("running the notebook again, to see what differs between two of its runs")
+        with contextlib.suppress(PipelinesError):  # Its second run fails: what differs differs.
+            verdicts = with_unsteady(export, verdicts, source, again())
     is_equal = all(verdict.status in ("equal", "unsure") for verdict in verdicts)
     return {
         "status": "equal" if is_equal else "differs",
@@ -180,7 +198,7 @@ def workbench(
         shutil.copytree(output, folder)
         data = _data(source, export, place / "files")
         tell("installing the export in a fresh environment")
-        python = install(folder, place / "environment", source.python)
+        python = install(folder, place / "environment", source.python, environments)
         requirements = tuple(getattr(exporter, "engine", ()))
         if requirements:
             tell(f"looking for an environment with {', '.join(requirements)}, or making it")
@@ -188,7 +206,35 @@ def workbench(
         yield Workbench(export, folder, python, engine, place / "artifacts", data, source.parameters)
 
 
-def run_package(bench: Workbench) -> None:
+def prove(exporter: Exporter, bench: Workbench) -> None:
+    """Run the export on its engine; its artifacts are in ``bench.artifacts`` afterwards.
+
+    Raises
+    ------
+    ExportError
+        ``export_fails``; ``not_provable``.
+    """
+    run = _runner(exporter)
+    if run is None:
+        raise ExportError("not_provable", f"The target `{exporter.name}` cannot run its exports here.")
+    try:
+        run(bench)
+    except ExportError as error:
+        # Engines say much about themselves, and little about the step.
+        told = [error.message, *_errors(bench.artifacts)]
+        raise ExportError(error.code, "\n".join(told), **error.details) from None
+
+
+def _errors(artifacts: Path) -> Iterator[str]:
+    """A sentence for each step that has left word of how it failed."""
+    for path in sorted(artifacts.glob("*/_step.json")):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["status"] == "failed":
+            error = manifest["error"]
+            yield f"Step `{manifest['step']}` failed: {error['type']}: {error['message']}"
+
+
+def _run_package(bench: Workbench) -> None:
     """Run the package by its own command."""
     bench.run(
         [
@@ -196,125 +242,6 @@ def run_package(bench: Workbench) -> None:
             *("--data", str(bench.data), "--parameters", json.dumps(dict(bench.parameters))),
         ]
     )
-
-
-def install(folder: Path, environment: Path, python: str) -> Path:
-    """A fresh environment with the package in it; its interpreter.
-
-    Packages come from where pip or uv are told to look: offline, that is their cache, or a folder of wheels.
-
-    Raises
-    ------
-    ExportError
-        ``not_installable``.
-    """
-    interpreter = _new_environment(environment, python)
-    lock = folder / "requirements.lock"
-    if any(line and not line.startswith("#") for line in lock.read_text(encoding="utf-8").splitlines()):
-        _add(interpreter, ["-r", str(lock)], folder)
-    _add(interpreter, ["--no-deps", str(folder)], folder)
-    return interpreter
-
-
-def engine_environment(requirements: tuple[str, ...], python: str, folder: Path | None = None) -> Path:
-    """The interpreter of an environment with an engine, which is made once and kept.
-
-    Raises
-    ------
-    ExportError
-        ``not_installable``.
-    """
-    if folder is None:
-        said = os.environ.get("JUPYTER_PIPELINES_ENGINES")
-        folder = Path(said) if said else _cache_folder() / "pipelines-as-experiments" / "engines"
-    described = json.dumps([os.path.realpath(python), *requirements]).encode()
-    environment = folder.absolute() / hashlib.sha256(described).hexdigest()[:16]
-    done = environment / "requirements.txt"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(environment.with_suffix(".lock"))
-    while not lock.acquire():  # Another export makes the same one.
-        time.sleep(0.5)
-    try:
-        if not done.is_file():
-            shutil.rmtree(environment, ignore_errors=True)
-            _add(_new_environment(environment, python), list(requirements), environment)
-            done.write_text("\n".join(requirements) + "\n", encoding="utf-8")
-    finally:
-        lock.release()
-    return _interpreter(environment)
-
-
-def _cache_folder() -> Path:
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home())
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-
-
-def _interpreter(environment: Path) -> Path:
-    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-def _new_environment(environment: Path, python: str) -> Path:
-    """Make an environment; its interpreter."""
-    environment.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # With the pip that comes with Python: uv's would be fetched, from where uv alone is told.
-        _installed([python, "-m", "venv", str(environment)], environment.parent)
-    except ExportError:
-        uv = _uv()
-        if uv is None:
-            raise
-        shutil.rmtree(environment, ignore_errors=True)
-        make = [uv, "venv", "--quiet", "--seed", "--python", python, str(environment)]
-        _installed(make, environment.parent)
-    return _interpreter(environment)
-
-
-def _add(interpreter: Path, words: list[str], folder: Path) -> None:
-    """Install by uv, which is faster, or by pip where there is no uv, or where only pip is told about an index."""
-    uv = _uv()
-    if uv:
-        with contextlib.suppress(ExportError):
-            return _installed([uv, "pip", "install", "--quiet", "--python", str(interpreter), *words], folder)
-    pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    return _installed([*pip, *words], folder)
-
-
-def _uv() -> str | None:
-    beside = Path(sys.executable).with_name("uv.exe" if os.name == "nt" else "uv")
-    return shutil.which("uv") or (str(beside) if beside.is_file() else None)
-
-
-def _installed(command: list[str], folder: Path) -> None:
-    try:
-        ended = subprocess.run(
-            command,
-            cwd=folder,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ExportError("not_installable", f"The export cannot be installed: {error}.") from None
-    if ended.returncode:
-        raise ExportError(
-            "not_installable",
-            f"The export cannot be installed: `{' '.join(command[:6])} …` says {ended.stderr.strip()[-1500:]}",
-        )
-
-
-def clean_environment() -> dict[str, str]:
-    """Our environment without what would let another Python find this program."""
-    variables = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    }
-    variables.setdefault("PYTHONHASHSEED", "0")
-    variables.setdefault("MPLBACKEND", "agg")
-    return variables
 
 
 def _data(source: Source, export: Export, place: Path) -> Path:

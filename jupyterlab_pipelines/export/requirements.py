@@ -71,6 +71,7 @@ def plain(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 asked = json.load(sys.stdin)
+sys.path += asked["folders"]
 homes = metadata.packages_distributions()
 installed = {}
 for one in metadata.distributions():
@@ -115,11 +116,27 @@ for module in asked["stars"]:
         continue
     public = getattr(loaded, "__all__", None)
     stars[module] = sorted(public if public is not None else (n for n in vars(loaded) if not n.startswith("_")))
+public = {}
+for name in asked["types"]:
+    path, _, last = name.rpartition(".")
+    if "._" not in path:
+        continue
+    parents = path[: path.index("._")].split(".")
+    for end in range(len(parents), 0, -1):
+        parent = ".".join(parents[:end])
+        try:
+            found_there = getattr(importlib.import_module(parent), last, None)
+        except Exception:
+            continue
+        if isinstance(found_there, type) and found_there.__module__ == path:
+            public[name] = parent
+            break
 print(json.dumps({
     "direct": {installed[n].metadata["Name"]: [installed[n].version, m] for n, m in direct.items()},
     "lock": {installed[n].metadata["Name"]: installed[n].version for n, _ in found},
     "missing": missing,
     "stars": stars,
+    "public": public,
     "python": "%d.%d" % sys.version_info[:2],
 }))
 """
@@ -130,23 +147,43 @@ def ask_environment(
     modules: Collection[str],
     stars: Collection[str],
     also: Collection[str],
+    types: Collection[str],
     environment: Mapping[str, str],
     folder: str,
+    import_folders: Collection[str] = (),
 ) -> dict[str, Any]:
     """What the notebook's environment provides.
+
+    Parameters
+    ----------
+    modules, stars
+        Modules that are imported; those of which everything is.
+    also
+        Distributions that code needs though it does not import them.
+    types
+        Qualified names of types.
+    folder, import_folders
+        The notebook's; others in which its modules lie.
 
     Returns
     -------
     dict
         ``direct``: by distribution, version and modules; ``lock``: version of each, with all that they need;
-        ``missing``: modules of no distribution; ``stars``: names of star imports; ``python``.
+        ``missing``: modules of no distribution; ``stars``: names of star imports; ``public``: by type of a private
+        module, the public module that has it; ``python``.
 
     Raises
     ------
     ExportError
         ``environment_broken``.
     """
-    question = {"modules": sorted(modules), "also": [*ALWAYS, *sorted(also)], "stars": sorted(stars)}
+    question = {
+        "modules": sorted(modules),
+        "also": [*ALWAYS, *sorted(also)],
+        "stars": sorted(stars),
+        "types": sorted(types),
+        "folders": sorted(import_folders),
+    }
     try:
         ended = subprocess.run(
             [python, "-c", ASK],

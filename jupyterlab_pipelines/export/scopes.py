@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from jupyterlab_pipelines.artifact import AMBIENT
 from jupyterlab_pipelines.notebook.flow import Position
 from jupyterlab_pipelines.notebook.ipython import parse_python, split_cell_magics, words
 from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse, makes_annotations_lazy
@@ -19,12 +21,23 @@ from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.pipeline import Cell, CellKind, Effects, Pipeline
 
 BUILTINS = frozenset(dir(builtins))
+STANDARD = frozenset(sys.stdlib_module_names)
+ENVIRONMENT = f"{AMBIENT}environment"
 
 PURE_CALLS = words(
     "Path PurePath Decimal Fraction Timedelta Timestamp bool bytes complex date datetime dict float frozenset "
     "int list namedtuple range set sorted str timedelta tuple Enum compile"
 )
 """Calls in the value of a constant, by the last part of the name: they make a value and do nothing else."""
+
+LOGGING = words("getLogger Formatter NullHandler StreamHandler")
+"""Calls that make what the process has once, or what changes nothing but what is shown."""
+
+GENERICS = words(
+    "Annotated Callable ClassVar Collection Counter DefaultDict Dict Final FrozenSet Generator Iterable Iterator List "
+    "Literal Mapping MutableMapping NDArray Optional Sequence Set Tuple Type Union dict frozenset list set tuple type"
+)
+"""What makes a type of types in brackets, by the last part of the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +83,25 @@ def shared_positions(
     for each in placed.values():
         for name in _written(each.statement):
             meanings.setdefault(name, set()).add(_meaning(each.statement, name))
+    loggers = _loggers(placed)
     changed = {parameter.name for parameter in pipeline.parameters}
+    for each in placed.values():
+        changed |= (each.statement.mutates | each.statement.deferred_mutates) - loggers
     for step in pipeline.steps:
         changed.update(step.leaves)
     for effects in learned.values():
         changed |= effects.mutates | effects.binds
-    for each in placed.values():
-        changed |= each.statement.mutates | each.statement.deferred_mutates
+    variables = [
+        step.cells[0]
+        for step in pipeline.steps
+        if step.cells and step.name in learned and ENVIRONMENT in learned[step.name].mutates
+    ]
     candidates: dict[Position, Placed] = {}
     for position, each in placed.items():
+        # What is imported after a step has set variables may read them.
+        is_late = bool(variables) and position[0] >= min(variables) and not each.statement.imports <= STANDARD
+        if each.statement.kind is StatementKind.IMPORT and is_late:
+            continue
         if _may_be_shared(each, changed) and all(len(meanings[name]) == 1 for name in each.names):
             candidates[position] = each
     bound = {name for each in placed.values() for name in _written(each.statement)}
@@ -98,6 +121,20 @@ def shared_positions(
         for position in out:
             del candidates[position]
     return _first_of_equal(candidates)
+
+
+def _loggers(placed: Mapping[Position, Placed]) -> set[str]:
+    """Names of loggers and their parts: setting them up changes what is shown, and no value."""
+    found: set[str] = set()
+    for each in placed.values():
+        if each.statement.kind is not StatementKind.OTHER or not is_constant(each.statement):
+            continue
+        calls = (
+            node for node in ast.walk(parse_python(each.statement.normalised)) if isinstance(node, ast.Call)
+        )
+        if any(isinstance(call.func, ast.Attribute) and call.func.attr in LOGGING for call in calls):
+            found |= each.statement.binds
+    return found
 
 
 def _kinds(candidates: Mapping[Position, Placed]) -> dict[str, StatementKind]:
@@ -149,11 +186,12 @@ def _may_be_shared(each: Placed, changed: Collection[str]) -> bool:
         and not statement.may_bind
         and not statement.files
         and statement.binds.isdisjoint(changed)
-        and _is_constant(statement)
+        and is_constant(statement)
     )
 
 
-def _is_constant(statement: Statement) -> bool:
+def is_constant(statement: Statement) -> bool:
+    """Whether a statement gives names a value that is made of constants, and does nothing else."""
     tree = parse_python(statement.normalised).body[0]
     if isinstance(tree, ast.Assign):
         targets, value = tree.targets, tree.value
@@ -170,7 +208,11 @@ def _is_plain(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         function = node.func
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        return name in PURE_CALLS
+        return name in PURE_CALLS | LOGGING
+    if isinstance(node, ast.Subscript):
+        owner = node.value
+        name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+        return name in GENERICS
     return isinstance(
         node,
         ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.BinOp | ast.UnaryOp | ast.BoolOp

@@ -81,8 +81,10 @@ def _comments(python: str) -> dict[int, str]:
 
 
 def indented(source: str, levels: int = 1) -> str:
-    """`source` moved to the right; what stands inside a string stays where it is."""
+    """`source` moved to the right; what stands inside a string stays where it is, unless it is a docstring."""
     inside = _lines_in_strings(source)
+    if inside and "__doc__" not in source:
+        inside -= _lines_in_docstrings(source)
     return "\n".join(
         line if number in inside or not line.strip() else INDENT * levels + line
         for number, line in enumerate(source.split("\n"), 1)
@@ -102,6 +104,17 @@ def _lines_in_strings(source: str) -> set[int]:
             opened.append(token.start[0])
         elif token.type in ends:
             inside.update(range(opened.pop() + 1, token.end[0] + 1))
+    return inside
+
+
+def _lines_in_docstrings(source: str) -> set[int]:
+    """Numbers of the lines that begin inside the docstring of a function or class."""
+    inside: set[int] = set()
+    for node in ast.walk(parse_python(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and ast.get_docstring(node) is not None:
+                inside.update(range(first.lineno + 1, (first.end_lineno or first.lineno) + 1))
     return inside
 
 
@@ -162,6 +175,42 @@ def _with_depth(node: ast.AST, depth: int) -> Iterator[tuple[ast.AST, int]]:
         yield child, depth
         is_scope = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
         yield from _with_depth(child, depth + is_scope)
+
+
+def docstring(title: str, text: str = "") -> str:
+    """The docstring of a function with a title and prose below it, for `indented`."""
+    summary = title if title.endswith((".", "?", "!")) else f"{title}."
+    # Lines inside a string are not indented later.
+    lines = "\n".join(INDENT + line if line.strip() else "" for line in text.split("\n"))
+    whole = f"{summary}\n\n{lines}\n{INDENT}" if text else summary
+    whole = whole.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    if whole.endswith('"'):
+        whole = f'{whole[:-1]}\\"'
+    return f'"""{whole}"""'
+
+
+def unguarded(source: str) -> str:
+    """What stands below ``if __name__ == "__main__":``, where that is all; any other source as it is."""
+    tree = parse_python(source)
+    guard = tree.body[0] if len(tree.body) == 1 else None
+    if not isinstance(guard, ast.If) or guard.orelse:
+        return source
+    if ast.dump(guard.test) != ast.dump(ast.parse('__name__ == "__main__"', mode="eval").body):
+        return source
+    assert guard.test.end_lineno is not None
+    inside = _lines_in_strings(source)
+    indent = " " * guard.body[0].col_offset
+    lines = [
+        line if number in inside else line.removeprefix(indent)
+        for number, line in enumerate(source.split("\n"), 1)
+        if number > guard.test.end_lineno
+    ]
+    body = "\n".join(lines)
+    try:
+        is_same = ast.dump(parse_python(body)) == ast.dump(ast.Module(guard.body, []))
+    except SyntaxError:
+        is_same = False
+    return body if is_same else source
 
 
 def awaits(source: str) -> bool:

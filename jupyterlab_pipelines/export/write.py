@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.errors import ExportError
-from jupyterlab_pipelines.export.base import ExportedFile, Exporter, find_exporter
-from jupyterlab_pipelines.export.build import Source, build, write_file
-from jupyterlab_pipelines.export.package import EXPORTER, package_files
+from jupyterlab_pipelines.export.base import Export, ExportedFile, Exporter, find_exporter
+from jupyterlab_pipelines.export.build import Source, build, examined, write_file
+from jupyterlab_pipelines.export.package import gaps_of_package, package_files, why_untested
 from jupyterlab_pipelines.export.proof import verify
 
 CRON = re.compile(r"([\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+")
@@ -32,8 +34,14 @@ def export(
     verifies: bool = False,
     environments: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    again: Callable[[], Source] | None = None,
 ) -> dict[str, Any]:
     """Write the files of a target, and perhaps prove them; what was written, as JSON.
+
+    Parameters
+    ----------
+    again
+        Runs the notebook once more: for the proof, where something differs.
 
     Raises
     ------
@@ -43,9 +51,9 @@ def export(
     _require_folder(output)
     if schedule is not None and not CRON.fullmatch(schedule.strip()):
         raise ExportError("bad_schedule", f"`{schedule}` is no schedule: write five fields as cron does.")
-    made = replace(build(source, name), schedule=schedule)
+    made = tried(source, replace(build(source, name), schedule=schedule))
     chosen = configured(exporter, options)
-    gaps = list(dict.fromkeys([*EXPORTER.gaps(made), *chosen.gaps(made)]))
+    gaps = list(dict.fromkeys([*gaps_of_package(made), *chosen.gaps(made)]))
     own = list(chosen.write(made))
     taken = {file.path for file in own}
     section = getattr(chosen, "section", lambda made: "")(made)
@@ -68,8 +76,33 @@ def export(
         "verification": None,
     }
     if verifies:
-        document["verification"] = verify(source, made, chosen, output, tell, environments)
+        document["verification"] = verify(source, made, chosen, output, tell, environments, again)
     return document
+
+
+def tried(source: Source, made: Export) -> Export:
+    """The export whose tests ask only those steps for the same again that give it."""
+    steps = [step.name for step in made.steps if why_untested(made, step) is None]
+    if not steps:
+        return made
+    with tempfile.TemporaryDirectory(prefix="export-", ignore_cleanup_errors=True) as folder:
+        for file in package_files(made):
+            write_file(Path(folder), file)
+        asked = {
+            "folder": folder,
+            "package": made.name,
+            "steps": steps,
+            "parameters": dict(made.run_parameters),
+        }
+        others = examined(source, asked, "The exported steps cannot be tried", module="trial")
+    why = "called again, it gave something else"
+    notes = [
+        f"Step `{step}` gave something else when its function was called again, so the tests leave it out."
+        for step in others
+    ]
+    return replace(
+        made, untested={**made.untested, **dict.fromkeys(others, why)}, notes=(*made.notes, *notes)
+    )
 
 
 def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
@@ -78,7 +111,7 @@ def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
     Raises
     ------
     ExportError
-        ``unknown_option``: the target has no such option.
+        ``unknown_option``: the target has no such option, or lacks one.
     """
     if not options:
         return exporter
@@ -87,6 +120,13 @@ def configured(exporter: Exporter, options: Mapping[str, Any]) -> Exporter:
         raise ExportError(
             "unknown_option", f"The target `{exporter.name}` has no option {', '.join(sorted(options))}."
         )
+    try:
+        inspect.signature(configure).bind(**options)
+    except TypeError as error:
+        given = ", ".join(sorted(options))
+        raise ExportError(
+            "unknown_option", f"The target `{exporter.name}` cannot be configured by {given}: {error}."
+        ) from None
     changed: Exporter = configure(**options)
     return changed
 

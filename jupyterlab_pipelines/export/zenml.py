@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
@@ -16,12 +16,14 @@ from jupyterlab_pipelines.export.engines import (
     free_names,
     is_scalar,
     mapping,
+    megabytes,
     scratch,
     sentence,
     used_parameters,
     words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
+from jupyterlab_pipelines.pipeline import RESOURCES
 
 TAKEN = words(
     """
@@ -35,7 +37,13 @@ class ZenMLExporter(Engine):
     name = "zenml"
     summary = "a ZenML pipeline"
     engine = ("zenml[local]==0.98.0",)
-    known_options = ("image", "cpu", "memory", "gpu")
+    known_options = ("image", *RESOURCES)
+    lacks: Mapping[str, str] = {
+        "timeout": "ZenML has no timeout for a step: the task itself stops it.",
+        "schedule": (
+            "A schedule is no part of a ZenML pipeline: it belongs to the orchestrator of the stack that runs it."
+        ),
+    }
 
     @property
     def title(self) -> str:
@@ -43,13 +51,6 @@ class ZenMLExporter(Engine):
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "zenml_pipeline.py", self._program(export))
-
-    def gaps(self, export: Export) -> Iterator[str]:
-        yield from super().gaps(export)
-        if any(step.timeout_seconds is not None for step in export.steps):
-            yield "ZenML has no timeout for a step: the task itself stops it."
-        if export.schedule:
-            yield "A schedule is no part of a ZenML pipeline: it belongs to the orchestrator of the stack that runs it."
 
     def section(self, export: Export) -> str:
         return f"""\
@@ -141,8 +142,10 @@ if __name__ == "__main__":
         if wanted:
             fields = [f"cpu_count={wanted.cpu}"] if wanted.cpu else []
             fields += [f"gpu_count={wanted.gpu}"] if wanted.gpu else []
-            fields += [f'memory="{wanted.memory_megabytes}MiB"'] if wanted.memory else []
+            fields += [f'memory="{megabytes(wanted)}MiB"'] if wanted.memory else []
             said.append(f'settings={{"resources": ResourceSettings({", ".join(fields)})}}')
+        if step.role:
+            said.append(f'extra={{"role": {literal(str(step.role))}}}')
         parameters = used_parameters(export, step)
         signature = [f"{own}: str", *(f"{each.name}: {annotation(each)}" for each in parameters)]
         arguments = [literal(step.name), f"artifacts=place({own})"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -39,8 +42,10 @@ def preview(value: object) -> dict[str, Any] | None:
         ``shape``, ``dtype``, ``values``: the first ones, flat, as strings
     ``items``
         ``length`` and ``items``: [[key or position, text]]
+    ``image``
+        ``shape``, ``dtype``, and ``png``: the picture in base64, small
     ``parameters``
-        of an estimator: ``parameters`` as {name: text}
+        of an estimator: ``parameters`` as {name: text}; of a torch module: the shape of each
     ``text``
         ``text``
 
@@ -102,6 +107,10 @@ def _summary(value: Any) -> str:
         return f"{_dimensions(value.shape)} {value.dtype}".strip()
     if _is(value, "numpy.generic"):
         return _text(value, 60)
+    if _is(value, "PIL.Image.Image"):
+        return f"{_dimensions(value.size)} {value.mode}"
+    if _is(value, "torch.nn.Module"):
+        return _count(sum(part.numel() for part in value.parameters()), "parameter")
     if _is(value, "sklearn.pipeline.Pipeline"):
         return " → ".join(type(step).__name__ for _, step in value.steps)[:120]
     return ""
@@ -131,6 +140,9 @@ def _preview(value: Any, text: Callable[[object], str]) -> dict[str, Any] | None
         cells = [head.column(at).to_pylist() for at in range(len(fields))]
         rows = [[text(cell) for cell in row] for row in zip(*cells, strict=True)]
         return _table(value.shape, [(field.name, field.type) for field in fields], None, rows, text)
+    picture = _picture(value)
+    if picture is not None:
+        return picture
     if _is(value, "numpy.ndarray"):
         values = [text(item) for item in itertools.islice(value.flat, 100)]
         return {"kind": "array", "shape": list(value.shape), "dtype": str(value.dtype), "values": values}
@@ -141,9 +153,58 @@ def _preview(value: Any, text: Callable[[object], str]) -> dict[str, Any] | None
     if _is(value, "sklearn.base.BaseEstimator"):
         parameters = {str(name): text(setting) for name, setting in value.get_params(deep=False).items()}
         return {"kind": "parameters", "parameters": parameters}
+    if _is(value, "torch.nn.Module"):
+        shapes = {str(name): _dimensions(tuple(part.shape)) for name, part in value.named_parameters()}
+        return {"kind": "parameters", "parameters": dict(itertools.islice(shapes.items(), 50))}
     if type(value).__module__ in ("builtins", "datetime", "decimal", "fractions", "numpy"):
         return {"kind": "text", "text": _text(value, 4000) if isinstance(value, str) else text(value)}
     return None
+
+
+def _picture(value: Any) -> dict[str, Any] | None:
+    """An array of bytes that is likely a picture, or one of Pillow's, as a PNG; None for anything else."""
+    if _is(value, "PIL.Image.Image"):
+        import numpy as np
+
+        shape, kind = [value.height, value.width], value.mode
+        pixels = value.convert("RGBA")
+        pixels.thumbnail((_PICTURE_EDGES[0], _PICTURE_EDGES[0]))
+        pixels = np.asarray(pixels)
+    elif _is(value, "numpy.ndarray") and str(value.dtype) == "uint8":
+        pixels, shape, kind = value, list(value.shape), str(value.dtype)
+    else:
+        return None
+    has_form = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if not has_form or min(pixels.shape[:2]) < _SMALLEST_PICTURE:
+        return None
+    for edge in _PICTURE_EDGES:
+        every = max(1, -(-max(pixels.shape[:2]) // edge))
+        png = base64.b64encode(_png(pixels[::every, ::every])).decode()
+        if len(png) <= PREVIEW_BYTES * 3 // 4:
+            return {"kind": "image", "shape": shape, "dtype": kind, "png": png}
+    return None
+
+
+_PICTURE_EDGES = (192, 96, 56)
+"""Longest edges of pictures in pixels; the first with which the file is small enough."""
+_SMALLEST_PICTURE = 8
+
+
+def _png(pixels: Any) -> bytes:
+    """A PNG file of 8-bit samples: grey, RGB or RGBA (https://www.w3.org/TR/png)."""
+    height, width = pixels.shape[:2]
+    colour = 0 if pixels.ndim == 2 else {3: 2, 4: 6}[pixels.shape[2]]
+    # Each line begins with its filter: none.
+    lines = b"".join(b"\0" + pixels[line].tobytes() for line in range(height))
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
 
 
 def _table(

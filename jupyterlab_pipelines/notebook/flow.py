@@ -269,7 +269,10 @@ class _Flow:
         self._seen: dict[str, _Binding] = {}
         self._names_in_skipped: dict[str, int] = {}
         self._annotations_are_lazy = False
-        self._last_cell = {cell.step: cell.index for cell in outline.cells if cell.step is not None}
+        self._cells: dict[str, tuple[int, ...]] = dict.fromkeys(self.tags, ())
+        for cell in outline.cells:
+            if cell.step is not None:
+                self._cells[cell.step] += (cell.index,)
         cells = list(outline.cells)
         if hoist:
             first = [outline.cells[index] for index in outline.shared_cells]
@@ -309,7 +312,7 @@ class _Flow:
             self._read_statement(step, (cell.index, number), statement)
             if self._looks_back(step, cell.index, statement):
                 self.looks_back.add(step)
-        if self._last_cell[step] == cell.index:
+        if self._cells[step][-1] == cell.index:
             self._apply_learned(step, (cell.index, END))
 
     def _note_skipped(self, cell: Cell) -> None:
@@ -457,6 +460,8 @@ class _Flow:
     def _looks_back(self, step: str, cell_index: int, statement: Statement) -> bool:
         """Whether a statement reads what a cell of another step has shown: `_`, `Out[3]`."""
         names = {name for name in statement.reads | statement.deferred if HISTORY.match(name)}
+        if not names:
+            return False
         before = [cell for cell in self.outline.cells[:cell_index] if cell.kind is not CellKind.TEXT]
         shown_here = bool(before) and before[-1].step == step
         return bool(names - self._seen.keys() - self.readers[step].own - ({"_"} if shown_here else set()))
@@ -848,7 +853,7 @@ class _Flow:
         steps = {}
         for name, tagged in self.tags.items():
             tags = tagged.tags
-            cells = self._cells_of(name)
+            cells = self._cells[name]
             after, unknown = self._order(name, tags.after, tags.previous, cells[0])
             after = tuple(dict.fromkeys([*after, *files.after[name]]))
             warnings.extend(unknown)
@@ -864,6 +869,7 @@ class _Flow:
                 retries=tags.retries or 0,
                 timeout_seconds=tags.timeout_seconds,
                 kernel=tags.kernel,
+                resources=tags.resources,
                 needs=self.needs(name),
                 outputs=tuple(
                     dict.fromkeys([*(n for n in self.leaves[name] if n in outputs[name]), *tags.outputs])
@@ -897,17 +903,16 @@ class _Flow:
 
     def _link_files(self) -> FileLinks:
         """Let steps that read files wait for those that write them."""
-        cells = {name: self._cells_of(name) for name in self.tags}
         parents = {}
         for name, tagged in self.tags.items():
             owners = [binding.owner for binding in self.readers[name].inputs.values()]
             known = [*owners, *tagged.tags.after, *tagged.tags.previous]
             parents[name] = tuple(dict.fromkeys(owner for owner in known if owner in self.tags))
         effects = {name: self.learned[name].files for name in self.tags if name in self.learned}
-        links = link_files(cells, effects, parents, self.file_use)
+        links = link_files(self._cells, effects, parents, self.file_use)
         for name, writers in links.inputs.items():
             for path, writer in writers.items():
-                self.readers[name].inputs[f"{FILE}{path}"] = _Binding(writer, (cells[writer][-1], END))
+                self.readers[name].inputs[f"{FILE}{path}"] = _Binding(writer, (self._cells[writer][-1], END))
                 self.readers[name].optional.add(f"{FILE}{path}")
         return links
 
@@ -923,21 +928,18 @@ class _Flow:
             (other, step, "_")
             for step in self.looks_back
             for other in self.tags
-            if self._cells_of(other)[-1] < self._cells_of(step)[0]
+            if self._cells[other][-1] < self._cells[step][0]
         ]
         units = find_units(
             list(self.tags),
             joined,
-            {name: self._cells_of(name) for name in self.tags},
+            self._cells,
             {name: tagged.tags.kernel for name, tagged in self.tags.items()},
         )
         for unit in set(units.values()):
             for first, second in itertools.pairwise(unit.steps):
-                self.readers[second].inputs[KERNEL] = _Binding(first, (self._last_cell[first], END))
+                self.readers[second].inputs[KERNEL] = _Binding(first, (self._cells[first][-1], END))
         return units
-
-    def _cells_of(self, step: str) -> tuple[int, ...]:
-        return tuple(cell.index for cell in self.outline.cells if cell.step == step)
 
     def _order(
         self, step: str, after: tuple[str, ...], previous: tuple[str, ...], cell_index: int

@@ -231,6 +231,7 @@ def _joined(first: CellTags, other: CellTags) -> CellTags:
         retries=first.retries if first.retries is not None else other.retries,
         timeout_seconds=first.timeout_seconds if first.timeout_seconds is not None else other.timeout_seconds,
         kernel=first.kernel or other.kernel,
+        resources=first.resources.with_default(other.resources),
         outputs=tuple(dict.fromkeys(first.outputs + other.outputs)),
     )
 

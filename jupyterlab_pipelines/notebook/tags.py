@@ -11,16 +11,17 @@ import keyword
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from jupyterlab_pipelines.errors import NotebookError
-from jupyterlab_pipelines.pipeline import Role
+from jupyterlab_pipelines.pipeline import Resources, Role, read_resource
 
 STEP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])\Z")
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 METRICS_STEP = "pipeline-metrics"
+KALE_LIMITS = {"cpu": "cpu", "memory": "memory", "nvidia.com/gpu": "gpu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class CellTags:
     retries: int | None = None
     timeout_seconds: float | None = None
     kernel: str | None = None
+    resources: Resources = field(default_factory=Resources)
     outputs: tuple[str, ...] = ()
 
 
@@ -104,6 +106,12 @@ def _read_tag(said: CellTags, tag: str, cell_index: int) -> CellTags:
             if not value:
                 _refuse(cell_index, tag, "name a kernelspec, such as `kernel:python3`.")
             return replace(said, kernel=value)
+        case "cpu" | "memory" | "gpu":
+            return _with_resource(said, key, value, tag, cell_index)
+        case "limit":  # Kale: `limit:nvidia.com/gpu:1`
+            name, _, amount = value.partition(":")
+            kind = KALE_LIMITS.get(name)
+            return _with_resource(said, kind, amount, tag, cell_index) if kind else said
         case _:
             return said
 
@@ -152,7 +160,7 @@ def read_step_magic(source: str, cell_index: int) -> tuple[CellTags, str] | None
                 said = replace(said, role=_role(value, line, cell_index))
             case "--cache":
                 said = replace(said, cache=_cache(value, line, cell_index))
-            case "--retries" | "--timeout" | "--kernel":
+            case "--retries" | "--timeout" | "--kernel" | "--cpu" | "--memory" | "--gpu":
                 said = _read_tag(said, f"{option[2:]}:{value}", cell_index)
             case "--outputs":
                 names = [name.strip() for name in value.split(",") if name.strip()]
@@ -164,7 +172,7 @@ def read_step_magic(source: str, cell_index: int) -> tuple[CellTags, str] | None
                     cell_index,
                     line,
                     f"`{option}` is no option of `%%step`; its options are --after, --role, --cache, --outputs, "
-                    "--params, --force, --retries, --timeout and --kernel.",
+                    "--params, --force, --retries, --timeout, --kernel, --cpu, --memory and --gpu.",
                 )
     if said.step is None:
         _refuse(cell_index, line, "it lacks the step's name: `%%step NAME`.")
@@ -229,6 +237,14 @@ def _role(value: str, tag: str, cell_index: int) -> Role:
         return Role(value)
     except ValueError:
         _refuse(cell_index, tag, f"`{value}` is no role; the roles are {', '.join(Role)}.")
+
+
+def _with_resource(said: CellTags, kind: str, value: str, tag: str, cell_index: int) -> CellTags:
+    try:
+        asked = read_resource(kind, value.strip())
+    except ValueError as error:
+        _refuse(cell_index, tag, str(error))
+    return replace(said, resources=asked.with_default(said.resources))
 
 
 def _cache(value: str, tag: str, cell_index: int) -> str:

@@ -38,6 +38,9 @@ def find_units(
         Without steps that cannot be executed one after another in one kernel, since they want different
         ones or their cells are interleaved.
     """
+    joined = list(joined)
+    if not joined:
+        return {}
     unit_of: dict[str, set[str]] = {name: {name} for name in order}
     names_of: dict[str, set[str]] = {name: set() for name in order}
     for first, second, name in joined:

@@ -21,7 +21,7 @@ from jupyterlab_pipelines.quality.rules.pinned import accepts, broken
 from jupyterlab_pipelines.quality.schema import Schema
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
 
-CHANCE = 0.005
+CHANCE = 0.01
 """How often a table without any fault may raise an alarm of one kind."""
 
 __all__ = ["CHANCE", "Anomaly", "find"]
@@ -79,16 +79,15 @@ def _differences(
         return found
     common = [column for column in after.columns if column.name in before.by_name]
     limit = CHANCE / max(1, len(common))
+    goes_on = table_rules.goes_on(before, after)
     of_columns = {
         column.name: anomaly
         for column in common
-        if (anomaly := _difference(before.by_name[column.name], column, limit))
+        if (anomaly := _difference(before.by_name[column.name], column, limit, goes_on))
     }
     of_columns |= _exchanged(before, after, of_columns, limit)
     if counted:
-        # A few rows that are left are seldom a fair sample: what they lack is told by their number.
-        of_columns = {name: anomaly for name, anomaly in of_columns.items() if _is_structural(anomaly)}
-        return found + list(of_columns.values())
+        return found + _of_few_rows(of_columns, len(common))
     of_columns = _one_key(after, of_columns)
     found += _repeated_rows(before, after, of_columns, limit)
     found += of_columns.values()
@@ -96,17 +95,42 @@ def _differences(
     return found
 
 
-def _difference(before: Column, after: Column, limit: float) -> Anomaly | None:
-    pair = Pair(after.name, before, align(before, after), limit)
+def _difference(before: Column, after: Column, limit: float, goes_on: bool) -> Anomaly | None:
+    pair = Pair(after.name, before, align(before, after), limit, goes_on)
     for rule in COLUMN_RULES:
         if anomaly := rule(pair):
             return anomaly
     return None
 
 
-def _is_structural(anomaly: Anomaly) -> bool:
-    """Whether it is about the form of a column, not about which values it has."""
-    return BY_NAME[anomaly.kind].aspect == "type" or anomaly.kind == "all_null"
+_OF_A_SELECTION = frozenset(
+    (
+        *("distribution_drift", "missing_category", "truncated_range", "constant_column", "value_spike"),
+        *(
+            "nulls_increased",
+            "nulls_decreased",
+            "stale_data",
+            "time_gap",
+            "correlation_broken",
+            "unit_changed",
+        ),
+    )
+)
+"""What columns may show because of which rows are there."""
+
+
+def _of_few_rows(of_columns: dict[str, Anomaly], columns: int) -> list[Anomaly]:
+    """What is told beside "hardly any rows": the rows that are left are seldom a fair sample.
+
+    Where many columns show what a selection explains, it does; one of many has a cause of its own.
+    """
+    explained = [
+        anomaly
+        for anomaly in of_columns.values()
+        if anomaly.kind in _OF_A_SELECTION and anomaly.kind != "stale_data"
+    ]
+    others = [anomaly for anomaly in of_columns.values() if anomaly.kind not in _OF_A_SELECTION]
+    return others + (explained if len(explained) <= columns // 10 else [])
 
 
 def _one_key(after: Statistics, found: dict[str, Anomaly]) -> dict[str, Anomaly]:
@@ -123,19 +147,40 @@ def _repeated_rows(
 ) -> list[Anomaly]:
     """Whole rows that occur again. Where they do, the order they break (and take out of `found`) is no news.
 
-    Rows are soon alike when a column is gone or has lost what told them apart, so any other anomaly
-    explains them.
+    Rows are soon alike when a column is gone or has lost what told them apart, so where there is any other
+    anomaly there must be far more of them than the sound columns let expect.
     """
     keys = [name for name, anomaly in found.items() if anomaly.kind == "duplicate_keys"]
     disordered = [name for name, anomaly in found.items() if anomaly.kind == "order_lost"]
-    if len(keys) + len(disordered) < len(found) or any(c.name not in after.by_name for c in before.columns):
-        return []
-    duplicates = table_rules.duplicate_rows(before, after, limit)
+    # One look at the table, not one at each column.
+    duplicates = table_rules.duplicate_rows(before, after, max(limit, CHANCE / 2))
     if not duplicates:
         return []
+    suspects = found.keys() - {*keys, *disordered}
+    if suspects or any(column.name not in after.by_name for column in before.columns):
+        expected = table_rules.expected_duplicates(before, after, suspects)
+        if (after.duplicates or 0) < 5 * (expected + (before.duplicates or 0)) + 5:
+            return []
     for name in disordered:
         del found[name]
+    _leave_out_repetition(before, after, found, limit)
     return [] if keys else [duplicates]
+
+
+def _leave_out_repetition(
+    before: Statistics, after: Statistics, found: dict[str, Anomaly], limit: float
+) -> None:
+    """Take out the drifts that are none among the rows that are left when each is counted once."""
+    once = after.rows - (after.duplicates or 0)
+
+    def weight(rows: int) -> float:
+        return before.rows * rows / (before.rows + rows)
+
+    # The logarithm of the p-value of a distance is in proportion to the number of rows.
+    share = weight(once) / weight(after.rows)
+    for name, anomaly in list(found.items()):
+        if anomaly.kind == "distribution_drift" and anomaly.p_value and anomaly.p_value**share >= limit:
+            del found[name]
 
 
 def _exchanged(

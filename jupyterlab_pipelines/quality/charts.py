@@ -85,6 +85,109 @@ def picture(rows: Sequence[Document]) -> str:
     )
 
 
+def distribution(bins: Document, *, is_time: bool = False) -> Document:
+    """One distribution, large: the reference as an area or pale bars, the run over it.
+
+    The marks have the styles ``reference``, ``current`` and ``unseen``, so that who shows the chart can give it the
+    colours of the page by its `config` alone.
+    """
+    import altair as alt
+
+    layers = _number_layers(bins, is_time) if bins["kind"] == "numbers" else _value_layers(bins)
+    height = 180 if bins["kind"] == "numbers" else max(60, 22 * len(bins["labels"]))
+    whole = alt.layer(*layers).properties(width="container", height=height)
+    styles = {
+        "reference": {"color": GREY, "opacity": 0.35},
+        "current": {"color": "#3b7dd8"},
+        "unseen": {"color": COLOURS["error"]},
+    }
+    spec: Document = whole.configure(background="transparent", style=styles).to_dict(validate=False)
+    return spec | {"$schema": SCHEMA}
+
+
+def _number_layers(bins: Document, is_time: bool) -> list[Any]:
+    import altair as alt
+
+    count = len(bins["current"])
+    width = (bins["stop"] - bins["start"]) / count
+    # Vega's times are milliseconds.
+    edges = [(bins["start"] + width * at) * (1000 if is_time else 1) for at in range(count + 1)]
+    # Both ends of a step have their height, the last one, too.
+    points = [
+        {
+            "at": edge,
+            **{side: bins[side][min(at, count - 1)] for side in ("current", "reference") if bins[side]},
+        }
+        for at, edge in enumerate(edges)
+    ]
+    scale = alt.Scale(type="utc", nice=False) if is_time else alt.Scale(nice=False, zero=False)
+    x = alt.X("at:T" if is_time else "at:Q", title=None, scale=scale)
+    share = alt.Axis(format="%", title=None, tickCount=4)
+    chart = alt.Chart(_data(points))
+    layers = []
+    if bins["reference"]:
+        layers.append(
+            chart.mark_area(interpolate="step-after", style="reference").encode(
+                x=x, y=alt.Y("reference:Q", axis=share)
+            )
+        )
+    layers.append(
+        chart.mark_line(interpolate="step-after", strokeWidth=2, style="current").encode(
+            x=x, y=alt.Y("current:Q", axis=share), tooltip=[_x_told(is_time), *_shares_told(bins)]
+        )
+    )
+    return layers
+
+
+def _x_told(is_time: bool) -> Any:
+    import altair as alt
+
+    return alt.Tooltip("at:T", title="from") if is_time else alt.Tooltip("at:Q", title="from", format=".4~g")
+
+
+def _shares_told(bins: Document) -> list[Any]:
+    import altair as alt
+
+    sides = ("current", "reference") if bins["reference"] else ("current",)
+    return [alt.Tooltip(f"{side}:Q", format=".2%", title=side) for side in sides]
+
+
+def _value_layers(bins: Document) -> list[Any]:
+    import altair as alt
+
+    values = [
+        {
+            "at": at,
+            "value": label[:200],
+            "current": bins["current"][at],
+            **({"reference": bins["reference"][at]} if bins["reference"] else {}),
+            "style": "unseen" if bins["unseen"][at] else "current",
+        }
+        for at, label in enumerate(bins["labels"])
+    ]
+    # Two long values may be equal where they are cut: the place is what tells them apart.
+    names = json.dumps([_short(label, 40) for label in bins["labels"]])
+    y = alt.Y("at:O", axis=alt.Axis(title=None, labelExpr=f"{names}[datum.value]"))
+    share = alt.Axis(format="%", title=None, tickCount=4)
+    tooltip = [alt.Tooltip("value:N", title="value"), *_shares_told(bins)]
+    layers = []
+    if bins["reference"]:
+        layers.append(
+            alt.Chart(_data(values))
+            .mark_bar(style="reference")
+            .encode(y=y, x=alt.X("reference:Q", axis=share), tooltip=tooltip)
+        )
+    for style in ("current", "unseen"):
+        shown = [value for value in values if value["style"] == style]
+        if shown:
+            layers.append(
+                alt.Chart(_data(shown))
+                .mark_bar(style=style, height={"band": 0.4})
+                .encode(y=y, x=alt.X("current:Q", axis=share), tooltip=tooltip)
+            )
+    return layers
+
+
 def _spec(rows: Sequence[Document]) -> Document:
     import altair as alt
 

@@ -4,9 +4,11 @@ A difference counts when chance cannot explain it *and* it is large enough to ma
 
 - numbers, times and lengths with many values: Kolmogorov–Smirnov's distance between the two
   distribution functions (interpolated in the 101-point grids), and Wasserstein's distance in
-  standard deviations of the reference;
-- few values, categories and booleans: chi-square with rare values pooled, and the total variation
-  (the share of rows that would have to change their value).
+  standard deviations of the reference; where the middle or the width has changed, which that test
+  is slow to see, the rank tests of Wilcoxon and of Mood as well;
+- few values, categories and booleans: chi-square with rare values pooled, and the value whose share
+  has changed the most; the total variation (the share of rows that would have to change their value),
+  and Cohen's h of that value.
 
 PSI and Jensen–Shannon's divergence (base 2) are there for those who ask for them.
 """
@@ -20,15 +22,19 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from jupyterlab_pipelines.quality.chance import chi_square_tail, kolmogorov_tail
+from jupyterlab_pipelines.quality.chance import chi_square_tail, kolmogorov_tail, normal_tail
 from jupyterlab_pipelines.quality.statistics import Column, Numbers, Value
 
 LARGE_DISTANCE = 0.1
 """A Kolmogorov–Smirnov distance that matters."""
 LARGE_MOVE = 0.2
 """A Wasserstein distance, in standard deviations, that matters."""
-LARGE_VARIATION = 0.08
+LARGE_WIDENING = 0.25
+"""A change of the width of the middle four fifths that matters, as a logarithm."""
+LARGE_VARIATION = 0.1
 """A total variation that matters."""
+LARGE_CHANGE = 0.2
+"""A change of one value's share that matters, as Cohen's h: from 1 to 4 %, from 40 to 50 %."""
 FEW_NUMBERS = 12
 """Numbers with more distinct values are compared by size, not value by value."""
 FEWEST = 8
@@ -61,8 +67,11 @@ class Drift:
         }
 
 
-def compare(reference: Column, current: Column) -> Drift | None:
+def compare(reference: Column, current: Column, *, goes_on: bool = False) -> Drift | None:
     """How far `current` lies from `reference`; None where that cannot be said.
+
+    `goes_on`: the rows of one table follow those of the other in time. Where neighbouring rows are alike, each
+    table then has fewer independent values than rows.
 
     It cannot where a side has fewer than eight values, the types have nothing in common, or the
     column is text with too many different values (the lengths are compared then).
@@ -72,7 +81,7 @@ def compare(reference: Column, current: Column) -> Drift | None:
     if are_both_categories(reference, current):
         return compare_counts(reference, align(reference, current))
     if reference.numbers and current.numbers:
-        return compare_numbers(reference.numbers, current.numbers)
+        return compare_numbers(reference.numbers, current.numbers, goes_on=goes_on)
     if reference.text and current.text:
         return compare_numbers(reference.text.lengths, current.text.lengths)
     if reference.lengths and current.lengths:
@@ -131,14 +140,16 @@ def compare_counts(reference: Column, current: Column) -> Drift:
     before, after = told_counts(reference, current)
     statistic, freedom = chi_square(before, after)
     p_value = chi_square_tail(statistic, freedom)
+    if freedom > 1:
+        # Two looks at one column: the better one, at twice its price.
+        p_value = min(1.0, 2 * min(p_value, largest_change(before, after)))
     distance = total_variation(before, after)
     numbers = reference.numbers and current.numbers and reference.type in ("int", "float")
     move = None
-    effect = distance / LARGE_VARIATION
+    effect = max(distance / LARGE_VARIATION, _cohens_h(before, after) / LARGE_CHANGE)
     if numbers and reference.numbers and current.numbers:
         ordered = compare_numbers(reference.numbers, current.numbers)
         move = ordered.move
-        # Two looks at one column: the better one, at twice its price.
         p_value = min(1.0, 2 * min(p_value, ordered.p_value))
         effect = max(effect, ordered.effect)
     return Drift("total_variation", distance, p_value, effect, move)
@@ -193,6 +204,30 @@ def chi_square(before: Sequence[int], after: Sequence[int]) -> tuple[float, int]
     return statistic, cells - 1
 
 
+def largest_change(before: Sequence[int], after: Sequence[int]) -> float:
+    """P that any value's share changes as much as the one that has changed the most."""
+    total_before, total_after = sum(before), sum(after)
+    if not total_before or not total_after:
+        return 1.0
+    weight = 1 / total_before + 1 / total_after
+    largest = 0.0
+    for a, b in zip(before, after, strict=True):
+        share = (a + b) / (total_before + total_after)
+        if min(share, 1 - share) / weight >= 5:
+            change = abs(a / total_before - b / total_after)
+            largest = max(largest, change / math.sqrt(share * (1 - share) * weight))
+    return min(1.0, 2 * len(before) * normal_tail(largest))
+
+
+def _cohens_h(before: Sequence[int], after: Sequence[int]) -> float:
+    """The largest distance between two shares of a value, on the scale on which chance moves all shares alike."""
+    total_before, total_after = sum(before) or 1, sum(after) or 1
+    return max(
+        2 * abs(math.asin(math.sqrt(a / total_before)) - math.asin(math.sqrt(b / total_after)))
+        for a, b in zip(before, after, strict=True)
+    )
+
+
 def total_variation(before: Sequence[int], after: Sequence[int]) -> float:
     """The share of rows that would have to change their value; 0 to 1."""
     total_before, total_after = sum(before) or 1, sum(after) or 1
@@ -202,8 +237,10 @@ def total_variation(before: Sequence[int], after: Sequence[int]) -> float:
 # -- numbers --------------------------------------------------------------------------------------
 
 
-def compare_numbers(reference: Numbers, current: Numbers) -> Drift:
+def compare_numbers(reference: Numbers, current: Numbers, *, goes_on: bool = False) -> Drift:
     """Two columns of numbers."""
+    if goes_on:
+        reference, current = _independent(reference), _independent(current)
     distance = kolmogorov_smirnov(reference.grid, current.grid)
     if distance > LARGE_DISTANCE / 2:
         # A value that many have may differ in its last digit, which would tear both apart there.
@@ -211,15 +248,96 @@ def compare_numbers(reference: Numbers, current: Numbers) -> Drift:
     p_value = kolmogorov_tail(distance, reference.count, current.count)
     move = wasserstein(reference.grid, current.grid) / (spread(reference) or spread(current) or 1.0)
     effect = max(distance / LARGE_DISTANCE, min(move, 10.0) / LARGE_MOVE if distance > 0.03 else 0.0)
+    widening = _widening(reference.grid, current.grid)
+    if p_value > 1e-12 and distance > 0.03 and max(effect, widening / LARGE_WIDENING) >= 1:
+        place, width = rank_tests(reference, current)
+        # Three looks at one column: the best one, at three times its price.
+        p_value = min(1.0, 3 * min(p_value, place, width))
+        effect = max(effect, widening / LARGE_WIDENING)
     return Drift("kolmogorov_smirnov", distance, p_value, effect, move)
+
+
+def _independent(numbers: Numbers) -> Numbers:
+    """As if there were only so many values as tell as much as these, of which neighbours are alike.
+
+    Of a first-order autoregressive process, n values tell as much about the mean as n (1 - r) / (1 + r)
+    independent ones.
+    """
+    likeness = min(max(numbers.autocorrelation or 0.0, 0.0), 0.999)
+    return replace(numbers, count=max(1, round(numbers.count * (1 - likeness) / (1 + likeness))))
+
+
+def _widening(before: Sequence[float], after: Sequence[float]) -> float:
+    first, second = before[90] - before[10], after[90] - after[10]
+    if not 0 < min(first, second) <= max(first, second) < math.inf:
+        return 0.0
+    return abs(math.log(second) - math.log(first))
+
+
+def rank_tests(reference: Numbers, current: Numbers) -> tuple[float, float]:
+    """P of so different places (Wilcoxon's rank sum) and widths (Mood's test) by chance, two-sided.
+
+    Both work on the ranks in the two samples together, so no tail is too heavy for them.
+    """
+    total = reference.count + current.count
+    parts = reference.count / total, current.count / total
+    before, after = _rounded(reference.grid), _rounded(current.grid)
+    points = sorted({*before, *after})
+    both = zip(_middle_cumulated(before, points), _middle_cumulated(after, points), strict=True)
+    ranks = {point: parts[0] * a + parts[1] * b for point, (a, b) in zip(points, both, strict=True)}
+    places = [[ranks[value] for value in grid] for grid in (before, after)]
+    widths = [[(rank - 0.5) ** 2 for rank in sample] for sample in places]
+    weight = 1 / reference.count + 1 / current.count
+    return _same_mean(places, parts, weight), _same_mean(widths, parts, weight)
+
+
+def _same_mean(samples: Sequence[Sequence[float]], parts: Sequence[float], weight: float) -> float:
+    """P of so different means of two samples, which are `parts` of all values; `weight`: 1/n + 1/m."""
+    means = [_mean(sample) for sample in samples]
+    squares = [_mean([value * value for value in sample]) for sample in samples]
+    middle = parts[0] * means[0] + parts[1] * means[1]
+    variance = parts[0] * squares[0] + parts[1] * squares[1] - middle * middle
+    if variance < 1e-9:
+        return 1.0
+    return min(1.0, 2 * normal_tail(abs(means[0] - means[1]) / math.sqrt(variance * weight)))
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of what a grid holds, by trapezoids."""
+    return (math.fsum(values) - (values[0] + values[-1]) / 2) / (len(values) - 1)
+
+
+def _middle_cumulated(grid: Sequence[float], points: Sequence[float]) -> list[float]:
+    """The share of values below each of the ascending points, of those equal to it half."""
+    up_to = _all_cumulated(grid, points)
+    mirrored = _all_cumulated([-value for value in reversed(grid)], [-point for point in reversed(points)])
+    below = [1 - share for share in reversed(mirrored)]
+    return [(low + high) / 2 for low, high in zip(below, up_to, strict=True)]
 
 
 def kolmogorov_smirnov(before: Sequence[float], after: Sequence[float]) -> float:
     """The widest distance between two distribution functions, each given by its grid of quantiles."""
-    points = sorted({*before, *after})
-    return max(
-        abs(a - b) for a, b in zip(_all_cumulated(before, points), _all_cumulated(after, points), strict=True)
-    )
+    # Both are straight between their points, so the widest distance is at one of these. One pass over all,
+    # as this is what comparing two tables spends its time on.
+    first_last, second_last = len(before) - 1, len(after) - 1
+    first_right = second_right = 0
+    widest = 0.0
+    for point in sorted({*before, *after}):
+        while first_right <= first_last and before[first_right] <= point:
+            first_right += 1
+        while second_right <= second_last and after[second_right] <= point:
+            second_right += 1
+        first, second = float(first_right - 1), float(second_right - 1)
+        if 0 < first_right <= first_last and (low := before[first_right - 1]) != point:
+            first += (point - low) / (before[first_right] - low)
+        if 0 < second_right <= second_last and (low := after[second_right - 1]) != point:
+            second += (point - low) / (after[second_right] - low)
+        distance = (first if first > 0 else 0.0) / first_last - (second if second > 0 else 0.0) / second_last
+        if distance > widest:
+            widest = distance
+        elif -distance > widest:
+            widest = -distance
+    return widest
 
 
 def _all_cumulated(grid: Sequence[float], points: Sequence[float]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,39 @@ from jupyterlab_pipelines.errors import UsageError
 from jupyterlab_pipelines.quality.processor import prefer_fast_sort
 
 if TYPE_CHECKING:
-    from jupyterlab_pipelines.quality.anomalies import Anomaly
+    from jupyterlab_pipelines.quality.rules.pair import Anomaly
     from jupyterlab_pipelines.quality.schema import Schema
     from jupyterlab_pipelines.quality.statistics import Statistics
+
+FIELDS = ("feature", "kind", "severity", "description", "reference", "current", "p_value", "effect")
+"""What the document says of an anomaly."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found: both tables with their statistics, and the anomalies of the current one.
+
+    `failing_rows` are those of each anomaly; None if nobody has asked for them.
+    """
+
+    tables: dict[str, Any]
+    anomalies: tuple[Anomaly, ...]
+    failing_rows: tuple[dict[str, Any], ...] | None = None
+
+    @property
+    def is_schema_broken(self) -> bool:
+        """Whether anything is against what a person has agreed to."""
+        return any(anomaly.pinned for anomaly in self.anomalies)
+
+    def to_document(self) -> dict[str, Any]:
+        """As JSON."""
+        told = [anomaly.to_document() for anomaly in self.anomalies]
+        closer = {} if self.failing_rows is None else {"failing_rows": list(self.failing_rows)}
+        return {
+            "tables": self.tables,
+            "anomalies": [{name: anomaly[name] for name in FIELDS} for anomaly in told],
+            **closer,
+        }
 
 
 def compare_files(
@@ -22,7 +53,7 @@ def compare_files(
     schema: Schema | None = None,
     environment: str | None = None,
     rows: int | None = None,
-) -> dict[str, Any]:
+) -> Comparison:
     """Statistics of both tables, the anomalies of `current`, and how far its columns have drifted.
 
     Without a `schema` the reference is all that is expected. The checks of a schema are evaluated over the rows.
@@ -62,16 +93,17 @@ def compare_files(
         for column in after.columns
         if column.name in before.by_name and (found := drift.compare(before.by_name[column.name], column))
     }
-    closer = {} if rows is None else {"failing_rows": _rows(table, anomalies, schema, before, rows)}
-    return {
-        "tables": {
-            "reference": {"path": str(reference), "rows": before.rows, "statistics": before.to_document()},
-            "current": {"path": str(current), "rows": after.rows, "statistics": after.to_document()},
+    tables = {
+        "reference": {"path": str(reference), "rows": before.rows, "statistics": before.to_document()},
+        "current": {
+            "path": str(current),
+            "rows": after.rows,
+            "statistics": after.to_document(),
+            "drift": drifts,
         },
-        "anomalies": [anomaly.to_document() for anomaly in anomalies],
-        "drift": drifts,
-        **closer,
     }
+    closer = None if rows is None else tuple(_rows(table, anomalies, schema, before, rows))
+    return Comparison(tables, tuple(anomalies), closer)
 
 
 def _rows(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.fingerprint import fingerprint
-from jupyterlab_pipelines.quality.measurable import table_file
+from jupyterlab_pipelines.quality.measurable import is_table
 from jupyterlab_pipelines.store import Store
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Inspector:
         """The anomalies of all tables that the step left, which are noted in the store."""
         found: list[Document] = []
         for name, artifact in outputs.items():
-            if self._is_table(artifact):
+            if is_table(artifact):
                 found += self._inspect_table(step, name, artifact, (step, name), inputs)
         return found
 
@@ -90,14 +90,9 @@ class Inspector:
         """
         found: list[Document] = []
         for name, artifact in inputs.items():
-            if name not in outputs and name in origins and self._is_table(artifact):
+            if name not in outputs and name in origins and is_table(artifact):
                 found += self._inspect_table(step, name, artifact, (origins[name], name), inputs)
         return found + self.inspect(step, outputs, inputs)
-
-    def _is_table(self, artifact: Artifact) -> bool:
-        found = table_file(artifact)
-        # What shares memory with others is not always there as a table.
-        return found is not None and self._store.artifacts.status(found[1]) is not None
 
     def inspect_metrics(self, step: str, execution: Execution) -> list[Document]:
         """The anomalies of the metrics that a step left, which are noted in the store.

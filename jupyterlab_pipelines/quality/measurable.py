@@ -1,28 +1,32 @@
-"""Which stored values are tables that can be measured. It needs nothing of what measures them."""
+"""Which stored values are tables, and which have statistics. It needs nothing of what measures them."""
 
 from __future__ import annotations
 
-from jupyterlab_pipelines.artifact import GROUP, Artifact, table_digest
+from jupyterlab_pipelines.artifact import Artifact
 
 READABLE = ("pandas", "polars", "arrow", "numpy")
-"""Materializers whose files are read without a pickle."""
+"""Materializers that write tables alone, whose files are read without a pickle."""
+GROUP = "group"
+"""Materializer of values that share objects and lie in one file."""
+PICKLED = ("pickle", GROUP)
+TYPES_OF_TABLES = frozenset(
+    (
+        *("pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series", "numpy.ndarray"),
+        *("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.Array", "pyarrow.ChunkedArray"),
+    )
+)
+"""Types of which pickles hold tables."""
 
-_OF_PACKAGE = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow", "numpy": "numpy"}
 
-
-def table_file(artifact: Artifact) -> tuple[str, str] | None:
-    """The materializer and the name of the stored file in which an artifact lies as a table; None if it is none.
-
-    A table that shares memory with other values lies with these in one file, and beside it as a table of its own.
-    """
+def is_table(artifact: Artifact) -> bool:
+    """Whether the artifact is a table that `stored.read_stored` reads: what is watched from run to run."""
     if artifact.kind != "value" or not artifact.stored:
-        return None
-    if artifact.materializer in READABLE:
-        return artifact.materializer, artifact.stored
-    package = _OF_PACKAGE.get(artifact.type.partition(".")[0])
-    return (package, table_digest(artifact.digest)) if artifact.materializer == GROUP and package else None
+        return False
+    is_pickled = artifact.materializer in PICKLED and artifact.type in TYPES_OF_TABLES
+    return artifact.materializer in READABLE or is_pickled
 
 
 def can_be_measured(artifact: Artifact) -> bool:
-    """Whether the artifact may be a table that `stored.read_stored` reads."""
-    return table_file(artifact) is not None
+    """Whether there may be statistics of the artifact: of tables, of plain data that is like one, of models."""
+    is_kept = artifact.kind == "value" and bool(artifact.stored)
+    return is_table(artifact) or (is_kept and artifact.materializer in ("json", *PICKLED))

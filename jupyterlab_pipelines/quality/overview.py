@@ -7,7 +7,7 @@ distribution now and in the reference on shared bins, three numbers. From statis
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -82,7 +82,7 @@ def _told_quantiles(column: Column) -> dict[str, str] | None:
     numbers = column.numbers
     if numbers is None or not numbers.count:
         return None
-    told = _teller(column)
+    told = teller(column)
     names = {0: "min", 5: "5 %", 25: "25 %", 50: "median", 75: "75 %", 95: "95 %", 100: "max"}
     return {name: told(numbers.grid[at]) for at, name in names.items()} | {"mean": told(numbers.mean)}
 
@@ -95,7 +95,7 @@ def _three_numbers(column: Column) -> dict[str, str]:
     """What a row tells of a distribution in words: the smallest, the middle, the largest; or the commonest."""
     if column.numbers and column.numbers.count:
         numbers = column.numbers
-        told = _teller(column)
+        told = teller(column)
         return {"min": told(numbers.min), "median": told(numbers.median), "max": told(numbers.max)}
     if column.top and column.count:
         value, count = column.top[0]
@@ -106,25 +106,28 @@ def _three_numbers(column: Column) -> dict[str, str]:
     return {}
 
 
-def _teller(column: Column) -> Any:
+def teller(column: Column) -> Callable[[float], str]:
+    """Tells the numbers of a column in words: as numbers, moments or lengths of time."""
     return {"time": moment, "duration": span}.get(column.type, number)
 
 
 # -- distributions ----------------------------------------------------------------------------------
 
 
-def bins(column: Column, before: Column | None) -> Document | None:
+def bins(
+    column: Column, before: Column | None, most_bins: int = BINS, most_values: int = MOST_VALUES
+) -> Document | None:
     """The distribution on bins that both sides share, as shares of all values; None where there is none.
 
     ``values``: a bin for each value, those never seen before marked; ``numbers``: bins of equal width from `start`
     to `stop`, and the shares `below` and `above` that lie far outside.
     """
     if _has_values(column) and (before is None or _has_values(before)):
-        return _value_bins(column, before)
+        return _value_bins(column, before, most_values)
     numbers, earlier = _numbers_of(column), _numbers_of(before) if before else None
     if numbers is None:
         return None
-    return _number_bins(numbers, earlier, _teller(column) if column.numbers else number)
+    return _number_bins(numbers, earlier, teller(column) if column.numbers else number, most_bins)
 
 
 def _has_values(column: Column) -> bool:
@@ -134,13 +137,13 @@ def _has_values(column: Column) -> bool:
     return bool(column.top) and (is_few or column.type == "string")
 
 
-def _value_bins(column: Column, before: Column | None) -> Document:
+def _value_bins(column: Column, before: Column | None, most: int) -> Document:
     first = before or column
     if column.type == "int":
         labels = sorted({*first.counts, *column.counts}, key=lambda value: float(value or 0))
     else:
-        known = [value for value, _ in first.top[:MOST_VALUES]]
-        labels = known + [value for value, _ in column.top[:MOST_VALUES] if value not in first.counts]
+        known = [value for value, _ in first.top[:most]]
+        labels = known + [value for value, _ in column.top[:most] if value not in known]
     is_known = before.counts if before else column.counts
     return {
         "kind": "values",
@@ -167,12 +170,12 @@ def _numbers_of(column: Column) -> Numbers | None:
     return numbers if numbers and numbers.count else None
 
 
-def _number_bins(numbers: Numbers, before: Numbers | None, told: Any) -> Document:
+def _number_bins(numbers: Numbers, before: Numbers | None, told: Any, most: int) -> Document:
     both = [numbers, before] if before else [numbers]
     start, stop = min(_inner(one)[0] for one in both), max(_inner(one)[1] for one in both)
     if not (math.isfinite(start) and math.isfinite(stop)) or stop <= start:
         stop = start + 1
-    edges = [start + (stop - start) * index / BINS for index in range(BINS + 1)]
+    edges = [start + (stop - start) * index / most for index in range(most + 1)]
     return {
         "kind": "numbers",
         "start": start,

@@ -1,4 +1,4 @@
-"""Table files: Parquet, CSV, Arrow and Feather, read as Arrow tables.
+"""Table files: Parquet, CSV, Arrow, Feather, JSON and Excel, read as Arrow tables.
 
 The other formats say what their columns are. CSV does not, so it is read by rules that look at all values
 and are the same for every file:
@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.errors import NotFoundError, UsageError
+from jupyterlab_pipelines.quality.records import read_excel, read_json
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc", ".arrows")
 CSV = (".csv", ".tsv", ".txt", ".tab")
+JSON = (".json", ".jsonl", ".ndjson")
+EXCEL = (".xlsx", ".xlsm")
 COMPRESSED = (".gz", ".bz2", ".zst")
 SEPARATORS = ",;\t|"
 # What pandas.read_csv takes for missing.
@@ -32,6 +35,13 @@ NULL_WORDS = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null",
 )  # fmt: skip
+IN_WORDS = {
+    **dict.fromkeys(PARQUET, "a Parquet"),
+    **dict.fromkeys(ARROW, "an Arrow"),
+    **dict.fromkeys(CSV, "a CSV"),
+    **dict.fromkeys(JSON, "a JSON"),
+    **dict.fromkeys(EXCEL, "an Excel"),
+}
 WRITTEN = "written"
 """Metadata of a column of times that are not written in ISO 8601: the form of the first."""
 INDEX_COLUMN = re.compile(r"__index_level_\d+__")
@@ -58,14 +68,16 @@ def read_table(path: str | Path) -> Any:
         **dict.fromkeys(PARQUET, _read_parquet),
         **dict.fromkeys(ARROW, _read_arrow),
         **dict.fromkeys(CSV, _read_csv),
+        **dict.fromkeys(JSON, read_json),
+        **dict.fromkeys(EXCEL, read_excel),
     }
     if path.is_dir():
         reader = _read_parquet
     elif suffix not in readers:
         raise UsageError(
             "unknown_table_format",
-            f"{path}: tables are read from Parquet (.parquet), CSV (.csv, .tsv), Arrow and Feather (.arrow, .feather) "
-            f"files, and {suffix or 'a name without a suffix'} is none of them.",
+            f"{path}: tables are read from Parquet (.parquet), CSV (.csv, .tsv), Arrow and Feather (.arrow, .feather), "
+            f"JSON (.json, .jsonl) and Excel (.xlsx) files, and {suffix or 'a name without a suffix'} is none of them.",
             path=str(path),
         )
     else:
@@ -80,17 +92,23 @@ def read_table(path: str | Path) -> Any:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(
             "unreadable_table",
-            f"{path}: cannot be read as a {reader.__name__[6:]} table: {reason}",
+            f"{path}: cannot be read as {IN_WORDS.get(suffix, 'a Parquet')} table: {reason}",
             path=str(path),
         ) from error
     kept = [index for index, name in enumerate(table.column_names) if not INDEX_COLUMN.fullmatch(name)]
+    if not kept:
+        raise UsageError("no_columns", f"{path}: the table has no columns.", path=str(path))
     return table.select(kept)
 
 
 def _read_parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
-    return pq.read_table(path)
+    if path.is_dir():
+        return pq.read_table(path)
+    # Unlike a folder of them, one file may have a name twice.
+    with pq.ParquetFile(path) as file:
+        return file.read()
 
 
 def _read_arrow(path: Path) -> Any:
@@ -123,7 +141,7 @@ def _read_csv(path: Path) -> Any:
         raise ValueError("it holds binary data")
     separator = _separator(data[:65_536].decode("utf-8", "ignore"))
     header = next(row for row in csv.reader(io.StringIO(_first_lines(data)), delimiter=separator) if row)
-    names = _unique_names(header)
+    names = unique_names(header)
     table = arrow_csv.read_csv(
         pa.BufferReader(data),
         read_options=arrow_csv.ReadOptions(column_names=names, skip_rows=_lines_of_header(data, header)),
@@ -190,7 +208,8 @@ def _separator(text: str) -> str:
     return found
 
 
-def _unique_names(header: list[str]) -> list[str]:
+def unique_names(header: list[str]) -> list[str]:
+    """The names, with a number behind those that occur again, and one for those that are blank."""
     names: list[str] = []
     for position, name in enumerate(header):
         name = name if name.strip() else f"unnamed_{position}"
@@ -287,6 +306,21 @@ def _times(words: Any) -> Any:
         except pa.ArrowInvalid:
             return None
     return _local_dates(words)
+
+
+def iso_times(texts: Any) -> Any:
+    """A column of text in which all is times in ISO 8601 as times, any other as it is."""
+    import pyarrow.compute as pc
+
+    words = texts.drop_null()
+    if not len(words) or not pc.match_substring_regex(words[:1], ISO_TIME)[0].as_py():
+        return texts
+    if not pc.all(pc.match_substring_regex(words, ISO_TIME)).as_py():
+        return texts
+    times = _times(pc.unique(words))
+    if times is None:
+        return texts
+    return times.take(pc.index_in(texts, pc.unique(words)))
 
 
 def _local_dates(words: Any) -> Any:

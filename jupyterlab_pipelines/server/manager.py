@@ -19,6 +19,7 @@ from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.errors import NotFoundError, UsageError
 from jupyterlab_pipelines.runner_host import RunnerHost
 from jupyterlab_pipelines.server import events
+from jupyterlab_pipelines.server.tasks import Task, Tasks
 from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
 from jupyterlab_pipelines.server.wire import (
     AnomalyName,
@@ -30,6 +31,7 @@ from jupyterlab_pipelines.server.wire import (
     SliceQuery,
     SuggestionRequest,
     SweepRequest,
+    TaskRequest,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECONDS_TO_SETTLE = 1.5
+CONTENTS_EVENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
+"""What the contents manager tells: files that are saved, renamed, deleted."""
 
 
 def open_project(path: Path, store: Path | None) -> Project:
@@ -77,12 +81,17 @@ class PipelineManager:
         self._projects: dict[Path, Project] = {}
         self._watcher = RunWatcher(self._publish, log)
         self._host = RunnerHost()
+        self._tasks = Tasks()
+        self._renaming: set[asyncio.Task[None]] = set()
+        if CONTENTS_EVENTS in event_logger.schemas:
+            event_logger.add_listener(schema_id=CONTENTS_EVENTS, listener=self._on_contents)
         self._warming: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
         """End what this server does on its own. Runs go on, and are found by the next server."""
         if self._warming is not None:
             self._warming.cancel()
+        self._tasks.close()
         await asyncio.to_thread(self._host.close)
         await self._watcher.stop()
 
@@ -154,6 +163,9 @@ class PipelineManager:
     async def cancel_sweep(self, sweep_id: str, path: str | None = None) -> None:
         await self._ask_projects(lambda project: project.cancel_sweep(sweep_id), path)
 
+    async def resume_sweep(self, sweep_id: str, path: str | None = None) -> None:
+        await self._ask_projects(lambda project: project.resume_sweep(sweep_id), path)
+
     async def start(self, request: RunRequest) -> str:
         """Start a run in a process of its own, which outlives this server; its id."""
         notebook, project = await self._find(request.path)
@@ -179,6 +191,10 @@ class PipelineManager:
         project = await self._project_of_run(run_id, path)
         await asyncio.to_thread(project.cancel, run_id)
 
+    async def cancel_step(self, run_id: str, step: str, path: str | None = None) -> None:
+        project = await self._project_of_run(run_id, path)
+        await asyncio.to_thread(project.cancel_step, run_id, step)
+
     async def annotate(self, run_id: str, change: RunChange, path: str | None = None) -> dict[str, Any]:
         project = await self._project_of_run(run_id, path)
         return await asyncio.to_thread(project.annotate, run_id, tags=change.tags, comment=change.comment)
@@ -194,6 +210,30 @@ class PipelineManager:
     async def step_log(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
         project = await self._project_of_run(run_id, path)
         return {"log": await asyncio.to_thread(project.step_log, run_id, step)}
+
+    async def table_at_a_glance(
+        self, run_id: str, table: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.table_at_a_glance(run_id, table, against), path
+        )
+
+    async def column_in_detail(
+        self, run_id: str, table: str, column: str, against: str | None, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.column_in_detail(run_id, table, column, against), path
+        )
+
+    async def withdraw(
+        self, run_id: str, table: str, name: AnomalyName, path: str | None = None
+    ) -> dict[str, Any]:
+        return await self._ask_projects(
+            lambda project: project.withdraw(
+                run_id, table, name.kind, feature=name.feature, check=name.check
+            ),
+            path,
+        )
 
     async def preview(self, digest: str, path: str | None = None) -> dict[str, Any]:
         return await self._ask_projects(lambda project: project.preview(digest), path)
@@ -282,9 +322,45 @@ class PipelineManager:
             )
         return _with_dates(answer)
 
+    # -- tasks ------------------------------------------------------------------------------------
+
+    async def export_targets(self) -> dict[str, Any]:
+        project = await self._open(self._root())
+        return await asyncio.to_thread(project.export_targets)
+
+    async def start_task(self, request: TaskRequest) -> str:
+        """Begin an export, a verification or the like in a process of its own; its id."""
+        notebook, project = await self._find(request.path)
+        folder = None if request.folder is None else request.folder.strip("/ ")
+        arguments = dict(request.arguments)
+        if folder is not None:
+            arguments["folder"] = str(await self._to_file(folder))
+        wanted = {
+            "kind": request.kind,
+            "root": str(project.root),
+            "store": str(project.store_path),
+            "notebook": str(notebook),
+            "content": request.content,
+            "arguments": arguments,
+        }
+        task = Task(request.kind, request.path, folder)
+        return await asyncio.to_thread(self._tasks.start, task, wanted, project.root)
+
+    async def tasks(self) -> dict[str, Any]:
+        return {"tasks": [task.to_json() | {"log": ""} for task in self._tasks.all()]}
+
+    async def task(self, task_id: str) -> dict[str, Any]:
+        return self._tasks.find(task_id).to_json()
+
+    async def cancel_task(self, task_id: str) -> None:
+        self._tasks.find(task_id).cancel()
+
     # -- projects ---------------------------------------------------------------------------------
 
     async def _find(self, path: str) -> tuple[Path, Project]:
+        if self._renaming:
+            # Whoever asks for the new name wants to hear of all that was run under the old one.
+            await asyncio.wait(self._renaming)
         notebook = await self._to_file(path)
         return notebook, await self._open(notebook)
 
@@ -316,6 +392,28 @@ class PipelineManager:
             with suppress(NotFoundError):
                 return await asyncio.to_thread(question, project)
         return await asyncio.to_thread(question, await self._open(self._root()))
+
+    # -- renamed notebooks ------------------------------------------------------------------------
+
+    async def _on_contents(self, logger: EventLogger, schema_id: str, data: dict[str, Any]) -> None:
+        if data.get("action") == "rename":
+            task = asyncio.create_task(self._rename(data["source_path"], data["path"]))
+            self._renaming.add(task)
+            task.add_done_callback(self._renaming.discard)
+
+    async def _rename(self, before: str, after: str) -> None:
+        """The history follows a notebook or a folder within its project; elsewhere it begins anew."""
+        files = self._files()
+        old, new = (
+            Path(files._get_os_path(path.strip("/")))  # type: ignore[no-untyped-call]
+            for path in (before, after)
+        )
+        if not (new.is_dir() or new.suffix == ".ipynb"):
+            return
+        project = await asyncio.to_thread(open_project, old.parent, self._store)
+        target = await asyncio.to_thread(open_project, new.parent, self._store)
+        if project.store_path == target.store_path:
+            await asyncio.to_thread(project.rename, old, new)
 
     # -- paths ------------------------------------------------------------------------------------
 

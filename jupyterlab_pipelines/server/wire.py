@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 
 from jupyterlab_pipelines.errors import NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.run import Status
+from jupyterlab_pipelines.server.tasks import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,39 @@ class SweepRequest:
         return cls(
             _path(body), tuple(sets), _content(body), _count(body, "parallel") or 1, _count(body, "jobs")
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    """Body of ``POST tasks``: what is to be done, about which notebook, and how.
+
+    Attributes
+    ----------
+    folder
+        That is written or read, as the contents API calls it.
+    arguments
+        What else the kind of task takes; see `jupyterlab_pipelines.task_process`.
+    """
+
+    kind: str
+    path: str
+    content: dict[str, Any] | None = None
+    folder: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_body(cls, body: Any) -> TaskRequest:
+        body = _object(body, allowed={"kind", "path", "content", "folder", "arguments"})
+        kind, folder, arguments = body.get("kind"), body.get("folder"), body.get("arguments")
+        if kind not in KINDS:
+            raise _bad("kind", f"must be one of {', '.join(KINDS)}")
+        if kind in ("export", "import") and (not isinstance(folder, str) or not folder.strip("/ ")):
+            raise _bad("folder", "must be the path of a folder, relative to the server's root directory")
+        if arguments is not None and not isinstance(arguments, dict):
+            raise _bad("arguments", "must be an object: name and value")
+        if kind == "export" and not isinstance((arguments or {}).get("target"), str):
+            raise _bad("arguments", "must say the `target` of the export")
+        return cls(kind, _path(body), _content(body), folder, arguments or {})
 
 
 @dataclass(frozen=True, slots=True)

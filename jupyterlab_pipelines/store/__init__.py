@@ -66,6 +66,10 @@ class Store:
         """Held by the process that carries out the run."""
         return FileLock(self.path / "locks" / f"run-{run_id}")
 
+    def sweep_lock(self, sweep_id: str) -> FileLock:
+        """Held by the process that carries out the sweep."""
+        return FileLock(self.path / "locks" / f"sweep-{sweep_id}")
+
     def step_lock(self, cache_key: str) -> FileLock:
         """Held by the run that executes the step with this key, so that no other does."""
         return FileLock(self.path / "locks" / f"step-{cache_key}")

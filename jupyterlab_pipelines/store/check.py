@@ -92,8 +92,7 @@ def check(store: Store) -> Report:
     files = dict(store.artifacts.files())
     report.findings += _check_values(store, files, values)
     report.findings += _check_objects(store, files, objects)
-    known = {*values, *objects, *references.tables(store)}
-    report.findings += _remove_unknown(store, there_before, known, settled_before)
+    report.findings += _remove_unknown(store, there_before, {*values, *objects}, settled_before)
     report.findings += _remove_what_runs_left(store, live.keys())
     for name, status in store.artifacts.files():
         if not name.endswith(ASIDE):

@@ -138,8 +138,16 @@ class QualityStore:
             for anomaly in json.loads(row["content"])
         ]
 
-    def agree(self, run_id: str, step: str, output: str, is_meant: Callable[[Document], bool]) -> None:
-        """A person agrees to some anomalies of a table; if to all, later ones may be compared with it."""
+    def agree(
+        self,
+        run_id: str,
+        step: str,
+        output: str,
+        is_meant: Callable[[Document], bool],
+        *,
+        agrees: bool = True,
+    ) -> None:
+        """A person agrees to some anomalies of a table, or no longer; if to all, later ones may be compared with it."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT content FROM anomalies WHERE run_id = ? AND step = ? AND output = ?",
@@ -148,14 +156,14 @@ class QualityStore:
             if row is None:
                 return
             anomalies = [
-                anomaly | {"accepted": True} if is_meant(anomaly) else anomaly
+                {**anomaly, "accepted": agrees} if is_meant(anomaly) else anomaly
                 for anomaly in json.loads(row["content"])
             ]
             whole = all(anomaly.get("accepted") or anomaly["severity"] == "info" for anomaly in anomalies)
             connection.execute(
-                "UPDATE anomalies SET content = ?, accepted = max(accepted, ?)"
+                "UPDATE anomalies SET content = ?, accepted = CASE WHEN ? THEN max(accepted, ?) ELSE 0 END"
                 " WHERE run_id = ? AND step = ? AND output = ?",
-                (json.dumps(anomalies), int(whole), run_id, step, output),
+                (json.dumps(anomalies), agrees, int(whole), run_id, step, output),
             )
 
     def agreed(

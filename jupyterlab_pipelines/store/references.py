@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from jupyterlab_pipelines.artifact import table_digest
 from jupyterlab_pipelines.store.artifacts import ASIDE
 from jupyterlab_pipelines.store.locks import FileLock
 
@@ -84,12 +83,6 @@ def values(store: Store) -> dict[str, Value]:
     return found
 
 
-def tables(store: Store) -> set[str]:
-    """Names of the files that stored values have beside them, to be measured."""
-    rows = store.database.rows("SELECT DISTINCT digest FROM outputs WHERE stored != '' AND stored != digest")
-    return {table_digest(row["digest"]) for row in rows}
-
-
 def objects(store: Store) -> dict[str, str]:
     """Stored objects that executions and runs refer to, each with a word that says what it is."""
     found: dict[str, str] = {}
@@ -127,11 +120,10 @@ def owners(store: Store, live: Iterable[str]) -> list[Owner]:
             _seconds(row["finished_at"]),
             {name for name in (row["executed"], row["log"]) if name},
         )
-    for row in store.database.rows("SELECT execution_id, stored, digest FROM outputs WHERE stored != ''"):
+    for row in store.database.rows("SELECT execution_id, stored FROM outputs WHERE stored != ''"):
         # Of one that was recorded since, the files are too new to be judged.
         if row["execution_id"] in executions:
-            files = {row["stored"], note_of(row["stored"]), table_digest(row["digest"])}
-            executions[row["execution_id"]].files |= files
+            executions[row["execution_id"]].files |= {row["stored"], note_of(row["stored"])}
     # The notebook that is being run may reuse any of its executions at the next moment.
     busy = {run.notebook for run in runs.values() if run.is_needed}
     for execution in executions.values():

@@ -135,6 +135,14 @@ class RunStore:
         with self._database.transaction() as connection:
             connection.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", (run_id,))
 
+    def request_cancel_of_step(self, run_id: str, step: str) -> None:
+        """Note it beside what else was asked of the run."""
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT options FROM runs WHERE id = ?", (run_id,)).fetchone()
+            options = json.loads(row["options"])
+            options["cancelled_steps"] = [*dict.fromkeys([*options.get("cancelled_steps", []), step])]
+            connection.execute("UPDATE runs SET options = ? WHERE id = ?", (json.dumps(options), run_id))
+
     def interrupt(self, run_id: str) -> bool:
         """Tell an unfinished run as interrupted; False if it has ended meanwhile."""
         with self._database.transaction() as connection:
@@ -161,6 +169,16 @@ class RunStore:
             if comment is not None:
                 connection.execute("UPDATE runs SET comment = ? WHERE id = ?", (comment, run_id))
 
+    def rename_notebook(self, before: str, after: str) -> None:
+        """Know what was run as a notebook, or from a folder, by its new name."""
+        with self._database.transaction() as connection:
+            for table in ("runs", "executions"):
+                connection.execute(
+                    f"UPDATE {table} SET notebook = ? || substr(notebook, ?)"
+                    " WHERE notebook = ? OR substr(notebook, 1, ?) = ?",
+                    (after, len(before) + 1, before, len(before) + 1, f"{before}/"),
+                )
+
     # -- reading --------------------------------------------------------------------------------
 
     def unfinished(self) -> list[str]:
@@ -172,6 +190,10 @@ class RunStore:
     def cancel_requested(self, run_id: str) -> bool:
         found = self._database.row("SELECT cancel_requested FROM runs WHERE id = ?", (run_id,))
         return bool(found and found["cancel_requested"])
+
+    def cancelled_steps(self, run_id: str) -> set[str]:
+        """Steps that somebody has asked to end, one by one."""
+        return set(json.loads(self.row(run_id)["options"]).get("cancelled_steps", []))
 
     def find(self, run_id: str) -> str:
         """The whole id that begins with `run_id`.

@@ -10,6 +10,7 @@ export interface Theme {
   text: string;
   line: string;
   grid: string;
+  error: string;
   font: string;
 }
 
@@ -20,6 +21,7 @@ export function readTheme(element: Element): Theme {
     text: read('--jp-ui-font-color1'),
     line: read('--jp-brand-color1'),
     grid: read('--jp-border-color2'),
+    error: read('--jp-error-color1'),
     font: read('--jp-ui-font-family')
   };
 }

@@ -3,8 +3,14 @@ import type { ServerConnection } from '@jupyterlab/services';
 
 import { request } from './request';
 import type {
+  AnomalyName,
+  ColumnDetail,
   ComparedRun,
+  ExportTarget,
+  FailingRows,
+  Glance,
   HistoryQuery,
+  JSONValue,
   Logged,
   NotebookContent,
   Parameters,
@@ -13,9 +19,13 @@ import type {
   Run,
   RunDiff,
   RunPage,
+  SchemaFile,
   StepFacts,
   Suggestion,
-  TableStatistics
+  TableTrend,
+  Task,
+  TaskKind,
+  Trace
 } from './tokens';
 
 /** What a run is to be started with. */
@@ -44,8 +54,43 @@ export interface SweepRequest {
   jobs?: number;
 }
 
+/** What is to be done beside runs. */
+export interface TaskRequest {
+  kind: TaskKind;
+  path: string;
+  /** The document as it is in the editor; else as its file has it. */
+  content?: NotebookContent;
+  /** Of an export or an import, for the contents API. */
+  folder?: string;
+  arguments?: { [name: string]: JSONValue };
+}
+
 export class PipelinesClient {
   constructor(private readonly _settings: ServerConnection.ISettings) {}
+
+  /** The engines that a notebook can be exported to. */
+  async exportTargets(): Promise<ExportTarget[]> {
+    const url = 'export-targets';
+    return (await request<{ targets: ExportTarget[] }>(this._settings, 'GET', url)).targets;
+  }
+
+  /** Begin a task; answers its id. */
+  async startTask(task: TaskRequest): Promise<string> {
+    return (await request<{ task_id: string }>(this._settings, 'POST', 'tasks', task)).task_id;
+  }
+
+  task(taskId: string): Promise<Task> {
+    return request(this._settings, 'GET', `tasks/${encodeURIComponent(taskId)}`);
+  }
+
+  async cancelTask(taskId: string): Promise<void> {
+    await request(this._settings, 'POST', `tasks/${encodeURIComponent(taskId)}/cancel`);
+  }
+
+  /** Agree to all tables of a run; answers the schema file's name and the tables. */
+  pinSchemas(path: string, runId: string): Promise<{ file: string; pinned: string[] }> {
+    return request(this._settings, 'PUT', 'schemas', { path, run_id: runId });
+  }
 
   /** The pipeline that a document is, and what a run of it would do now. */
   inspect(path: string, content: NotebookContent, parameters: Parameters): Promise<Pipeline> {
@@ -87,9 +132,80 @@ export class PipelinesClient {
     return request(this._settings, 'GET', withPath(path, 'artifacts', digest, 'preview'));
   }
 
-  /** What is known of a stored table; measured now if it never was. */
-  statistics(path: string, digest: string): Promise<TableStatistics> {
-    return request(this._settings, 'GET', withPath(path, 'artifacts', digest, 'statistics'));
+  /** A table of a run beside another: a run, a table of this run, or `''` for what its run compared it with. */
+  glance(path: string, runId: string, table: string, against: string): Promise<Glance> {
+    const url = withPath(path, 'runs', runId, 'tables', table, 'glance');
+    return request(this._settings, 'GET', `${url}&${new URLSearchParams({ against })}`);
+  }
+
+  /** One column of such a table in detail. */
+  column(
+    path: string,
+    runId: string,
+    table: string,
+    name: string,
+    against: string
+  ): Promise<ColumnDetail> {
+    const url = withPath(path, 'runs', runId, 'tables', table, 'column');
+    return request(this._settings, 'GET', `${url}&${new URLSearchParams({ name, against })}`);
+  }
+
+  /** The rows of a table that an anomaly is about. */
+  failingRows(
+    path: string,
+    runId: string,
+    table: string,
+    { kind, feature, check }: AnomalyName
+  ): Promise<FailingRows> {
+    const url = withPath(path, 'runs', runId, 'tables', table, 'rows');
+    const named = Object.entries({ kind, feature, check }).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string'
+    );
+    return request(this._settings, 'GET', `${url}&${new URLSearchParams(named)}`);
+  }
+
+  /** The first cell that let an anomaly in: cells are executed for it, which takes its time. */
+  trace(path: string, runId: string, table: string, anomaly: AnomalyName): Promise<Trace> {
+    const url = withPath(path, 'runs', runId, 'tables', table, 'trace');
+    return request(this._settings, 'POST', url, anomaly);
+  }
+
+  /** Agree to one anomaly; answers the schema file, and what was written there. */
+  accept(
+    path: string,
+    runId: string,
+    table: string,
+    anomaly: AnomalyName
+  ): Promise<SchemaFile & { changed: string[] }> {
+    const url = withPath(path, 'runs', runId, 'tables', table, 'accept');
+    return request(this._settings, 'POST', url, anomaly);
+  }
+
+  /** Take that back; the schema file stays as it is. */
+  async withdraw(path: string, runId: string, table: string, anomaly: AnomalyName): Promise<void> {
+    const url = withPath(path, 'runs', runId, 'tables', table, 'withdraw');
+    await request(this._settings, 'POST', url, anomaly);
+  }
+
+  /** A table, or one of its columns, in the last runs. */
+  trend(path: string, table: string, column: string | null): Promise<TableTrend> {
+    const query = new URLSearchParams({
+      path,
+      table,
+      limit: '40',
+      ...(column !== null && { column })
+    });
+    return request(this._settings, 'GET', `trends?${query}`);
+  }
+
+  /** The schema file of a notebook. */
+  schemas(path: string): Promise<SchemaFile> {
+    return request(this._settings, 'GET', withPath(path, 'schemas'));
+  }
+
+  /** Write the schema file anew. */
+  async writeSchemas(path: string, text: string): Promise<void> {
+    await request(this._settings, 'PUT', 'schemas', { path, text });
   }
 
   /** Agree to a table (`step.name`) of a run; answers the name of the schema file that says so. */
@@ -117,6 +233,11 @@ export class PipelinesClient {
     await request(this._settings, 'POST', withPath(path, 'sweeps', sweepId, 'cancel'));
   }
 
+  /** Begin the runs that a sweep, whose process is gone, did not come to. */
+  async resumeSweep(path: string, sweepId: string): Promise<void> {
+    await request(this._settings, 'POST', withPath(path, 'sweeps', sweepId, 'resume'));
+  }
+
   /** Start a run; answers its id. */
   async start(run: RunRequest): Promise<string> {
     const answer = await request<{ run_id: string }>(this._settings, 'POST', 'runs', run);
@@ -129,6 +250,12 @@ export class PipelinesClient {
 
   async cancel(path: string, runId: string): Promise<void> {
     await request(this._settings, 'POST', withPath(path, 'runs', runId, 'cancel'));
+  }
+
+  /** End one step of a run; what needs it is skipped, the others go on. */
+  async cancelStep(path: string, runId: string, step: string): Promise<void> {
+    const url = withPath(path, 'runs', runId, 'steps', step, 'cancel');
+    await request(this._settings, 'POST', url);
   }
 
   /** The whole notebook with the outputs of a run. */

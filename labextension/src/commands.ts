@@ -22,7 +22,7 @@ export function describeArguments(
   return {
     args: {
       type: 'object',
-      properties: Object.fromEntries(described),
+      properties: Object.fromEntries(described) as ReadonlyJSONObject,
       required: Object.keys(required)
     }
   };
@@ -47,6 +47,10 @@ export function addCommands(
     typeof args.step === 'string' ? args.step : (tracker.current?.selectedStep ?? null);
   const hasStep = (args: { step?: unknown }): boolean =>
     (tracker.current?.step(selected(args)) ?? null) !== null;
+  const isUnderWay = (step: string | null): boolean =>
+    tracker.current?.activeRun?.steps.some(
+      ({ name, status }) => name === step && (status === 'running' || status === 'queued')
+    ) ?? false;
   /** What would be run, after a caption. */
   const withForecast = (caption: string, step?: string | null, force = false): string => {
     const pipeline = tracker.current?.pipeline;
@@ -104,7 +108,7 @@ export function addCommands(
         tracker.current?.run({ force: tracker.current.drawn?.steps.map(step => step.name) ?? [] })
     },
     [CommandIDs.retry]: {
-      label: trans.__('Retry the Failed Run'),
+      label: trans.__('Retry from the Failed Step'),
       caption: trans.__('Run what the last run did not come to, with its parameters'),
       describedBy: noArguments,
       isEnabled: () => canRun() && tracker.current!.failedRun !== null,
@@ -120,6 +124,17 @@ export function addCommands(
       icon: stopIcon,
       isEnabled: () => tracker.current?.isRunning ?? false,
       execute: () => tracker.current?.cancel()
+    },
+    [CommandIDs.cancelStep]: {
+      label: trans.__('Cancel the Selected Step'),
+      caption: trans.__('End this step; what needs it is skipped, the other steps go on'),
+      describedBy: stepArguments,
+      icon: stopIcon,
+      isEnabled: args => isUnderWay(selected(args)),
+      execute: args => {
+        const step = selected(args);
+        return step === null ? undefined : tracker.current?.cancelStep(step);
+      }
     }
   };
   for (const [id, options] of Object.entries(runCommands)) {

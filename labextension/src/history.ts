@@ -2,7 +2,7 @@
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { PipelinesClient } from './client';
-import { PINNED, type HistoryQuery, type RunSummary } from './tokens';
+import { PINNED, type HistoryQuery, type RunSummary, type UnfinishedSweep } from './tokens';
 
 const PAGE = 50;
 /** How long after the last letter the server is asked. */
@@ -29,6 +29,11 @@ export class History {
 
   get hasMore(): boolean {
     return this._next !== null;
+  }
+
+  /** A sweep that has not come to its end; null for one that has. */
+  unfinishedSweep(sweepId: string): UnfinishedSweep | null {
+    return this._sweeps.find(({ sweep_id }) => sweep_id === sweepId) ?? null;
   }
 
   get query(): HistoryQuery {
@@ -92,6 +97,7 @@ export class History {
       this._runs = [...before, ...page.runs.filter(run => !known.has(run.run_id))];
       this._total = page.total;
       this._next = page.next;
+      this._sweeps = page.sweeps ?? [];
       this._changed.emit();
     }
   }
@@ -100,6 +106,7 @@ export class History {
   private _runs: readonly RunSummary[] = [];
   private _total = 0;
   private _next: string | null = null;
+  private _sweeps: readonly UnfinishedSweep[] = [];
   private _query: HistoryQuery = {};
   private _asked = 0;
   private _timer: ReturnType<typeof setTimeout> | undefined;

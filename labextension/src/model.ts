@@ -39,6 +39,8 @@ const EDIT_PAUSE_MS = 150;
 const RUN_INTERVAL_MS = 150;
 /** Events may be missed; while a run is under way it is fetched at least this often. */
 const POLL_INTERVAL_MS = 3000;
+/** A server that does not answer is asked this often whether it is back. */
+const RETRY_INTERVAL_MS = 3000;
 
 /** What the notebook's metadata keep for the panel. */
 interface SavedMetadata {
@@ -154,10 +156,10 @@ export class PipelineModel implements IDisposable {
     return this._selectedRun ?? this.activeRun;
   }
 
-  /** The newest run, if it has failed and nothing has been run since; fetched when first asked for. */
+  /** The newest run, if it did not come to a good end; fetched when first asked for. */
   get failedRun(): Run | null {
     const newest = this.history.isFiltered ? null : (this.history.runs[0] ?? null);
-    if (this.isRunning || newest?.status !== 'failed') {
+    if (this.isRunning || newest === null || newest.status === 'succeeded') {
       return null;
     }
     return this.pastRun(newest.run_id);
@@ -283,12 +285,28 @@ export class PipelineModel implements IDisposable {
     await this._attempt(() => this._client.cancelSweep(this.path, sweepId));
   }
 
+  async resumeSweep(sweepId: string): Promise<void> {
+    await this._attempt(() => this._client.resumeSweep(this.path, sweepId));
+    await this._fetchRuns();
+  }
+
   /** End the run that is under way; finished steps are kept. */
   async cancel(): Promise<void> {
     const runId = this._activeId;
     if (runId !== null) {
       await this._attempt(async () => {
         await this._client.cancel(this.path, runId);
+        this._fetchRunSoon();
+      });
+    }
+  }
+
+  /** End one step of the run that is under way; what needs it is skipped, the others go on. */
+  async cancelStep(step: string): Promise<void> {
+    const runId = this._activeId;
+    if (runId !== null) {
+      await this._attempt(async () => {
+        await this._client.cancelStep(this.path, runId, step);
         this._fetchRunSoon();
       });
     }
@@ -374,7 +392,10 @@ export class PipelineModel implements IDisposable {
     if (event.run_id !== this._activeId && event.path !== this.path) {
       return;
     }
-    if (this._activeId === null || event.run_id === this._activeId) {
+    if (event.run_id !== this._activeId && this._pastRuns.get(event.run_id)) {
+      // Tables are measured beside a run, and anomalies found after its end.
+      this._fetchPastRunSoon(event.run_id);
+    } else if (this._activeId === null || event.run_id === this._activeId) {
       this._follow(event.run_id);
     }
   }
@@ -391,6 +412,8 @@ export class PipelineModel implements IDisposable {
     clearTimeout(this._editTimer);
     clearTimeout(this._runTimer);
     clearTimeout(this._pollTimer);
+    clearTimeout(this._retryTimer);
+    this._pastRunTimers.forEach(timer => clearTimeout(timer));
     this.history.dispose();
     Signal.clearData(this);
   }
@@ -471,6 +494,10 @@ export class PipelineModel implements IDisposable {
   private _fail(error: unknown): void {
     if (error instanceof UnavailableError) {
       this._failure = error.reason;
+      if (error.reason === 'unreachable') {
+        clearTimeout(this._retryTimer);
+        this._retryTimer = setTimeout(() => void this.refresh(), RETRY_INTERVAL_MS);
+      }
     } else {
       this._failure = 'error';
       this._notice = asDetails(error);
@@ -489,9 +516,25 @@ export class PipelineModel implements IDisposable {
     }
   }
 
+  private _fetchPastRunSoon(runId: string): void {
+    clearTimeout(this._pastRunTimers.get(runId));
+    const timer = setTimeout(() => {
+      this._pastRunTimers.delete(runId);
+      void this._fetchPastRun(runId);
+    }, RUN_INTERVAL_MS);
+    this._pastRunTimers.set(runId, timer);
+  }
+
   private async _fetchPastRun(runId: string): Promise<void> {
     try {
-      this._pastRuns.set(runId, await this._client.run(this.path, runId));
+      const run = await this._client.run(this.path, runId);
+      if (this._isDisposed) {
+        return;
+      }
+      this._pastRuns.set(runId, run);
+      if (this._selectedRun?.run_id === runId) {
+        this._selectedRun = run;
+      }
       this._changed.emit();
     } catch {
       // Its step's line is all that is known of it then.
@@ -525,11 +568,15 @@ export class PipelineModel implements IDisposable {
       if (this._isDisposed || runId !== this._activeId) {
         return;
       }
+      const wasOutOfReach = this._failure === 'unreachable';
+      this._failure = wasOutOfReach ? null : this._failure;
       const isNew = this._run?.run_id !== runId;
       this._run = run;
       if (isActive(run.status)) {
         this._changed.emit();
-        if (isNew) {
+        if (wasOutOfReach) {
+          void this.refresh();
+        } else if (isNew) {
           void this._fetchRuns();
         }
       } else {
@@ -547,6 +594,10 @@ export class PipelineModel implements IDisposable {
         return;
       }
       // Out of reach: the run goes on without us, and is asked for again.
+      if (error instanceof UnavailableError && this._failure === null) {
+        this._failure = error.reason;
+        this._changed.emit();
+      }
     }
     if (this._activeId !== null) {
       clearTimeout(this._pollTimer);
@@ -578,6 +629,7 @@ export class PipelineModel implements IDisposable {
   private _run: Run | null = null;
   private _activeId: string | null = null;
   private _ended: string | null = null;
+  private _pastRunTimers = new Map<string, ReturnType<typeof setTimeout>>();
   private _pastRuns = new Map<string, Run | null>();
   private _starting = false;
   private _selectedRun: Run | null = null;
@@ -591,6 +643,7 @@ export class PipelineModel implements IDisposable {
   private _editTimer: Timer;
   private _runTimer: Timer;
   private _pollTimer: Timer;
+  private _retryTimer: Timer;
 }
 
 /** The document as a plan needs it: outputs can be large, and say nothing about what will run. */

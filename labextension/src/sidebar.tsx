@@ -1,10 +1,18 @@
 /** The panel: the pipeline of the notebook in front, or why there is none. */
-import { ReactWidget } from '@jupyterlab/apputils';
+import { ReactWidget, type IMovableSectionSource, type ISectionEntry } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { caretDownIcon, refreshIcon, runIcon, stopIcon } from '@jupyterlab/ui-components';
+import {
+  caretDownIcon,
+  ellipsesIcon,
+  refreshIcon,
+  runIcon,
+  stopIcon
+} from '@jupyterlab/ui-components';
 import type { Message as LuminoMessage } from '@lumino/messaging';
+import { Signal, type ISignal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
 import * as React from 'react';
 
 import {
@@ -20,6 +28,7 @@ import {
 } from './components/context';
 import { pipelineIcon } from './components/icons';
 import { CellLink, ErrorMessage, Message } from './components/message';
+import { MovableSections, SectionsContext } from './components/movable';
 import { useNow } from './components/now';
 import { State } from './components/state';
 import { forecast, forecastSentence } from './forecast';
@@ -27,6 +36,7 @@ import type { PipelineModel } from './model';
 import { sampleParameter } from './parameters';
 import { DagPanel } from './panels/dag';
 import { OptionsPanel, ParametersPanel } from './panels/parameters';
+import { AnomaliesPanel } from './panels/statistics';
 import { RunsPanel } from './panels/runs';
 import { StepsPanel } from './panels/step';
 import { tagCells } from './results';
@@ -45,7 +55,22 @@ const RUN_MENU: MenuItem[] = [
   { command: CommandIDs.sweep }
 ];
 
-export class Sidebar extends ReactWidget {
+/** What is not about a run. */
+const MORE_MENU: MenuItem[] = [
+  { command: CommandIDs.exportPipeline },
+  { command: CommandIDs.verify },
+  null,
+  { command: CommandIDs.openSchema },
+  { command: CommandIDs.pinSchema },
+  null,
+  { command: CommandIDs.importRun },
+  { command: CommandIDs.checkStore },
+  { command: CommandIDs.reclaimSpace },
+  { command: CommandIDs.doctor },
+  { command: CommandIDs.openSettings }
+];
+
+export class Sidebar extends ReactWidget implements IMovableSectionSource {
   constructor(
     private readonly _tracker: PipelineTracker,
     private readonly _actions: Actions,
@@ -59,31 +84,63 @@ export class Sidebar extends ReactWidget {
     this.title.caption = _trans.__('Pipeline');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', _trans.__('Pipeline'));
+    this._sections = new MovableSections({ steps: _trans.__('Steps'), runs: _trans.__('Runs') });
+    this._sections.changed.connect(() => this._onSeen());
+    this._sections.added.connect((_, entry) => this._sectionAdded.emit(entry));
     // Several changes within one task are one drawing.
     _tracker.changed.connect(() => this.update());
   }
 
+  // -- sections that can be moved into another sidebar
+
+  readonly accordionPanel = null;
+
+  get sectionAdded(): ISignal<this, ISectionEntry> {
+    return this._sectionAdded;
+  }
+
+  getSections(): ISectionEntry[] {
+    return this._sections.entries;
+  }
+
+  removeSectionById(sectionId: string): Widget | null {
+    return this._sections.remove(sectionId);
+  }
+
+  reinsertSection(widget: Widget): void {
+    this._sections.reinsert(widget);
+  }
+
   protected override onUpdateRequest(msg: LuminoMessage): void {
     // Nothing is drawn while nobody looks.
-    if (this.isVisible) {
+    if (this._isSeen) {
       super.onUpdateRequest(msg);
     }
   }
 
   protected override onAfterShow(msg: LuminoMessage): void {
     super.onAfterShow(msg);
-    this._tracker.isShown = true;
-    this.update();
+    this._onSeen();
   }
 
   protected override onAfterHide(msg: LuminoMessage): void {
     super.onAfterHide(msg);
-    this._tracker.isShown = false;
+    this._onSeen();
   }
 
   protected override onAfterAttach(msg: LuminoMessage): void {
     super.onAfterAttach(msg);
-    this._tracker.isShown = this.isVisible;
+    this._onSeen();
+  }
+
+  /** Whether the panel, or a section of it that stands elsewhere, is on screen. */
+  private get _isSeen(): boolean {
+    return this.isVisible || this._sections.isSeenElsewhere;
+  }
+
+  private _onSeen(): void {
+    this._tracker.isShown = this._isSeen;
+    this.update();
   }
 
   protected render(): React.ReactElement {
@@ -92,14 +149,19 @@ export class Sidebar extends ReactWidget {
       <TransContext.Provider value={this._trans}>
         <RenderContext.Provider value={this._rendermime}>
           <ActionsContext.Provider value={this._actions}>
-            <NotebookContext.Provider value={notebook}>
-              {notebook ? <NotebookView key={notebook.panel.id} /> : <NoNotebook />}
-            </NotebookContext.Provider>
+            <SectionsContext.Provider value={this._sections}>
+              <NotebookContext.Provider value={notebook}>
+                {notebook ? <NotebookView key={notebook.panel.id} /> : <NoNotebook />}
+              </NotebookContext.Provider>
+            </SectionsContext.Provider>
           </ActionsContext.Provider>
         </RenderContext.Provider>
       </TransContext.Provider>
     );
   }
+
+  private readonly _sections: MovableSections;
+  private readonly _sectionAdded = new Signal<this, ISectionEntry>(this);
 }
 
 function NotebookView(): React.ReactElement {
@@ -130,6 +192,7 @@ function NotebookView(): React.ReactElement {
           <Warnings pipeline={drawn} />
           {isUntagged ? null : <ParametersPanel parameters={drawn.parameters} />}
           {isUntagged ? null : <OptionsPanel />}
+          <AnomaliesPanel />
           {drawn.steps.length > 0 ? <StepsPanel pipeline={drawn} /> : null}
           {isUntagged && model.runs.length === 0 ? null : <RunsPanel />}
         </div>
@@ -159,6 +222,20 @@ function Header({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
           onClick={() => execute(CommandIDs.refresh)}
         >
           <refreshIcon.react tag="span" />
+        </button>
+        <button
+          className="jp-Pipelines-iconButton"
+          aria-haspopup="menu"
+          title={trans.__('Export, verify, schema and more')}
+          aria-label={trans.__('Export, verify, schema and more')}
+          onClick={event =>
+            actions.openMenu(
+              event.currentTarget,
+              MORE_MENU.filter(item => !item || actions.commands.hasCommand(item.command))
+            )
+          }
+        >
+          <ellipsesIcon.react tag="span" />
         </button>
       </div>
       <p className="jp-Pipelines-summary" aria-live="polite">
@@ -207,7 +284,7 @@ function Header({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
             onClick={() => execute(CommandIDs.cancel)}
           >
             <stopIcon.react tag="span" />
-            {trans.__('Cancel')}
+            <span className="jp-Pipelines-wideOnly">{trans.__('Cancel')}</span>
           </button>
           <SampleSwitch pipeline={pipeline} />
         </div>
@@ -311,6 +388,9 @@ function FailedRun(): React.ReactElement | null {
   const { model } = useNotebook();
   const run = model.selectedRun ? null : model.failedRun;
   const failed = run?.steps.filter(step => step.status === 'failed') ?? [];
+  if (run?.status === 'interrupted') {
+    return <InterruptedRun run={run} />;
+  }
   if (failed.length === 0) {
     return null;
   }
@@ -339,6 +419,33 @@ function FailedRun(): React.ReactElement | null {
           {trans.__('Show the error')}
         </button>
       </div>
+    </Message>
+  );
+}
+
+/** The process of the newest run is gone: it was killed, or the machine went down. */
+function InterruptedRun({ run }: { run: Run }): React.ReactElement {
+  const trans = useTrans();
+  const actions = useActions();
+  const done = run.steps.filter(
+    ({ status }) => status === 'succeeded' || status === 'reused'
+  ).length;
+  return (
+    <Message kind="warning">
+      <p>
+        {trans.__(
+          'The last run was interrupted: its process is gone. What %1 of %2 steps left is kept.',
+          done,
+          run.steps.length
+        )}
+      </p>
+      <button
+        className="jp-Pipelines-smallButton"
+        title={trans.__('Run what did not come to its end, with the notebook as it is now')}
+        onClick={() => void actions.commands.execute(CommandIDs.retry)}
+      >
+        {trans.__('Go on')}
+      </button>
     </Message>
   );
 }

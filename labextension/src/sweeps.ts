@@ -46,7 +46,7 @@ export function readRange(text: string, parameter: Parameter): Range | null {
     .filter(item => item !== '')
     .map(item => parseValue(item, type));
   return values.length > 0 && values.every(value => value !== undefined)
-    ? { kind: 'values', values: unique(values as JSONValue[]) }
+    ? { kind: 'values', values: unique(values) }
     : null;
 }
 

@@ -25,6 +25,16 @@ export namespace CommandIDs {
   export const retry = `${NAMESPACE}:retry`;
   export const sweep = `${NAMESPACE}:sweep`;
   export const cancel = `${NAMESPACE}:cancel`;
+  export const cancelStep = `${NAMESPACE}:cancel-step`;
+  export const exportPipeline = `${NAMESPACE}:export`;
+  export const verify = `${NAMESPACE}:verify`;
+  export const importRun = `${NAMESPACE}:import-run`;
+  export const doctor = `${NAMESPACE}:doctor`;
+  export const checkStore = `${NAMESPACE}:check-store`;
+  export const reclaimSpace = `${NAMESPACE}:reclaim-space`;
+  export const pinSchema = `${NAMESPACE}:pin-schema`;
+  export const openSchema = `${NAMESPACE}:open-schema`;
+  export const openSettings = `${NAMESPACE}:open-settings`;
   export const openPanel = `${NAMESPACE}:open-panel`;
   export const setStep = `${NAMESPACE}:set-step`;
   export const openRun = `${NAMESPACE}:open-run`;
@@ -37,6 +47,7 @@ export namespace CommandIDs {
   export const editRun = `${NAMESPACE}:edit-run`;
   export const cancelSweep = `${NAMESPACE}:cancel-sweep`;
   export const compareRuns = `${NAMESPACE}:compare-runs`;
+  export const openData = `${NAMESPACE}:open-data`;
   export const newPipeline = `${NAMESPACE}:new-pipeline-notebook`;
   export const refresh = `${NAMESPACE}:refresh`;
 }
@@ -215,6 +226,16 @@ export interface RunPage {
   total: number;
   /** What to ask for the page after this one with; null: there is none. */
   next: string | null;
+  /** Those of the project that have not come to their end. */
+  sweeps?: UnfinishedSweep[];
+}
+
+export interface UnfinishedSweep {
+  sweep_id: string;
+  /** `interrupted`: the process that begins its runs is gone. */
+  status: 'running' | 'interrupted';
+  runs_total: number;
+  runs_begun: number;
 }
 
 /** What is looked for in the history. */
@@ -315,6 +336,7 @@ export type PreviewContent =
       rows: string[][];
     }
   | { kind: 'array'; shape: number[]; dtype: string; values: string[] }
+  | { kind: 'image'; shape: number[]; dtype: string; png: string }
   | { kind: 'items'; length: number; items: [string, string][] }
   | { kind: 'parameters'; parameters: { [name: string]: string } }
   | { kind: 'text'; text: string };
@@ -363,8 +385,12 @@ export interface Anomaly {
   severity: Severity;
   description: string;
   output?: string;
+  /** The expression that does not hold, where it is a check. */
+  check?: string | null;
   /** The first step that let it in. */
   first?: { step: string; output: string };
+  /** A person has agreed to it. */
+  accepted?: boolean;
 }
 
 /** A distribution as shares of bins that the run and its reference have in common. */
@@ -390,17 +416,136 @@ export interface ColumnRow {
   nulls: number;
   reference_nulls: number | null;
   distinct: number | null;
+  reference_distinct: number | null;
   bins: Bins | null;
   numbers: { [name: string]: string };
+  reference_numbers: { [name: string]: string } | null;
+  drift: { effect: number } | null;
 }
 
-export interface TableStatistics {
+export interface TableSize {
+  rows: number;
+  columns: number;
+  /** Rows that repeat an earlier one. */
+  duplicates: number | null;
+  /** Fewer than there are: the numbers are approximate. */
+  measured_rows: number;
+}
+
+/** What a step did to a table that it read. */
+export interface TableChange {
+  rows_before: number;
+  rows_after: number;
+  columns_added: string[];
+  columns_removed: string[];
+  columns_renamed: { before: string; after: string }[];
+  types: { column: string; before: string; after: string }[];
+  nulls: { column: string; before: number; after: number }[];
+  categories_lost: { column: string; values: JSONValue[] }[];
+  categories_gained: { column: string; values: JSONValue[] }[];
+  /** By column, drift that matters. */
+  drift: { [column: string]: { distance: number } };
+}
+
+/** A table of a run, a row for each column. */
+export interface Glance {
+  run_id: string;
+  /** As `step.name`. */
+  table: string;
   digest: string;
+  type: string;
+  summary: string;
   /** Null for what is no table. */
-  rows: number | null;
+  size: TableSize | null;
+  against: {
+    run_id: string;
+    table: string;
+    /** Its run was compared with it, too. */
+    is_usual: boolean;
+    size: TableSize | null;
+  } | null;
   anomalies: Anomaly[];
   /** The guilty columns first. */
   overview: ColumnRow[];
+  /** Where it is compared with what its step made it of. */
+  changes: TableChange | null;
+  /** Tables that the step read, as `step.name`. */
+  upstream: string[];
+  /** A person has agreed to such a table. */
+  is_pinned: boolean;
+}
+
+/** One thing that is told of both sides. */
+export interface BothSides {
+  current: string | null;
+  reference: string | null;
+}
+
+/** Which anomaly of a table. */
+export interface AnomalyName {
+  kind: string;
+  feature: string | null;
+  check?: string | null;
+}
+
+/** The rows that an anomaly is about. */
+export interface FailingRows {
+  total: number;
+  /** Rows of the table. */
+  of: number;
+  /** The guilty one first. */
+  columns: string[];
+  /** Columns of the table that are not told. */
+  left_out: number;
+  rows: { position: number; index: JSONValue; values: JSONValue[] }[];
+  /** Which rows these are, or why there are none. */
+  message: string;
+}
+
+/** The first cell that let an anomaly in. */
+export interface Trace {
+  status: 'found' | 'not_replayed';
+  /** The first step that has it. */
+  step: string;
+  cell_index: number | null;
+  /** What the table is called there. */
+  name: string | null;
+  source: string | null;
+  message: string;
+  warnings: string[];
+}
+
+/** A table, or one of its columns, in the last runs, the oldest first. */
+export interface TableTrend {
+  runs: {
+    run_id: string;
+    created_at: string;
+    rows: number;
+    anomalies: number;
+    nulls?: number | null;
+    distinct?: number | null;
+    mean?: number | null;
+  }[];
+}
+
+/** `<notebook>.schema.yaml`. */
+export interface SchemaFile {
+  file: string;
+  text: string;
+}
+
+export interface ColumnDetail {
+  name: string;
+  type: string;
+  dtype: string;
+  is_gone: boolean;
+  facts: (BothSides & { name: string })[];
+  quantiles: (BothSides & { at: number })[];
+  values: { value: string; current: number; reference: number | null; is_unseen: boolean }[];
+  drift: { measure: string; distance: number; p_value: number; effect: number } | null;
+  bins: Bins | null;
+  /** Vega-Lite. */
+  chart: { [name: string]: unknown } | null;
 }
 
 export interface StepRun {
@@ -438,6 +583,87 @@ export interface Run {
   tags?: string[];
   comment?: string;
   steps: StepRun[];
+}
+
+/** What the server is asked to do beside runs. */
+export type TaskKind = 'export' | 'verify' | 'import' | 'doctor' | 'check' | 'gc';
+
+export type TaskStatus = 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+/** Work beside runs, in a process that the server owns. */
+export interface Task {
+  task_id: string;
+  kind: TaskKind;
+  path: string;
+  /** What it writes or reads, for the contents API. */
+  folder: string | null;
+  status: TaskStatus;
+  created_at: string;
+  log: string;
+  events: unknown[];
+  /** What the command of this name answers with; null until it is there. */
+  result: unknown;
+  error: ErrorDetails | null;
+}
+
+/** An engine that notebooks can be exported to. */
+export interface ExportTarget {
+  name: string;
+  summary: string;
+  options: string[];
+  can_verify: boolean;
+}
+
+export interface ExportResult {
+  target: string;
+  name: string;
+  steps: { name: string; steps: string[]; why_joined: string[] }[];
+  files: string[];
+  /** What the target cannot express. */
+  gaps: string[];
+  notes: string[];
+  verification: {
+    status: 'equal' | 'differs';
+    artifacts: { artifact: string; status: string; message: string }[];
+    seconds: { install: number; run: number };
+  } | null;
+}
+
+/** Whether a step gives the same when it is executed again. */
+export interface StepVerdict {
+  name: string;
+  status: 'equal' | 'different' | 'failed' | 'not_verified';
+  message: string;
+  differences: { message: string }[];
+  causes: { message: string }[];
+  duration_seconds: number | null;
+}
+
+export interface VerifyResult {
+  status: 'equal' | 'different';
+  steps: StepVerdict[];
+}
+
+export interface DoctorResult {
+  status: 'ok' | 'problem';
+  checks: { check: string; level: 'ok' | 'warning' | 'problem'; message: string; remedy: string }[];
+}
+
+export interface StoreCheckResult {
+  status: 'clean' | 'repaired' | 'damaged';
+  store: string;
+  files: number;
+  size_bytes: number;
+  findings: { message: string; is_repaired: boolean }[];
+}
+
+export interface GcResult {
+  dry_run: boolean;
+  executions: number;
+  runs: number;
+  files: number;
+  kept_bytes: number;
+  reclaimed_bytes: number;
 }
 
 /** Something happened to a run; what, the server must be asked. */

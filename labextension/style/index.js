@@ -1,1 +1,3 @@
 import './base.css';
+import './tasks.css';
+import './statistics.css';

@@ -95,6 +95,48 @@ STUBBORN = {
 }
 
 
+def test_one_step_is_cancelled_and_the_others_go_on(folder: Path) -> None:
+    stay = "_ = pathlib.Path('began').write_text('')\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.05)"
+    path = write(
+        notebook(
+            cell("import pathlib, time"),
+            cell("x = 1", step="first"),
+            cell(f"{stay}\na = x", step="wait"),
+            cell("time.sleep(600)\nb = x", step="stuck"),
+            cell("c = b", step="needs_stuck"),
+            cell("d = a + 1", step="needs_wait"),
+            cell("e = d + 1", step="unwanted"),
+        ),
+        folder / "a.ipynb",
+    )
+    project = Project.open(path)
+    run_id = project.start(path, jobs=2)
+    wait_for_file(folder / "began")
+    wait_for(lambda: statuses(project.run_document(run_id))["stuck"] == "running")
+
+    project.cancel_step(run_id, "stuck")
+    project.cancel_step(run_id, "unwanted")  # before its turn
+    project.cancel_step(run_id, "first")  # too late
+    wait_for(lambda: statuses(project.run_document(run_id))["stuck"] == "cancelled", 15)
+    (folder / "go").touch()
+    document = wait_for(
+        lambda: (found := project.run_document(run_id))["status"] not in ("queued", "running") and found, 30
+    )
+
+    assert (document["status"], statuses(document)) == (
+        "cancelled",
+        {
+            "first": "succeeded",
+            "wait": "succeeded",
+            "stuck": "cancelled",
+            "needs_stuck": "skipped",
+            "needs_wait": "succeeded",
+            "unwanted": "cancelled",
+        },
+    )
+    wait_for(lambda: not processes_with(store(folder)), 10)
+
+
 @pytest.mark.parametrize("what", STUBBORN)
 def test_a_detached_run_is_cancelled(folder: Path, what: str) -> None:
     path = write(waiting(STUBBORN[what]), folder / "a.ipynb")

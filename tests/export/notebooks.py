@@ -34,7 +34,12 @@ DIAMOND: Notebook = notebook(
     ),
     markdown("## Load\n\nThe table."),
     cell("df = pd.DataFrame({'x': range(n), 'y': np.random.rand(n) * rate})\nbox = Box([1, 2])", step="load"),
-    cell("left = df[columns].sum()\nbox.rows.append(4)", step="left", tags=["retries:1", "timeout:5m"]),
+    cell(
+        "left = df[columns].sum()\nbox.rows.append(4)",
+        step="left",
+        role="transformer",
+        tags=["retries:1", "timeout:5m", "cpu:0.5", "memory:256Mi", "gpu:1"],
+    ),
     cell(
         "add = lambda value: value + twice\nright = [add(value) for value in df.x]", step="right", cache="off"
     ),
@@ -46,14 +51,15 @@ DIAMOND: Notebook = notebook(
 
 UNSTEADY: Notebook = notebook(
     cell("import os\nfrom pathlib import Path"),
+    parameters("fails = 'once'\nmarks = '.'"),
     cell("a = 1", step="first"),
     cell(
         """
-        said = os.environ.get('UNSTEADY')
-        if said == 'always' or said and not Path(said).exists():
-            if said != 'always':
-                Path(said).write_text('tried')
+        mark = Path(marks, os.getcwd().replace(os.sep, '_'))
+        if fails == 'always' or not mark.exists():
+            mark.touch()
             raise ValueError('not this time')
+        del mark
         b = a + 1
         """,
         step="second",
@@ -61,4 +67,52 @@ UNSTEADY: Notebook = notebook(
     ),
     cell("c = b", step="third"),
 )
-"""Its second step fails: once, where the variable ``UNSTEADY`` names a file that is not there yet; or ``always``."""
+"""Its second step fails the first time in each folder, as there is no file in `marks` yet; or ``always``."""
+
+HANGING: Notebook = notebook(
+    cell("import time"),
+    parameters("seconds = 0"),
+    cell("a = 1", step="first"),
+    cell("time.sleep(seconds)\nb = a", step="slow", tags=["timeout:15s"]),
+    cell("c = b", step="last"),
+)
+"""Its second step may take too long."""
+
+LEARNED: Notebook = notebook(
+    cell(
+        """
+        import random
+        from pathlib import Path
+
+        random.seed(3)
+
+        class Account:
+            def __init__(self, owner):
+                self.owner = owner
+                self.entries = []
+
+            def book(self, amount):
+                self.entries.append(amount)
+                return self
+
+        def note(amount):
+            ledger.append(amount)
+
+        def adder(more):
+            def add(value):
+                return value + more
+            return add
+        """
+    ),
+    cell("ledger = []\nbooks = {'main': ledger}", step="open"),
+    cell("account = Account('Ada').book(5)\nadd_two = adder(2)", step="account"),
+    cell("for amount in (1, 2):\n    note(amount)\ndrawn = random.random()", step="note"),
+    cell("Path('notes.txt').write_text(f'{len(ledger)} entries')\nledger.append(add_two(4))", step="write"),
+    cell("account.book(sum(ledger)).book(random.randrange(9))", step="sum"),
+    cell("class Report(Account):\n    pass\n\nreport = Report(account.owner)", step="report"),
+    cell(
+        "text = Path('notes.txt').read_text()\nclosing = (books['main'] is ledger, ledger, report.owner)",
+        step="close",
+    ),
+)
+"""Classes, closures, changes through other names, draws and files: most of it is seen only while it runs."""

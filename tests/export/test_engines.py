@@ -1,132 +1,259 @@
-"""Every target, on its real engine: the exported run leaves what the notebook's run left, and tells when it fails.
+"""``export --verify`` tells *equal* for every target, on its real engine; a step that fails for good ends the run.
 
 Engines are installed once, into environments below the folder that ``JUPYTER_PIPELINES_ENGINES`` names. Those that take
-long to install are for ``make test-exports``.
+long to install are for ``make test-exports``. The proofs that were asked for are carried out side by side.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jupyterlab_pipelines.errors import ExportError
-from jupyterlab_pipelines.export.base import Export, find_exporter
+from jupyterlab_pipelines.export.base import find_exporter
 from jupyterlab_pipelines.export.build import Source, build
 from jupyterlab_pipelines.export.compare import compare
-from jupyterlab_pipelines.export.proof import Workbench, engine_environment, workbench
+from jupyterlab_pipelines.export.environments import engine_environment
+from jupyterlab_pipelines.export.proof import prove, workbench
 from jupyterlab_pipelines.export.write import configured, export
 from jupyterlab_pipelines.project import Project
-from tests.export.notebooks import DIAMOND, UNSTEADY
-from tests.fixtures.notebooks import Notebook, write
+from tests.export.notebooks import DIAMOND, HANGING, LEARNED, UNSTEADY
+from tests.fixtures.notebooks import write
 
 pytestmark = pytest.mark.timeout(900)
 
-QUICK = ("kubeflow", "metaflow")
-SLOW = ("airflow", "argo", "dagster", "kedro", "mlrun", "papermill", "zenml")
-ALL = [*QUICK, *(pytest.param(name, marks=pytest.mark.engines) for name in SLOW)]
+FLIGHTS = Path(__file__).parents[2] / "examples" / "flights" / "flights.ipynb"
+
+STORIES: dict[str, dict[str, Any]] = {
+    "diamond": {"n": 8, "label": "z", "columns": ["x"]},
+    "unsteady": {},
+    "learned": {},
+    "flights": {"max_iter": 20},
+}
+"""By name of a notebook, the parameters of its run."""
+
+QUICK = ("package", "kubeflow", "metaflow")
+SLOW = (
+    "airflow",
+    "argo",
+    "dagster",
+    "elyra",
+    "kedro",
+    "kubeflow --as-notebooks",
+    "mlrun",
+    "papermill",
+    "zenml",
+)
+
+Proof = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Made:
-    """A notebook with its run, ready to be exported."""
-
-    path: Path
-    source: Source
-    export: Export
+def _marked(target: str, story: str) -> Any:
+    """A case, which only `make test-exports` has where it takes long."""
+    is_long = target in SLOW or story == "flights"
+    return pytest.param(target, story, marks=[pytest.mark.engines] if is_long else [])
 
 
-def _made(document: Notebook, folder: Path, parameters: Mapping[str, Any] | None = None) -> Made:
-    path = write(document, folder / "notebook.ipynb")
-    project = Project.open(path, store=folder / "store")
-    source = project._source(path, document, None, {"parameters": parameters, "jobs": 2})
-    return Made(path, source, build(source, "numbers_pipeline"))
+def _for_all(*stories: str) -> list[Any]:
+    return [_marked(target, story) for story in stories for target in (*QUICK, *SLOW)]
 
 
-@pytest.fixture(scope="module")
-def diamond(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return _made(DIAMOND, tmp_path_factory.mktemp("diamond"), {"n": 8, "label": "z", "columns": ["x"]})
+@pytest.mark.parametrize(("target", "story"), _for_all(*STORIES))
+def test_verify_tells_equal(target: str, story: str, proofs: Callable[[str, str], Proof]) -> None:
+    told = proofs(target, story)
+
+    assert told["verification"]["artifacts"]
+    assert {each["status"] for each in told["verification"]["artifacts"]} <= EXPECTED[story]
+    assert told["verification"]["status"] == "equal"
 
 
-@pytest.fixture(scope="module")
-def unsteady(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return _made(UNSTEADY, tmp_path_factory.mktemp("unsteady"))
-
-
-def _exporter(target: str, options: Mapping[str, Any]) -> Any:
-    exporter = configured(find_exporter(target), options)
-    try:
-        engine_environment(tuple(getattr(exporter, "engine", ())), sys.executable)
-    except ExportError as error:
-        pytest.skip(f"the engine cannot be installed here: {error.message[-300:]}")
-    return exporter
-
-
-def _written(made: Made, target: str, options: Mapping[str, Any], folder: Path) -> Path:
-    export(made.source, target, folder, name="numbers_pipeline", schedule=None, options=options)
-    return folder
-
-
-def _verdicts(made: Made, bench: Workbench) -> dict[str, str]:
-    verdicts = compare(made.source, made.export, bench.folder / "src", bench.artifacts)
-    return {f"{each.step}/{each.name}": each.status for each in verdicts}
-
-
-@pytest.mark.parametrize("target", ALL)
-def test_a_diamond_with_other_parameters_leaves_what_the_notebook_leaves(
-    target: str, diamond: Made, tmp_path: Path
+@pytest.mark.parametrize(("target", "story"), [("package", "unsteady")])
+def test_each_verified_export_of_the_unsteady_notebook_was_tried_again(
+    target: str, story: str, stories: Stories, proofs: Callable[[str, str], Proof]
 ) -> None:
-    exporter = _exporter(target, {})
-    output = _written(diamond, target, {}, tmp_path / "export")
-    with workbench(diamond.source, diamond.export, exporter, output) as bench:
-        exporter.prove(bench)
-        verdicts = _verdicts(diamond, bench)
-    assert verdicts
-    assert set(verdicts.values()) == {"equal"}
+    proofs(target, story)
+
+    assert len(list(stories.marks.iterdir())) == 1 + stories.verified.count(story)
 
 
-@pytest.mark.parametrize("target", ALL)
-def test_a_step_that_fails_is_tried_again_and_then_ends_the_run(
-    target: str, unsteady: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+EXPECTED = {story: {"equal"} for story in STORIES} | {"flights": {"equal", "unsure"}}
+"""A drawing knows the program that draws it."""
+
+
+@pytest.mark.parametrize(("target", "story"), _for_all("failing"))
+def test_a_step_that_fails_for_good_ends_the_run_and_what_was_left_comes_home(
+    target: str, story: str, proofs: Callable[[str, str], Proof]
 ) -> None:
-    exporter = _exporter(target, {})
-    output = _written(unsteady, target, {}, tmp_path / "export")
-    with workbench(unsteady.source, unsteady.export, exporter, output) as bench:
-        monkeypatch.setenv("UNSTEADY", str(tmp_path / "tried"))
-        exporter.prove(bench)
-        assert (tmp_path / "tried").exists()
-        assert set(_verdicts(unsteady, bench).values()) == {"equal"}
-    with workbench(unsteady.source, unsteady.export, exporter, output) as bench:
-        monkeypatch.setenv("UNSTEADY", "always")
-        with pytest.raises(ExportError) as told:
-            exporter.prove(bench)
-        assert told.value.code == "export_fails"
-        assert _verdicts(unsteady, bench) == {"first/a": "equal", "second/b": "missing", "third/c": "missing"}
+    told = proofs(target, story)
+
+    assert told["code"] == "export_fails"
+    assert "Step `second` failed: ValueError: not this time" in told["message"]
+    assert told["artifacts"] == {"first/a": "equal", "second/b": "missing", "third/c": "missing"}
+    assert told["home"]["status"] == "failed"
+    assert told["home"]["parameters"]["fails"] == "always"
+    assert [step["status"] for step in told["home"]["steps"]] == ["succeeded", "failed", "skipped"]
+    assert told["home"]["steps"][1]["error"]["message"] == "ValueError: not this time"
 
 
-@pytest.mark.engines
-def test_kubeflow_executes_step_notebooks(diamond: Made, tmp_path: Path) -> None:
-    options = {"as_notebooks": True}
-    exporter = _exporter("kubeflow", options)
-    output = _written(diamond, "kubeflow", options, tmp_path / "export")
-    with workbench(diamond.source, diamond.export, exporter, output) as bench:
-        exporter.prove(bench)
-        assert set(_verdicts(diamond, bench).values()) == {"equal"}
+@pytest.mark.parametrize(("target", "story"), _for_all("hanging"))
+def test_a_step_that_takes_too_long_ends_the_run_and_leaves_word(
+    target: str, story: str, proofs: Callable[[str, str], Proof]
+) -> None:
+    told = proofs(target, story)
+
+    assert told["code"] == "export_fails"
+    assert "Step `slow` failed: " in told["message"]
+    assert told["artifacts"] == {"first/a": "equal", "slow/b": "missing", "last/c": "missing"}
+    assert told["home"]["parameters"] == {"seconds": 600}
+    assert [step["status"] for step in told["home"]["steps"]] == ["succeeded", "failed", "skipped"]
 
 
-def test_kubeflow_yaml_is_what_its_compiler_writes(diamond: Made, tmp_path: Path) -> None:
+def test_kubeflow_yaml_is_what_its_compiler_writes(stories: Stories, tmp_path: Path) -> None:
     yaml = pytest.importorskip("yaml")
     options = {"cpu": "2", "memory": "4Gi", "gpu.left": "1"}
-    exporter = _exporter("kubeflow", options)
-    output = _written(diamond, "kubeflow", options, tmp_path / "export")
-    ours = yaml.safe_load((output / "kubeflow_pipeline.yaml").read_text())
-    python = engine_environment(exporter.engine, sys.executable)
-    environment = os.environ | {"PYTHONPATH": str(output / "src")}
-    subprocess.run([python, "kubeflow_pipeline.py"], cwd=output, env=environment, check=True)
-    assert yaml.safe_load((output / "kubeflow_pipeline.yaml").read_text()) == ours
+    export(stories.source("diamond"), "kubeflow", tmp_path, name=None, schedule=None, options=options)
+    ours = yaml.safe_load((tmp_path / "kubeflow_pipeline.yaml").read_text())
+
+    python = engine_environment(find_exporter("kubeflow").engine, sys.executable)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
+    subprocess.run([python, "kubeflow_pipeline.py"], cwd=tmp_path, env=environment, check=True)
+
+    assert yaml.safe_load((tmp_path / "kubeflow_pipeline.yaml").read_text()) == ours
+
+
+# -- helpers --------------------------------------------------------------------------------------
+
+DOCUMENTS = {"diamond": DIAMOND, "unsteady": UNSTEADY, "hanging": HANGING, "learned": LEARNED}
+FAILING: dict[str, tuple[str, dict[str, Any]]] = {
+    "failing": ("unsteady", {"fails": "always"}),
+    "hanging": ("hanging", {"seconds": 600}),
+}
+"""By name of a proof, a notebook and the parameters with which its export fails."""
+
+
+class Stories:
+    """The notebooks, each run once, in a project of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._sources: dict[str, Source] = {}
+        self.verified: list[str] = []
+        self._lock = threading.Lock()
+
+    @property
+    def marks(self) -> Path:
+        """The folder in which the unsteady notebook leaves word of its first try in a folder."""
+        return self.folder / "marks"
+
+    def project(self, story: str) -> Project:
+        return Project.open(self.path(story), store=self.folder / story / "store")
+
+    def path(self, story: str) -> Path:
+        return self.folder / story / "here" / f"{story}.ipynb"
+
+    def source(self, story: str) -> Source:
+        with self._lock:
+            if story not in self._sources:
+                path = self.path(story)
+                if story in DOCUMENTS:
+                    write(DOCUMENTS[story], path)
+                else:
+                    path.parent.mkdir(parents=True)
+                    shutil.copy(FLIGHTS, path)
+                content = json.loads(path.read_text(encoding="utf-8"))
+                given = STORIES.get(story, {})
+                if story == "unsteady":
+                    self.marks.mkdir()
+                    given = {"marks": str(self.marks)}
+                request = {"parameters": given, "jobs": 2}
+                self._sources[story] = self.project(story)._source(path, content, None, request)
+            return self._sources[story]
+
+
+def _verified(stories: Stories, target: str, story: str) -> Proof:
+    """What the command would print."""
+    name, options = _said(target)
+    stories.verified.append(story)
+    return export(
+        stories.source(story),
+        name,
+        stories.folder / story / target.replace(" ", ""),
+        name=None,
+        schedule="30 6 * * 2",
+        options=options,
+        verifies=True,
+    )
+
+
+def _ended(stories: Stories, target: str, story: str) -> Proof:
+    """How a run ends of which a step does not end well; what it has left, and what of it comes home."""
+    name, options = _said(target)
+    story, parameters = FAILING[story]
+    source = stories.source(story)
+    output = stories.folder / story / f"{target.replace(' ', '')}-fails"
+    export(source, name, output, name=None, schedule=None, options=options)
+    exporter = configured(find_exporter(name), options)
+    made = build(source)
+    with workbench(source, made, exporter, output) as bench:
+        try:
+            prove(exporter, replace(bench, parameters={**bench.parameters, **parameters}))
+        except ExportError as error:
+            code, message = error.code, error.message
+        else:
+            code, message = "", ""
+        verdicts = compare(source, made, bench.folder / "src", bench.artifacts)
+        home = stories.project(story).import_run(bench.artifacts, stories.path(story))
+    return {
+        "code": code,
+        "message": message,
+        "artifacts": {f"{each.step}/{each.name}": each.status for each in verdicts},
+        "home": home,
+    }
+
+
+def _said(target: str) -> tuple[str, dict[str, Any]]:
+    """A target and its options, as the command has them."""
+    name, *flags = target.split(" --")
+    return name, {flag.replace("-", "_"): True for flag in flags}
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Stories:
+    return Stories(tmp_path_factory.mktemp("stories"))
+
+
+@pytest.fixture(scope="module")
+def proofs(request: pytest.FixtureRequest, stories: Stories) -> Iterator[Callable[[str, str], Proof]]:
+    """What a proof told, by target and story. All that were asked for are under way, one for each core."""
+    asked = dict.fromkeys(
+        (item.callspec.params["target"], item.callspec.params["story"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "proofs" in item.fixturenames
+    )
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        under_way = {
+            (target, story): pool.submit(_ended if story in FAILING else _verified, stories, target, story)
+            for target, story in asked
+        }
+
+        def told(target: str, story: str) -> Proof:
+            try:
+                return under_way[target, story].result()
+            except ExportError as error:
+                if error.code == "not_installable" and target in QUICK:
+                    pytest.skip(error.message[-300:])
+                raise
+
+        yield told
+        pool.shutdown(cancel_futures=True)

@@ -89,15 +89,24 @@ def test_what_is_global_in_a_notebook_is_a_functions_own_in_a_step() -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("!ls -l", "shell('ls -l')"),
-        ("!echo {name} $name $HOME {1}", "shell('echo ' + str(name) + ' ' + str(name) + ' $HOME {1}')"),
-        ("files = !ls", "files = shell_lines('ls')"),
-        ("if name:\n    !ls\nelse:\n    %time name()", "if name:\n    shell('ls')\nelse:\n    name()"),
+        ("!ls -l", 'shell("ls -l")'),
+        ("!echo {name} $name $HOME", 'shell(f"echo {name} {name} $HOME")'),
+        ("!echo $name {1}", 'shell("echo " + str(name) + " {1}")'),
+        ("files = !ls", 'files = shell_lines("ls")'),
+        ("if name:\n    !ls\nelse:\n    %time name()", 'if name:\n    shell("ls")\nelse:\n    name()'),
         ("%time x = name + 1", "x = name + 1"),
         ("%matplotlib inline", ""),
+        ("!pip install -q x y", ""),
+        ("!{sys.executable} -m pip install x && apt-get install -y z", ""),
+        (
+            "try:\n    name()\nexcept ImportError:\n    !pip install x",
+            "try:\n    name()\nexcept ImportError:\n    pass",
+        ),
+        ("!pip list", 'shell("pip list")'),
+        ("!pip install x; echo done", 'shell("pip install x; echo done")'),
         ("for i in name:\n    %pip install x", "for i in name:\n    pass"),
-        ("%env A=b c", "set_variable('A', 'b c')"),
-        ("%cd ../data", "change_folder('../data')"),
+        ("%env A=b c", 'set_variable("A", "b c")'),
+        ("%cd ../data", 'change_folder("../data")'),
         ("%%time\nx = 1", "x = 1"),
     ],
 )
@@ -115,9 +124,13 @@ def test_cell_magics_become_calls() -> None:
     def taken(source: str) -> str:
         return Translation(Cell(0, None, CellKind.STEP, source), {"name"}).taken()
 
-    assert taken("%%bash\necho 1\necho 2\n") == 'shell("""echo 1\necho 2\n""", program=\'bash\')'
+    assert taken("%%bash\necho 1\necho 2\n") == 'shell("""echo 1\necho 2\n""", program="bash")'
     assert taken("%%html\n<b>x</b>") == ""
-    assert ast.literal_eval(taken("%%writefile a.txt\n'x'\n").split(", ")[1]) == "'x'\n"
+    (call,) = (
+        node for node in ast.walk(ast.parse(taken("%%writefile a.txt\n'x'\n"))) if isinstance(node, ast.Call)
+    )
+    assert [ast.literal_eval(each) for each in call.args] == ["a.txt", "'x'\n"]
+    assert taken("%%bash\npip install x\n# done\n") == ""
     with pytest.raises(ExportError, match="`%%R` needs IPython"):
         taken("%%R\n1")
 

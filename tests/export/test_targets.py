@@ -14,9 +14,9 @@ import pytest
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedStep, Origin, exporters, find_exporter
 from jupyterlab_pipelines.export.engines import levels
-from jupyterlab_pipelines.export.package import package_files
+from jupyterlab_pipelines.export.package import gaps_of_package, package_files
 from jupyterlab_pipelines.export.write import configured, write_file
-from jupyterlab_pipelines.pipeline import Parameter
+from jupyterlab_pipelines.pipeline import Parameter, Resources
 
 ENGINES = sorted(set(exporters()) - {"package"})
 
@@ -106,13 +106,40 @@ def test_an_export_is_the_same_each_time(target: str) -> None:
     assert list(exporter.write(AWKWARD)) == list(exporter.write(AWKWARD))
 
 
-@pytest.mark.parametrize("target", ENGINES)
-def test_what_a_target_cannot_express_is_told(target: str) -> None:
-    said = " ".join(find_exporter(target).gaps(AWKWARD)).lower()
-    files = " ".join(file.content.decode() for file in find_exporter(target).write(AWKWARD))
-    assert "cache tags" in said
-    assert "0 5 * * 1" in files or "0 5 ? * 1" in files or "schedule" in said
-    assert "90" in files or "timeout" in said
+SAID: dict[str, dict[str, object]] = {
+    "retries": {"retries": 2},
+    "timeout": {"timeout_seconds": 90.0},
+    "cache:off": {"cache": "off"},
+    "cache:12h": {"cache": "12h", "cache_age_seconds": 43200.0},
+    "after": {"parents": ("start",)},
+    "role": {"role": "trainer"},
+    "role:validator": {"role": "validator"},
+    "kernel": {"kernel": "r"},
+    "cpu": {"resources": Resources(cpu="0.5")},
+    "memory": {"resources": Resources(memory="4Gi")},
+    "gpu": {"resources": Resources(gpu="1")},
+}
+"""What tags say of a step."""
+
+
+@pytest.mark.parametrize("target", sorted(exporters()))
+@pytest.mark.parametrize("said", [*SAID, "schedule"])
+def test_what_a_notebook_says_is_in_the_files_or_is_told(target: str, said: str) -> None:
+    plain = _export(_step("start"), _step("other"))
+    if said == "schedule":
+        tagged = replace(plain, schedule="30 6 * * 2")
+    else:
+        tagged = _export(_step("start"), _step("other", **SAID[said]))
+
+    assert _written(target, tagged) != _written(target, plain)
+
+
+def _written(target: str, export: Export) -> tuple[dict[str, bytes], list[str]]:
+    """The files that the target itself makes of a pipeline, and what it tells. Comments and prose do not count."""
+    exporter = find_exporter(target)
+    own = exporter.write(export) if target in ENGINES else package_files(export)
+    files = {file.path: file.content for file in own if not file.path.endswith(".md")}
+    return files, [*gaps_of_package(export), *exporter.gaps(export)]
 
 
 @pytest.mark.parametrize("target", ENGINES)

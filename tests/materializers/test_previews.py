@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import subprocess
 import sys
@@ -50,6 +52,33 @@ def test_models_have_their_public_name_and_parameters() -> None:
     shown = preview(LinearRegression(fit_intercept=False))
     assert shown is not None and shown["kind"] == "parameters"
     assert shown["parameters"]["fit_intercept"] == "False"
+
+
+def decoded(shown: dict[str, Any]) -> np.ndarray:
+    """The pixels of a preview, read by another program than the one that wrote them."""
+    import matplotlib.image
+
+    file = io.BytesIO(base64.b64decode(shown["png"]))
+    return (matplotlib.image.imread(file) * 255).round().astype("uint8")
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (40, 60, 3), (40, 60, 4)])
+def test_arrays_that_are_pictures_are_shown_as_such(shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape).astype("uint8")
+    shown = preview(pixels)
+    assert shown is not None
+    assert (shown["kind"], shown["shape"]) == ("image", list(shape))
+    assert np.array_equal(decoded(shown), pixels)
+
+
+def test_large_pictures_are_made_small_and_other_arrays_are_none() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 3000, 3)).astype("uint8")
+    shown = preview(noise)
+    assert shown is not None and shown["shape"] == [2000, 3000, 3]
+    assert len(json.dumps(shown)) <= 20_000
+    assert max(decoded(shown).shape) <= 192
+    for array in (noise.astype("float32"), noise[:4], noise[0], noise[:, :, :2]):
+        assert (preview(array) or {})["kind"] == "array"
 
 
 def test_the_head_of_a_table() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from jupyterlab_pipelines.errors import NotebookError
 from jupyterlab_pipelines.notebook.tags import CellTags, age_seconds, read_step_magic, read_tags
-from jupyterlab_pipelines.pipeline import Role
+from jupyterlab_pipelines.pipeline import Resources, Role
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,14 @@ from jupyterlab_pipelines.pipeline import Role
         (["cache:12h"], CellTags(cache="12h")),
         (["retries:2", "timeout:30m"], CellTags(retries=2, timeout_seconds=1800.0)),
         (["kernel:gpu"], CellTags(kernel="gpu")),
+        (
+            ["cpu:500m", "memory:1.5Gi", "gpu:2"],
+            CellTags(resources=Resources(cpu="0.5", memory="1.5Gi", gpu="2")),
+        ),
+        (["limit:nvidia.com/gpu:1"], CellTags(resources=Resources(gpu="1"))),
         ([" step: load "], CellTags(step="load")),
         (
-            ["image:python:3.11", "limit:nvidia.com/gpu:1", "annotation:a:b", "label:x:y", "report:html"],
+            ["image:python:3.11", "limit:amd.com/gpu:1", "annotation:a:b", "label:x:y", "report:html"],
             CellTags(),
         ),
         (["hide-input", "Step:Load", "raises-exception", 7, None], CellTags()),
@@ -51,6 +56,8 @@ def test_what_tags_say(tags: list[object], said: CellTags) -> None:
         (["role:wizard"], "the roles are importer"),
         (["cache:sometimes"], "`30m`"),
         (["retries:many"], "whole number"),
+        (["memory:much"], "such as `4Gi`"),
+        (["gpu:0.5"], "a whole number"),
         (["timeout:soon"], "`30m`"),
         (["kernel:"], "kernelspec"),
     ],

@@ -38,14 +38,17 @@ def test_the_document(files: tuple[str, str], capsys: pytest.CaptureFixture[str]
     assert status(*files, "--json") == 0
     document = json.loads(capsys.readouterr().out)
 
-    assert set(document) == {"tables", "anomalies", "drift"}
+    assert set(document) == {"tables", "anomalies"} and set(document["tables"]) == {"reference", "current"}
     (anomaly,) = document["anomalies"]
+    assert list(anomaly) == [
+        *("feature", "kind", "severity", "description", "reference", "current", "p_value", "effect")
+    ]
     assert (anomaly["feature"], anomaly["kind"], anomaly["severity"]) == ("price", "unit_changed", "error")
     assert document["tables"]["current"]["rows"] == 1_000
     assert (
         Statistics.from_document(document["tables"]["reference"]["statistics"]).by_name["town"].distinct == 2
     )
-    assert document["drift"]["price"]["population_stability_index"] > 1
+    assert document["tables"]["current"]["drift"]["price"]["population_stability_index"] > 1
 
 
 def test_words_for_people(files: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,6 +75,40 @@ def test_a_broken_schema_is_a_failure(
 def test_wrong_use_is_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--json") == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "file_not_found"
+
+
+def test_what_concerns_the_table_has_no_feature(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pd.DataFrame({"n": range(500), "x": np.random.default_rng(0).normal(size=500)})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.head(0).to_csv(tmp_path / "b.csv", index=False)
+
+    assert status(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--json") == 0
+    (anomaly,) = json.loads(capsys.readouterr().out)["anomalies"]
+    assert (anomaly["feature"], anomaly["kind"]) == (None, "empty_table")
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ("columns: [a", "s.yaml"),
+        ("columns: {price: {typ: float}}", "typ"),
+        ("columns: {price: {type: number}}", "number"),
+        ("rows: {min: 9, max: 3}", "min"),
+    ],
+)
+def test_a_wrong_schema_is_told(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], schema: str, says: str
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(schema + "\n")
+    ended = status(*files, "--schema", str(path), "--json")
+    document = json.loads(capsys.readouterr().out)
+
+    if "error" in document:
+        assert ended == 2 and says in document["error"]["message"]
+    else:
+        told = [one for one in document["anomalies"] if one["kind"] == "invalid_schema"]
+        assert ended == 1 and says in told[0]["description"]
 
 
 def test_verdicts_need_no_table_library() -> None:

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from jupyterlab_pipelines.quality.anomalies import find
-from jupyterlab_pipelines.quality.charts import MIME_TYPE, chart
+from jupyterlab_pipelines.quality.charts import MIME_TYPE, chart, distribution
 from jupyterlab_pipelines.quality.interop import TARGETS, export, from_pandera
 from jupyterlab_pipelines.quality.notebook_schema import expectation
-from jupyterlab_pipelines.quality.overview import changes, overview
+from jupyterlab_pipelines.quality.overview import bins, changes, overview
 from jupyterlab_pipelines.quality.report import html_report, html_rows
 from jupyterlab_pipelines.quality.schema_file import schema_from
 from jupyterlab_pipelines.quality.shown import ShownStatistics
@@ -198,3 +198,26 @@ def test_a_report_shows_rows_and_cells_that_somebody_has_looked_for() -> None:
 
     assert "third" in page and "rows without a value (7)" in page and "Cell 5 let it in." in page
     assert "&lt;oh&gt;" in page and "<th>&lt;b&gt;</th>" in page
+
+
+@pytest.mark.parametrize("side", [None, "reference"])
+def test_a_distribution_is_drawn_large_whatever_it_is_of(side) -> None:
+    before, after = table(5), table(5, seed=1)
+    for column in after.columns:
+        shared = bins(column, before.by_name[column.name] if side else None, 60, 20)
+        assert shared is not None
+        spec = distribution(shared, is_time=column.type == "time")
+        layers = {layer["mark"]["style"] for layer in spec["layer"]}
+        assert spec["$schema"].endswith("vega-lite/v5.json")
+        assert layers == ({"current", "reference"} if side else {"current"}), column.name
+        assert len(json.dumps(spec)) < 20_000
+
+
+def test_long_values_that_begin_alike_have_bars_of_their_own() -> None:
+    texts = [f"{'the same beginning ' * 4}{number}" for number in range(3)] * 20
+    column = measure(pd.DataFrame({"text": texts})).columns[0]
+    spec = distribution(bins(column, None))
+    [layer] = spec["layer"]
+    [values] = spec["datasets"].values()
+    assert [value["at"] for value in values] == [0, 1, 2]
+    assert layer["encoding"]["y"]["field"] == "at"

@@ -6,7 +6,10 @@ import datetime
 import decimal
 import json
 import math
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jupyterlab_pipelines.errors import UsageError
+from jupyterlab_pipelines.quality.measuring.arrays import as_numpy
 from jupyterlab_pipelines.quality.statistics import Column, Statistics, measure
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -376,3 +380,54 @@ def test_a_column_takes_two_kilobytes() -> None:
     table["town"] = rng.choice(["Berlin", "Paris", "Rome"], 10_000)
 
     assert len(json.dumps(measure(table).to_document())) / 31 < 2_600
+
+
+ARROW_KINDS = [
+    *(pa.int8(), pa.uint64(), pa.float16(), pa.float32(), pa.float64(), pa.bool_()),
+    *(pa.timestamp("us"), pa.timestamp("ns", "UTC"), pa.duration("s"), pa.date32(), pa.string()),
+]
+
+
+@given(st.data(), st.sampled_from(ARROW_KINDS))
+def test_arrow_becomes_numpy_as_arrow_itself_does_it(data: st.DataObject, kind: pa.DataType) -> None:
+    chunks = []
+    for _ in range(data.draw(st.integers(1, 3))):
+        drawn = data.draw(st.lists(st.sampled_from([0, 1, 0, 1, None]), max_size=12))
+        part = pa.array(drawn, pa.int32() if pa.types.is_date(kind) else pa.int64())
+        chunks.append(_cast(part, kind).slice(data.draw(st.integers(0, 3))))
+    array = pa.chunked_array(chunks, kind)
+
+    np.testing.assert_array_equal(as_numpy(array), array.to_numpy())
+    for chunk in chunks:
+        plain = chunk.to_numpy(zero_copy_only=False)
+        assert as_numpy(chunk).dtype == plain.dtype
+        np.testing.assert_array_equal(as_numpy(chunk), plain)
+
+
+def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    return values.cast(pa.float32()).cast(kind) if pa.types.is_float16(kind) else values.cast(kind)
+
+
+def test_measuring_an_arrow_table_imports_no_pandas(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "number": rng.normal(size=500),
+            "whole": rng.integers(0, 9, 500),
+            "word": rng.choice(["x", "yy", None], 500),
+            "time": pd.date_range("2020", periods=500, freq="h"),
+            "flag": rng.random(500) > 0.5,
+            "kind": pd.Categorical(rng.choice(["u", "v"], 500)),
+            "name": [f"name {number}" for number in range(500)],
+        }
+    )
+    frame.loc[3, "number"] = None
+    frame.to_feather(tmp_path / "t.arrow")
+    script = (
+        "import sys, pyarrow as pa; from jupyterlab_pipelines.quality.statistics import measure;"
+        f"table = pa.ipc.open_file(pa.memory_map({str(tmp_path / 't.arrow')!r})).read_all();"
+        "print(measure(table).rows, 'pandas' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.split() == ["500", "False"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -166,9 +168,14 @@ def test_a_header_alone_is_an_empty_table(tmp_path: Path) -> None:
         ("t.csv", b"", "empty"),
         ("t.csv", b"\n\n", "nothing in it"),
         ("t.csv", b"a,b\n1,2\n1,2,3,4\n", "cannot be read"),
-        ("t.parquet", b"hello", "cannot be read as a parquet table"),
-        ("t.arrow", b"hello", "cannot be read as a arrow table"),
-        ("t.xlsx", b"PK", "none of them"),
+        ("t.parquet", b"hello", "cannot be read as a Parquet table"),
+        ("t.arrow", b"hello", "cannot be read as an Arrow table"),
+        ("t.xlsx", b"PK", "cannot be read as an Excel table"),
+        ("t.json", b"{", "line 1 is no JSON"),
+        ("t.json", b"[1, 2]", "no list of records"),
+        ("t.jsonl", b'{"a": 1}\n[2]\n', "line 2 holds no record"),
+        ("t.json", b"[]", "no columns"),
+        ("t.ods", b"PK", "none of them"),
         ("t", b"a,b", "without a suffix"),
     ],
 )
@@ -177,6 +184,59 @@ def test_what_is_no_table_is_told(tmp_path: Path, name: str, content: bytes, say
         csv(tmp_path, content, name)
 
     assert str(tmp_path / name) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["records", "lines", "columns", "split", "table", "index of columns", "json.gz", "xlsx"],
+)
+def test_rows_with_types(tmp_path: Path, form: str) -> None:
+    frame = pd.DataFrame(
+        {
+            "n": [1, 2, 3],
+            "x": [0.5, None, 2.0],
+            "word": ["a", None, "12"],
+            "mixed": [1, "two", 3.5],
+            "flag": [True, False, True],
+            "at": pd.to_datetime(["2024-01-31", "2024-02-29", "2024-12-31"]),
+        }
+    )
+    path = tmp_path / f"t.{ {'lines': 'jsonl', 'xlsx': 'xlsx', 'json.gz': 'json.gz'}.get(form, 'json') }"
+    if form == "xlsx":
+        pytest.importorskip("openpyxl")
+        frame.to_excel(path, index=False)
+    elif form == "lines":
+        frame.to_json(path, orient="records", lines=True, date_format="iso")
+    elif form == "columns":
+        values = {name: frame[name].to_json(orient="values", date_format="iso") for name in frame}
+        path.write_text(json.dumps({name: json.loads(text) for name, text in values.items()}))
+    else:
+        orient: Any = {"json.gz": "records", "index of columns": "columns"}.get(form, form)
+        frame.to_json(path, orient=orient, date_format="iso")
+    found = read_table(path)
+    if form == "table":
+        found = found.drop_columns("index")
+
+    assert found.column_names == list(frame)
+    columns = measure(found).by_name
+    assert [columns[name].type for name in frame] == ["int", "float", "string", "string", "bool", "time"]
+    assert columns["at"].numbers == measure(frame).by_name["at"].numbers
+    assert columns["word"].counts == {"a": 1, "12": 1} and columns["word"].nulls == 1
+    assert columns["mixed"].text is not None and columns["mixed"].text.numeric == 2
+
+
+def test_names_that_occur_twice_get_a_number(tmp_path: Path) -> None:
+    twice = pa.table([[1, 2], ["a", "b"]], names=["v", "v"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+
+    assert csv(tmp_path, "v,v,v\n1,2,3\n").column_names == ["v", "v.1", "v.2"]
+    assert [column.name for column in measure(read_table(tmp_path / "t.parquet")).columns] == ["v", "v.1"]
+
+
+def test_a_table_without_columns_is_told(tmp_path: Path) -> None:
+    pq.write_table(pa.table({}), tmp_path / "t.parquet")
+    with pytest.raises(UsageError, match="no columns"):
+        read_table(tmp_path / "t.parquet")
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

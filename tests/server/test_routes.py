@@ -137,6 +137,8 @@ async def test_a_run_is_started_watched_annotated_and_cancelled(
     )
     assert (await ask("GET", f"runs/{run_id}"))[1]["status"] == "running"
     assert (await ask("POST", "pipelines", {"path": "a.ipynb"}))[1]["run_id"] == run_id
+    cancelled = {"run_id": run_id, "step": "load"}
+    assert await ask("POST", f"runs/{run_id}/steps/load/cancel") == (202, cancelled)
     assert await ask("POST", f"runs/{run_id}/cancel") == (202, {"run_id": run_id})
     assert (await ask("GET", f"runs/{run_id}"))[1]["status"] == "cancelled"
     status, run = await ask("PATCH", f"runs/{run_id}", {"tags": ["good"], "comment": "the best so far"})
@@ -214,6 +216,8 @@ async def test_a_sweep_is_started_and_cancelled_as_one(ask, project: FakeProject
     )
     assert await ask("POST", "sweeps/sweep-1/cancel") == (202, {"sweep_id": "sweep-1"})
     assert project.asked[-1] == ("cancel_sweep", {"sweep": "sweep-1"})
+    assert await ask("POST", "sweeps/sweep-1/resume") == (202, {"sweep_id": "sweep-1"})
+    assert project.asked[-1] == ("resume_sweep", {"sweep": "sweep-1"})
 
 
 async def test_a_schema_file_is_read_written_and_agreed_to(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -24,19 +25,24 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         parameters = _parameters(arguments)
         running.check_parameters(parameters)
-        if arguments.command == "run-step":
+        if arguments.command != "run":
             running.find_step(arguments.step)
         else:
             for name in arguments.step:
                 running.find_step(name)
     except (KeyError, ValueError) as error:
         parser.error(str(error.args[0]))
+    if arguments.command == "fail-step":
+        ended = running.StepFailedError(arguments.message)
+        running.fail(arguments.step, ended, artifacts=arguments.artifacts, parameters=parameters)
+        return 0
     if arguments.command == "run-step":
+        signal.signal(signal.SIGTERM, running.end)
         try:
             document = running.run_step(
                 arguments.step, artifacts=arguments.artifacts, parameters=parameters, data=arguments.data
             )
-        except Exception as error:
+        except BaseException as error:  # Also `sys.exit`, and what ends this process from outside.
             running.tell_error()
             running.fail(arguments.step, error, artifacts=arguments.artifacts, parameters=parameters)
             return 1
@@ -61,7 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     runner = commands.add_parser("run", help="run the pipeline")
     one = commands.add_parser("run-step", help="run one step; what it needs must be in the artifacts folder")
-    one.add_argument("step", metavar="STEP", help=f"one of {', '.join(step.name for step in STEPS)}")
+    other = commands.add_parser("fail-step", help="leave word that a step was ended from outside")
+    other.add_argument("--message", default="It was ended from outside.", metavar="TEXT", help="why")
+    for each in (one, other):
+        each.add_argument("step", metavar="STEP", help=f"one of {', '.join(step.name for step in STEPS)}")
     runner.add_argument(
         "--step", action="append", default=[], metavar="STEP", help="only this and what it needs"
     )
@@ -69,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     runner.add_argument(
         "--resume", action="store_true", help="take what an earlier run in the folder has left"
     )
-    for either in (runner, one):
+    for either in (runner, one, other):
         either.add_argument(
             "--artifacts",
             default="artifacts",

@@ -59,3 +59,8 @@ def set_variable(name: str, value: str) -> None:
 def change_folder(path: str) -> None:
     """Make another folder the current one."""
     os.chdir(os.path.expanduser(path))
+
+
+def current_folder() -> str:
+    """The current folder of this process."""
+    return os.getcwd()

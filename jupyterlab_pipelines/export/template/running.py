@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -170,6 +171,11 @@ def fail(
     io.Folder(artifacts).write_json(f"{name}/{MANIFEST}", document)
 
 
+def end(signum: int, frame: object) -> None:
+    """End this process as a signal asks for, so that the step leaves word of it."""
+    raise SystemExit(f"The step was ended by {signal.Signals(signum).name}.")
+
+
 def _told_of(step: Step, given: Mapping[str, Any], started: datetime) -> dict[str, Any]:
     return {
         "pipeline": NAME,
@@ -198,6 +204,7 @@ def run_step_apart(
     StepFailedError
         It failed, or took longer than `timeout_seconds`.
     """
+    begun = datetime.now(UTC).isoformat()
     command = [sys.executable, "-m", __package__ or NAME, "run-step", name, "--artifacts", artifacts]
     command += ["--parameters", json.dumps(dict(parameters or {})), "--data", data_folder(data)]
     environment = dict(os.environ)
@@ -207,12 +214,19 @@ def run_step_apart(
     known = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{ours}{os.pathsep}{known}" if known else ours
     try:
-        ended = subprocess.run(command, env=environment, check=False, timeout=timeout_seconds)
+        status = subprocess.run(command, env=environment, check=False, timeout=timeout_seconds).returncode
+        problem = f"Step {name} failed with exit status {status}." if status else ""
     except subprocess.TimeoutExpired:
-        raise StepFailedError(f"Step {name} took longer than {timeout_seconds:g} seconds.") from None
-    if ended.returncode:
-        raise StepFailedError(f"Step {name} failed with exit status {ended.returncode}.")
-    document: dict[str, Any] = io.Folder(artifacts).read_json(f"{name}/{MANIFEST}")
+        status, problem = -9, f"Step {name} took longer than {timeout_seconds:g} seconds."
+        begun = "~"  # Whatever it has left, it was too late.
+    document: dict[str, Any] = io.Folder(artifacts).read_json(f"{name}/{MANIFEST}") or {}
+    # The manifest is written last: what aborts the process after it (a native library's thread) undoes nothing.
+    has_left_all = document.get("status") == "succeeded" and document.get("started_at", "") >= begun
+    if problem and not (status < 0 and has_left_all):
+        error = StepFailedError(problem)
+        if status != 1:  # It was ended, and so could not leave word itself.
+            fail(name, error, artifacts=artifacts, parameters=parameters)
+        raise error
     return document
 
 

@@ -33,6 +33,8 @@ class Step:
         Whether a resumed run may use what the step has left (``off``: never), and up to what age.
     version
         Hash of its code and of all that it reaches.
+    role
+        What kind of step of machine learning it is, for people.
     covers
         Steps of the notebook that it executes, where their names differ from its own.
     """
@@ -52,4 +54,5 @@ class Step:
     cache: str = "on"
     cache_age_seconds: float | None = None
     version: str = ""
+    role: str | None = None
     covers: tuple[str, ...] = ()

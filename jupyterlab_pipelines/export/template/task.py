@@ -66,26 +66,36 @@ def run_task(
     ------
     TaskFailedError
     """
-    command = [_python(), "-m", NAME, "run-step", step, "--artifacts", artifacts]
+    words = [step, "--artifacts", artifacts]
     given = {name: value for name, value in (parameters or {}).items() if value is not None}
     for name, value in given.items():
         text = value if isinstance(value, str) else json.dumps(value)
-        command += ["--param", f"{name}={text}"]
+        words += ["--param", f"{name}={text}"]
     if "KUBERNETES_SERVICE_HOST" not in os.environ:
         retries = max(retries, local_retries)
     for attempt in range(retries + 1):
+        status = -1
         try:
-            status = subprocess.run(
-                command, env=_environment(), check=False, timeout=timeout_seconds
-            ).returncode
+            status = _carry_out(["run-step", *words], timeout_seconds)
             problem = f"failed with exit status {status}" if status else ""
         except subprocess.TimeoutExpired:
             problem = f"took longer than {timeout_seconds:g} seconds"
+        except BaseException as error:  # The engine ends the task.
+            _carry_out(["fail-step", *words, "--message", f"{type(error).__name__}: {error}"])
+            raise
         if not problem:
             return f"{artifacts.rstrip('/')}/{step}/_step.json"
+        if status != 1:  # It was ended, and so could not leave word itself.
+            _carry_out(["fail-step", *words, "--message", f"Step {step} {problem}."])
         again = ", trying again" if attempt < retries else ""
         print(f"{step}: {problem}{again}", file=sys.stderr, flush=True)
     raise TaskFailedError(f"Step {step} {problem}.")
+
+
+def _carry_out(words: list[str], timeout_seconds: float | None = None) -> int:
+    """A command of the package; its exit status."""
+    command = [_python(), "-m", NAME, *words]
+    return subprocess.run(command, env=_environment(), check=False, timeout=timeout_seconds).returncode
 
 
 def _python() -> str:

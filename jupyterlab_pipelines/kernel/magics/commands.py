@@ -206,10 +206,10 @@ def _shadow(session: Session, arguments: argparse.Namespace) -> None:
 
 
 def _cancel(session: Session, arguments: argparse.Namespace) -> None:
-    project = session.project
     run = _find_run(session, arguments.run)
-    project.cancel(run.id)
-    print(f"run {run.id}: asked to end")
+    run.cancel(arguments.step)
+    what = f"step {arguments.step} of run {run.id}" if arguments.step else f"run {run.id}"
+    print(f"{what}: asked to end")
 
 
 def _use(session: Session, arguments: argparse.Namespace) -> None:
@@ -321,6 +321,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
             parser.add_argument("switch", nargs="?", choices=["on", "off"])
         case "cancel":
             parser.add_argument("run", nargs="?", metavar="RUN", help="default: the newest")
+            parser.add_argument("--step", metavar="STEP", help="end this step alone; the others go on")
         case "use":
             parser.add_argument("notebook", metavar="NOTEBOOK")
     return parser

@@ -125,6 +125,7 @@ class Session:
 
             %%step NAME [--after A,B] [--role ROLE] [--cache off|12h] [--outputs x,y]
                         [--params alpha=0.1] [--force] [--retries N] [--timeout 30m] [--kernel NAME]
+                        [--cpu 2] [--memory 4Gi] [--gpu 1]
 
         It means the same as the tag ``step:NAME``. Executed by hand, a step whose code and inputs have not changed
         is not executed again: what it left is loaded, and what it showed is shown. One that has changed is

@@ -20,7 +20,6 @@ from jupyterlab_pipelines.kernel.runtime import doubts, hidden
 from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
 from jupyterlab_pipelines.kernel.runtime.files import FileRecorder
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references, snapshots_of
-from jupyterlab_pipelines.kernel.runtime.probing import TABLES, is_table
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules, ProcessState
 from jupyterlab_pipelines.kernel.runtime.variables import VariableRecorder
 from jupyterlab_pipelines.materializers import Materializer, NotCarriableError
@@ -477,25 +476,11 @@ class Watch:
         except Exception:  # one of them cannot be stored: each for itself, then
             return {name: self._store_one(name, value) for name, value in members.items()}
         definitions = self._referred(digest, referred)
-        for value in members.values():
-            self._store_table(value)
         return {
             name: _record(name, value, f"{self._final_digest(value)}{WITH}{digest}", GROUP, size)
             | {"stored": digest, "member": name, "definitions": definitions}
             for name, value in members.items()
         }
-
-    def _store_table(self, value: Any) -> None:
-        """Keep a table that shares memory with others by itself, too: it is measured without opening a pickle."""
-        materializer = materializers.materializer_of(value)
-        if materializer.name not in TABLES or not is_table(value):
-            return
-        try:
-            self.artifacts.add(self._final_digest(value), lambda path: materializer.write(value, path))
-        except OSError:
-            raise
-        except Exception:  # then nobody measures it
-            return
 
     def _referred(self, digest: str, referred: list[str]) -> list[str]:
         """Definitions that the stored file refers to; kept beside it, for when it is there already."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ SAMPLE = 1_000
 """Of how many values the decimals are looked at."""
 MOST_DECIMALS = 9
 BLOCK = 32_768
+FIRST = 64
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,12 @@ class Ordered:
     def at(self, positions: Array) -> Array:
         """The values at these positions, 0 the smallest."""
         if self.ends is not None:
-            positions = np.searchsorted(self.ends, positions, "right")
+            positions = self.ends.searchsorted(positions, "right")
         return np.asarray(self.values[positions])
 
     def below(self, points: Any) -> Array:
         """How many values are smaller than each point."""
-        places = np.searchsorted(self.values, points, "left")
+        places = self.values.searchsorted(points, "left")
         if self.ends is None:
             return np.asarray(places)
         return np.where(places > 0, self.ends[places - 1], 0)
@@ -56,7 +59,7 @@ def put_in_order(values: Array) -> Ordered:
     """`values` in order of size; whole numbers that lie close together are counted instead of sorted."""
     if values.dtype.kind in "iu" and len(values) > 256:
         first, last = values.min().item(), values.max().item()
-        if last - first < len(values) and first > -(2**62) and last < 2**62:
+        if last - first < len(values) // 4 and first > -(2**62) and last < 2**62:
             # In 64 bits: the distance between two int8 may be no int8.
             counts = np.bincount(values.astype(np.int64, copy=False) - first if first else values)
             distinct = np.flatnonzero(counts)
@@ -70,6 +73,10 @@ def put_in_order(values: Array) -> Ordered:
 def counted(values: Array, runs: Array) -> Ordered:
     """Distinct `values` in order of size, each with how often it occurs."""
     return Ordered(values, runs, np.cumsum(runs))
+
+
+_AROUND_ZERO = {True: np.array([0, 1]), False: np.array([0.0, np.nextafter(0.0, 1)])}
+"""What is not negative, and what is positive: of whole numbers, and of others."""
 
 
 def measure_numbers(
@@ -88,12 +95,12 @@ def measure_numbers(
     if scale is not None:
         lowest, highest = lowest / scale, highest / scale
     mean, std = _moments(ordered, scale)
-    to_zero, with_zero = ordered.below(np.array([0])), ordered.below(np.array([np.nextafter(0.0, 1)]))
+    to_zero, with_zero = ordered.below(_AROUND_ZERO[ordered.values.dtype.kind in "iu"]).tolist()
     return Numbers(
         count=count,
         infinities=infinities,
-        zeros=int(with_zero[0] - to_zero[0]),
-        negatives=int(to_zero[0]),
+        zeros=with_zero - to_zero,
+        negatives=to_zero,
         mean=mean,
         std=std,
         grid=_grid(ordered, scale),
@@ -118,10 +125,12 @@ def count_values(ordered: Ordered) -> tuple[int, int, list[tuple[Any, int]]]:
         )
     starts = values[1:] != values[:-1]
     distinct = int(np.count_nonzero(starts)) + 1
+    if distinct == count > COMPLETE:
+        return distinct, distinct, []
     if count <= 20_000 or distinct <= count // 8:
         # Where each run of equal values begins; its length is the distance to the next.
-        positions = np.concatenate(([0], np.flatnonzero(starts) + 1))
-        runs = np.diff(positions, append=count)
+        positions = np.concatenate(([0], np.flatnonzero(starts) + 1, [count]))
+        positions, runs = positions[:-1], positions[1:] - positions[:-1]
         return distinct, int(np.count_nonzero(runs == 1)), _commonest(values[positions], runs, distinct)
     singletons = int(np.count_nonzero(starts[1:] & starts[:-1])) + int(starts[0]) + int(starts[-1])
     # A value that occurs `often` times stands at both ends of a window so wide.
@@ -206,12 +215,18 @@ def _sums(values: Array, runs: Array | None, count: int) -> tuple[float, float]:
     return mean, squares
 
 
-def _grid(ordered: Ordered, scale: float | None) -> tuple[float, ...]:
-    last = ordered.count - 1
+@lru_cache(maxsize=16)
+def _grid_positions(count: int) -> tuple[Array, Array, Array]:
+    """The neighbours of the 101 quantiles among `count` values in order, and how far behind the left one each lies."""
+    last = count - 1
     positions = np.arange(101) * (last / 100)
     left = positions.astype(np.int64)
-    share = positions - left
-    low, high = ordered.at(left), ordered.at(np.minimum(left + 1, last))
+    return left, np.minimum(left + 1, last), positions - left
+
+
+def _grid(ordered: Ordered, scale: float | None) -> tuple[float, ...]:
+    left, right, share = _grid_positions(ordered.count)
+    low, high = ordered.at(left), ordered.at(right)
     if scale is not None:
         return tuple((low / scale + (high - low) / scale * share).tolist())
     if low.dtype.kind in "iu" and (low == high).all():
@@ -220,6 +235,9 @@ def _grid(ordered: Ordered, scale: float | None) -> tuple[float, ...]:
     grid = np.where(low == high, low, low * (1 - share) + high * share).tolist()
     grid[0], grid[-1] = low[0].item(), high[-1].item()
     return tuple(grid)
+
+
+_INNER_BORDERS = np.arange(1, BINS)
 
 
 def _histogram(ordered: Ordered, scale: float | None) -> Histogram:
@@ -239,14 +257,15 @@ def _histogram(ordered: Ordered, scale: float | None) -> Histogram:
     else:
         # Halved, as the distance between -1e308 and 1e308 is no float.
         half = last / 2 - first / 2
-        inner = ordered.below(np.arange(1, BINS) * (half / BINS) * 2 + first)
+        inner = ordered.below(_INNER_BORDERS * (half / BINS) * 2 + first)
         start, stop = (first, last) if scale is None else (first / scale, last / scale)
-    counts = np.diff(np.concatenate(([0], inner, [count])))
-    return Histogram(start, stop, tuple(counts.tolist()))
+    borders = [0, *inner.tolist(), count]
+    return Histogram(start, stop, tuple(stop - start for start, stop in pairwise(borders)))
 
 
 def _decimals(values: Array) -> int | None:
     """Digits after the point that 99.5 % of the (distinct) values that are not zero need."""
+    whole = values.dtype.kind in "iu"
     sample = values[:: max(1, len(values) // SAMPLE)].astype(np.float64)
     sample = np.abs(sample[sample != 0])
     if len(sample) == 0:
@@ -254,10 +273,12 @@ def _decimals(values: Array) -> int | None:
     # What is a multiple of 0.1 is one of 0.01: the border is found by halving.
     allowed = 0.005 * len(sample)
     fewest, most = -9, MOST_DECIMALS
-    if _breaks(sample, most, allowed):
-        return None
-    if not _breaks(sample, 0, allowed):
+    if whole or not _breaks(sample, 0, allowed):
         most = 0
+        if _breaks(sample, -1, allowed):
+            return 0
+    elif _breaks(sample, most, allowed):
+        return None
     while fewest < most:
         middle = (fewest + most) // 2
         if _breaks(sample, middle, allowed):
@@ -269,6 +290,9 @@ def _decimals(values: Array) -> int | None:
 
 def _breaks(sample: Array, digits: int, allowed: float) -> bool:
     """Whether more than `allowed` values need more than so many digits, but for what a float cannot hold."""
+    if len(sample) > 4 * FIRST and _breaks(sample[:FIRST], digits, allowed):
+        # If the first few do, all do.
+        return True
     with np.errstate(over="ignore", invalid="ignore"):
         steps = sample * 10.0**digits if digits >= 0 else sample / 10.0**-digits
         off = np.abs(steps - np.rint(steps)) > np.maximum(4e-13 * steps, 1e-6)

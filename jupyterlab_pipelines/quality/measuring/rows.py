@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jupyterlab_pipelines.quality.measuring.arrays import as_arrow, as_numpy
 from jupyterlab_pipelines.quality.measuring.numbers import Array
+from jupyterlab_pipelines.quality.measuring.values import is_missing
 from jupyterlab_pipelines.quality.statistics import Column
 
 SAMPLE = 2_000
@@ -34,13 +36,20 @@ def count_duplicates(columns: Sequence[Column], arrays: Sequence[Any]) -> int | 
         return 0
     ranked = sorted(range(len(columns)), key=lambda index: -(columns[index].distinct or 0))
     rows = np.arange(columns[0].rows)
+    unique = next((index for index in ranked if columns[index].is_unique and columns[index].count), None)
+    if unique is not None:
+        # Only rows without a value in it can be alike.
+        ranked.remove(unique)
+        rows = rows[_is_null(arrays[unique])]
+        if len(rows) < 2 or not ranked:
+            return max(0, len(rows) - 1)
     hashes = np.zeros(len(rows), dtype=np.uint64)
     for position, index in enumerate(ranked):
         codes = _codes(arrays[index], rows, whole=len(rows) == columns[0].rows)
         if codes is None:
             return None
         hashes = _mix(hashes, codes)
-        if position == 0 and len(columns) > 1:
+        if position == 0 and len(ranked) > 1:
             continue
         ordered = np.sort(hashes)
         repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
@@ -50,6 +59,16 @@ def count_duplicates(columns: Sequence[Column], arrays: Sequence[Any]) -> int | 
         if np.count_nonzero(kept) < 0.8 * len(rows):
             rows, hashes = rows[kept], hashes[kept]
     return len(hashes) - len(np.unique(hashes))
+
+
+def _is_null(values: Any) -> Array:
+    if not isinstance(values, np.ndarray):
+        return as_numpy(pc.is_null(values, nan_is_null=True))
+    if values.dtype.kind in "fc":
+        return np.isnan(values)
+    if values.dtype.kind in "Mm":
+        return np.isnat(values)
+    return np.array([is_missing(value) for value in values.tolist()], dtype=bool)
 
 
 def repeated_rows(arrays: Sequence[Any]) -> Array:
@@ -82,12 +101,15 @@ def _mix(hashes: Array, codes: Array) -> Array:
     return mixed
 
 
+_NO_CODE = as_arrow(np.array([-1]))[0]
+
+
 def _codes(values: Any, rows: Array, *, whole: bool) -> Array | None:
     """Of the chosen rows, 64 bits that are equal where the values are."""
     part = (
         values
         if whole
-        else values.take(pa.array(rows))
+        else values.take(as_arrow(rows))
         if not isinstance(values, np.ndarray)
         else values[rows]
     )
@@ -97,11 +119,7 @@ def _codes(values: Any, rows: Array, *, whole: bool) -> Array | None:
     if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType) or pa.types.is_null(kind):
         return _codes_of_objects(part.to_pylist())
     if pa.types.is_primitive(kind) and not part.null_count and not pa.types.is_boolean(kind):
-        return _codes_of_numpy(
-            np.asarray(
-                part.to_numpy() if isinstance(part, pa.ChunkedArray) else part.to_numpy(zero_copy_only=False)
-            )
-        )
+        return _codes_of_numpy(as_numpy(part))
     if pa.types.is_dictionary(kind):
         part = part.unify_dictionaries() if isinstance(part, pa.ChunkedArray) else part
     else:
@@ -110,8 +128,7 @@ def _codes(values: Any, rows: Array, *, whole: bool) -> Array | None:
         part = part.combine_chunks()
         if isinstance(part, pa.ChunkedArray):
             part = part.chunk(0)
-    codes = pc.fill_null(part.indices.cast(pa.int64()), -1).to_numpy()
-    return np.asarray(codes).view(np.uint64)
+    return as_numpy(pc.fill_null(part.indices.cast(pa.int64()), _NO_CODE)).view(np.uint64)
 
 
 def _codes_of_numpy(part: Array) -> Array | None:
@@ -134,7 +151,7 @@ def _codes_of_objects(values: Sequence[Any]) -> Array | None:
     codes: dict[Any, int] = {}
     found = np.empty(len(values), dtype=np.uint64)
     for index, value in enumerate(values):
-        if value is None or (isinstance(value, float) and value != value):
+        if is_missing(value):
             key: Any = None
         else:
             try:
@@ -187,6 +204,27 @@ def rank_correlations(
     return names, pairs
 
 
+def autocorrelations(columns: Sequence[Column], arrays: Sequence[Any]) -> dict[int, float]:
+    """By position, the rank correlation of neighbouring rows in number columns of a table in order of time."""
+    if not any(column.type == "time" and column.numbers and column.numbers.order for column in columns):
+        return {}
+    rows = columns[0].rows
+    if rows < FEWEST:
+        return {}
+    places = np.unique(np.linspace(0, rows - 2, min(rows - 1, SAMPLE)).astype(np.int64))
+    found = {}
+    for index in [i for i, column in enumerate(columns) if column.type in ("int", "float")][:MOST_COLUMNS]:
+        here, there = _ranks(arrays[index], places), _ranks(arrays[index], places + 1)
+        both = (here == here) & (there == there)
+        if np.count_nonzero(both) < FEWEST:
+            continue
+        here, there = here[both] - here[both].mean(), there[both] - there[both].mean()
+        scale = float(np.sqrt((here * here).sum() * (there * there).sum()))
+        if scale:
+            found[index] = round(float((here * there).sum()) / scale, 3)
+    return found
+
+
 def _products(left: Array, right: Array) -> Array:
     """All rows of one with all of the other; without BLAS, whose threads would go on waiting for more."""
     return np.asarray(np.einsum("ik,jk->ij", left, right))
@@ -200,17 +238,16 @@ def _ranks(values: Any, places: Array) -> Array:
             part = np.array([np.nan if value is None else value for value in part.tolist()], dtype=np.float64)
         part = np.abs(part) if part.dtype.kind == "c" else part.astype(np.float64)
     else:
-        taken = values.take(pa.array(places))
-        part = np.asarray(
-            pc.cast(taken, pa.float64(), safe=False).to_numpy(
-                **({} if isinstance(taken, pa.ChunkedArray) else {"zero_copy_only": False})
-            )
-        )
+        taken = values.take(as_arrow(places))
+        part = as_numpy(pc.cast(taken, pa.float64(), safe=False))
     known = ~np.isnan(part)
-    ordered = np.sort(part[known])
+    present = part[known]
+    order = np.argsort(present)
+    ordered = present[order]
+    # Equal values share the middle of their places.
+    borders = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, [len(ordered)]))
+    middle = np.empty(len(present))
+    middle[order] = np.repeat((borders[:-1] + borders[1:]) / 2, borders[1:] - borders[:-1])
     ranks = np.full(len(part), np.nan)
-    middle = (
-        np.searchsorted(ordered, part[known], "left") + np.searchsorted(ordered, part[known], "right")
-    ) / 2
-    ranks[known] = middle - middle.mean() if len(middle) else middle
+    ranks[known] = middle - len(present) / 2
     return ranks

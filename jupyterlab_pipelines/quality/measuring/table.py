@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jupyterlab_pipelines.errors import UsageError
+from jupyterlab_pipelines.quality.measuring.arrays import as_arrow, as_numpy
 from jupyterlab_pipelines.quality.measuring.numbers import (
     Array,
     Ordered,
@@ -21,9 +24,10 @@ from jupyterlab_pipelines.quality.measuring.numbers import (
     order_of,
     put_in_order,
 )
-from jupyterlab_pipelines.quality.measuring.rows import count_duplicates, rank_correlations
+from jupyterlab_pipelines.quality.measuring.rows import autocorrelations, count_duplicates, rank_correlations
 from jupyterlab_pipelines.quality.measuring.text import commonest, measure_text
 from jupyterlab_pipelines.quality.measuring.times import UNITS, measure_times
+from jupyterlab_pipelines.quality.measuring.values import is_missing, sound_text
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
 
 BUDGET_ROWS = 100_000_000
@@ -53,6 +57,10 @@ def measure_table(table: Any, *, threads: int | None = None, budget_rows: int | 
         measured = [measure_column(*column) for column in columns]
     arrays = [values for _, _, values in columns]
     correlated, correlations = rank_correlations(measured, arrays)
+    for index, likeness in autocorrelations(measured, arrays).items():
+        column = measured[index]
+        if column.numbers:
+            measured[index] = replace(column, numbers=replace(column.numbers, autocorrelation=likeness))
     return Statistics(
         rows=rows,
         columns=tuple(measured),
@@ -91,17 +99,12 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     if isinstance(table, pa.Array | pa.ChunkedArray):
         return [("values", str(table.type), table)]
     if library == "pandas" and name == "DataFrame":
-        return [
-            (
-                "/".join(map(str, label)) if isinstance(label, tuple) else label,
-                str(values.dtype),
-                _of_pandas(values),
-            )
-            for label, values in table.items()
-        ]
+        # A dtype takes longer to write than its column to find.
+        words = {dtype: str(dtype) for dtype in set(table.dtypes)}
+        return [(_label(label), words[values.dtype], _of_pandas(values)) for label, values in table.items()]
     if library == "pandas":
         label = getattr(table, "name", None)
-        return [("values" if label is None else label, str(table.dtype), _of_pandas(table))]
+        return [("values" if label is None else _label(label), str(table.dtype), _of_pandas(table))]
     if library == "polars" and name == "LazyFrame":
         return _columns(table.collect())
     if library == "polars" and name == "DataFrame":
@@ -109,7 +112,7 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     if library == "polars" and name == "Series":
         return [(table.name or "values", str(table.dtype), _of_polars(table))]
     if isinstance(table, np.ndarray):
-        return _of_numpy(table)
+        return _of_numpy(table if isinstance(table, np.ma.MaskedArray) else np.asarray(table))
     if hasattr(table, "__arrow_c_stream__"):
         return _columns(pa.table(table))
     if isinstance(table, Mapping):
@@ -121,6 +124,10 @@ def _columns(table: Any) -> list[tuple[Any, str, Values]]:
     )
 
 
+def _label(label: Any) -> Any:
+    return "/".join(map(str, label)) if isinstance(label, tuple) else label
+
+
 def _dtype(field: Any) -> str:
     """The type's name, and how the values were written where `tables.py` noted it."""
     form = (field.metadata or {}).get(b"written")
@@ -129,15 +136,9 @@ def _dtype(field: Any) -> str:
 
 def _of_numpy(array: Array) -> list[tuple[Any, str, Values]]:
     if array.dtype.names:
-        return [
-            (name, str(array.dtype[name]), _plain(np.ascontiguousarray(array[name]).reshape(-1)))
-            for name in array.dtype.names
-        ]
+        return [(name, str(array.dtype[name]), _plain(array[name].reshape(-1))) for name in array.dtype.names]
     if array.ndim == 2:
-        return [
-            (str(i), str(array.dtype), _plain(np.ascontiguousarray(array[:, i])))
-            for i in range(array.shape[1])
-        ]
+        return [(str(i), str(array.dtype), _plain(array[:, i])) for i in range(array.shape[1])]
     return [("values", str(array.dtype), _plain(array.reshape(-1)))]
 
 
@@ -174,7 +175,9 @@ def _of_pandas(series: Any) -> Values:
 
 def _of_polars(series: Any) -> Values:
     try:
-        return series.to_arrow()
+        if str(series.dtype) != "Object":
+            return series.to_arrow()
+        raise TypeError("Arrow would have addresses")
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError, BaseException) as error:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
@@ -186,6 +189,9 @@ def _of_polars(series: Any) -> Values:
 
 def _plain(array: Array) -> Values:
     """numpy values in a form that is measured: text and objects as Arrow where that is possible."""
+    if isinstance(array, np.ma.MaskedArray):
+        return pa.array(np.ascontiguousarray(array.data), mask=np.ma.getmaskarray(array))
+    array = np.ascontiguousarray(array)
     if array.dtype.kind in "US":
         return pa.array(array.astype(object) if array.dtype.kind == "S" else array)
     if array.dtype.kind == "T":
@@ -230,6 +236,9 @@ def _measure_object_column(name: str, dtype: str, values: Array) -> Column:
         values = np.array([*map(list, values), None], dtype=object)[:-1]
     try:
         array = pa.array(values, from_pandas=True)
+    except UnicodeEncodeError:
+        sound = [sound_text(value) if isinstance(value, str) else value for value in values.tolist()]
+        return _measure_object_column(name, dtype, np.array([*sound, None], dtype=object)[:-1])
     except (pa.ArrowException, TypeError, ValueError, OverflowError, NotImplementedError):
         return _measure_objects(name, dtype, values)
     column = _measure_arrow(name, dtype, array)
@@ -240,7 +249,7 @@ def _measure_object_column(name: str, dtype: str, values: Array) -> Column:
         if len(types) > 1 and set(types) - {"int", "float"}:
             # What Arrow takes as one, such as True and 1, is still mixed.
             return _measure_objects(name, dtype, values)
-    return _with(column, python_types=types)
+    return replace(column, python_types=types)
 
 
 def _measure_arrow(name: str, dtype: str, values: Any) -> Column:
@@ -273,6 +282,8 @@ def _measure_arrow(name: str, dtype: str, values: Any) -> Column:
         return _measure_string(name, dtype, values)
     if _is_binary(kind):
         return _measure_binary(name, dtype, values)
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return _measure_arrow(name, dtype, values.cast(pa.large_list(kind.value_type)))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         lengths = _present(pc.list_value_length(values)).astype(np.int64)
         return _measure_nested(name, dtype, rows, lengths)
@@ -298,11 +309,12 @@ def _measure_number(name: str, dtype: str, present: Array, rows: int) -> Column:
         values = present.astype(np.float64, copy=False)
         # Sorted, NaN stand last and infinities at the ends.
         every = np.sort(values)
-        count = int(np.searchsorted(every, np.nan, "left"))
-        low = int(np.searchsorted(every, -np.inf, "right"))
-        high = int(np.searchsorted(every, np.inf, "left"))
-        ordered, finite = Ordered(every[:count]), Ordered(every[low : min(high, count)])
-        infinities = count - finite.count
+        if len(every) and math.isfinite(every[0]) and math.isfinite(every[-1]):
+            ordered = finite = Ordered(every)
+        else:
+            low, high, end = every.searchsorted([np.nextafter(-np.inf, 0), np.inf, np.nan]).tolist()
+            ordered, finite = Ordered(every[:end]), Ordered(every[low : min(high, end)])
+        count, infinities = ordered.count, ordered.count - finite.count
     nulls = rows - count
     distinct, singletons, top = count_values(ordered)
     return Column(
@@ -358,13 +370,22 @@ def _measure_string(name: str, dtype: str, values: Any) -> Column:
     if not pa.types.is_large_string(values.type) and not pa.types.is_string(values.type):
         values = values.cast(pa.large_string())
     counted = pc.value_counts(values)
-    return _counted_string(name, dtype, rows, nulls, counted.field(0), counted.field(1).to_numpy())
+    words = counted.field(0)
+    try:
+        words.validate(full=True)
+    except pa.ArrowInvalid:
+        # Bytes that are no text: each is the sign for what cannot be shown.
+        raw = values.cast(pa.large_binary()).to_pylist()
+        values = pa.array([None if word is None else word.decode("utf-8", "replace") for word in raw])
+        counted = pc.value_counts(values)
+        words = counted.field(0)
+    return _counted_string(name, dtype, rows, nulls, words, as_numpy(counted.field(1)))
 
 
 def _counted_string(name: str, dtype: str, rows: int, nulls: int, values: Any, counts: Array) -> Column:
     if nulls:
         known = values.is_valid()
-        counts = counts[known.to_numpy(zero_copy_only=False)]
+        counts = counts[as_numpy(known)]
         values = values.filter(known)
     return Column(
         name,
@@ -394,13 +415,13 @@ def _measure_dictionary(name: str, dtype: str, values: Any) -> Column:
     used = np.flatnonzero(counts)
     if len(words) and (words.null_count or len(pc.unique(words)) < len(words)):
         return _measure_string(name, dtype, values.dictionary_decode())
-    return _counted_string(name, dtype, rows, rows - len(codes), words.take(used), counts[used])
+    return _counted_string(name, dtype, rows, rows - len(codes), words.take(as_arrow(used)), counts[used])
 
 
 def _measure_binary(name: str, dtype: str, values: Any) -> Column:
     counted = pc.value_counts(values)
-    words, counts = counted.field(0), counted.field(1).to_numpy()
-    known = words.is_valid().to_numpy(zero_copy_only=False)
+    words, counts = counted.field(0), as_numpy(counted.field(1))
+    known = as_numpy(words.is_valid())
     counts = counts[known]
     lengths = put_in_order(_present(pc.binary_length(values)).astype(np.int64))
     return Column(
@@ -423,11 +444,11 @@ def _measure_nested(name: str, dtype: str, rows: int, lengths: Array) -> Column:
 
 def _measure_objects(name: str, dtype: str, values: Array) -> Column:
     """Python objects of several types: counted by type and value."""
-    present = [value for value in values.tolist() if not _is_missing(value)]
+    present = [value for value in values.tolist() if not is_missing(value)]
     types = _python_types(values)
     rows = len(values)
-    if types and set(types) <= {"int", "float"}:
-        # Whole numbers that no machine integer holds.
+    if types and set(types) <= {"int", "float", "Decimal", "Fraction"}:
+        # Whole numbers that no machine integer holds, decimals that Arrow does not take.
         return _measure_huge(name, dtype, rows, present, types)
     counts: Counter[tuple[str, str]] = Counter()
     for value in present:
@@ -438,11 +459,11 @@ def _measure_objects(name: str, dtype: str, values: Array) -> Column:
     pairs = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     wanted = 100 if len(pairs) <= 100 else 20
     top = tuple((word[:120], number) for (_, word), number in pairs[:wanted] if number > 1 or wanted == 100)
-    texts = [value for value in present if isinstance(value, str)]
+    texts = [sound_text(value) for value in present if isinstance(value, str)]
     text = None
     if texts:
         counted = pc.value_counts(pa.array(texts, pa.large_string()))
-        text = measure_text(counted.field(0), counted.field(1).to_numpy())
+        text = measure_text(counted.field(0), as_numpy(counted.field(1)))
     singletons = sum(number == 1 for number in counts.values())
     return Column(
         name,
@@ -458,18 +479,23 @@ def _measure_objects(name: str, dtype: str, values: Array) -> Column:
     )
 
 
+def _is_beyond(value: Any, limit: float) -> bool:
+    """Whether a float would be infinite for a finite number."""
+    return isinstance(value, int) and abs(value) > limit
+
+
 def _measure_huge(name: str, dtype: str, rows: int, present: Sequence[Any], types: dict[str, int]) -> Column:
     limit = float(np.finfo(np.float64).max)
     floats = np.array(
         [
-            max(-limit, min(limit, value)) if isinstance(value, int) and abs(value) > limit else value
+            float(max(-limit, min(limit, value))) if _is_beyond(value, limit) else float(value)
             for value in present
         ],
         dtype=np.float64,
     )
     column = _measure_number(name, dtype, floats, rows)
     counts = Counter(present)
-    return _with(
+    return replace(
         column,
         type="int" if set(types) == {"int"} else "float",
         distinct=len(counts),
@@ -485,12 +511,7 @@ def _present(values: Any) -> Array:
     """The values of an Arrow column that are not null, as numpy has them."""
     if values.null_count:
         values = values.drop_null()
-    if isinstance(values, pa.ChunkedArray):
-        if values.num_chunks == 1:
-            values = values.chunk(0)
-        else:
-            return np.asarray(values.to_numpy())
-    return np.asarray(values.to_numpy(zero_copy_only=False))
+    return as_numpy(values)
 
 
 def _is_text(kind: Any) -> bool:
@@ -507,22 +528,5 @@ def _is_binary(kind: Any) -> bool:
 
 
 def _python_types(values: Array) -> dict[str, int]:
-    counted = Counter(type(value).__name__ for value in values.tolist() if not _is_missing(value))
+    counted = Counter(type(value).__name__ for value in values.tolist() if not is_missing(value))
     return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _is_missing(value: Any) -> bool:
-    """None, NaN, NaT, NA."""
-    if value is None:
-        return True
-    if isinstance(value, float | np.floating):
-        return bool(value != value)
-    return type(value).__name__ in ("NaTType", "NAType") or (
-        isinstance(value, np.datetime64 | np.timedelta64) and bool(np.isnat(value))
-    )
-
-
-def _with(column: Column, **changes: Any) -> Column:
-    from dataclasses import replace
-
-    return replace(column, **changes)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import string
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
+from jupyterlab_pipelines.quality.measuring.arrays import as_arrow, as_numpy
 from jupyterlab_pipelines.quality.measuring.numbers import COMPLETE, TOP, Array, counted, measure_numbers
 from jupyterlab_pipelines.quality.statistics import Text
 
@@ -36,6 +38,12 @@ TIME = re.compile(
 DAMAGED = re.compile(
     "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|Ã[^A-Za-z ]|[A-Za-z]\\?[a-z]"
 ).search
+OUTLINE = str.maketrans(
+    dict.fromkeys("123456789", "0")
+    | {sign: "a" for sign in string.ascii_lowercase if sign != "e"}
+    | {sign: "A" for sign in string.ascii_uppercase if sign not in "ET"}
+)
+"""Digits and letters of a kind made equal, but for those that some of the expressions ask for."""
 QUESTIONED = re.compile(r"[A-Za-z]\?[a-z]").search
 
 
@@ -51,8 +59,8 @@ def measure_text(values: Any, counts: Array) -> Text | None:
     """
     if len(values) == 0:
         return None
-    lengths = pc.utf8_length(values).to_numpy(zero_copy_only=False)
-    trimmed = pc.utf8_length(pc.utf8_trim_whitespace(values)).to_numpy(zero_copy_only=False)
+    lengths = as_numpy(pc.utf8_length(values))
+    trimmed = as_numpy(pc.utf8_length(pc.utf8_trim_whitespace(values)))
     of_length = np.bincount(lengths, weights=counts).astype(np.int64)
     known = np.flatnonzero(of_length)
     numbers = measure_numbers(counted(known, of_length[known]))
@@ -60,7 +68,7 @@ def measure_text(values: Any, counts: Array) -> Text | None:
     seen, weights = values, counts
     if len(values) > SAMPLE:
         chosen = np.linspace(0, len(values) - 1, SAMPLE).astype(np.int64)
-        seen, weights = values.take(chosen), counts[chosen]
+        seen, weights = values.take(as_arrow(chosen)), counts[chosen]
     return Text(
         lengths=numbers,
         blank=int(counts[trimmed == 0].sum()),
@@ -74,33 +82,49 @@ def _forms(words: list[str], weights: list[int]) -> dict[str, Any]:
     counts: dict[str, Any] = dict.fromkeys(
         ("numeric", "decimal_commas", "decorated", "times", "upper", "lower", "non_ascii", "damaged"), 0
     )
-    shapes: dict[str, int] = {}
+    # Words of one outline have one form: each outline is looked at once.
+    outlines: dict[str, int] = {}
     for word, weight in zip(words, weights, strict=True):
-        if DIGIT(word):
-            if NUMBER(word):
-                counts["numeric"] += weight
-            elif THOUSANDS(word):
-                counts["decorated"] += weight
-            elif DECIMAL_COMMA(word):
-                counts["decimal_commas"] += weight
-            elif TIME(word):
-                counts["times"] += weight
-            elif DECORATED(word):
-                counts["decorated"] += weight
-        if word.isupper():
-            counts["upper"] += weight
-        elif word.islower():
-            counts["lower"] += weight
         if not word.isascii():
             counts["non_ascii"] += weight
             if DAMAGED(word):
                 counts["damaged"] += weight
-        elif "?" in word and QUESTIONED(word):
+        outline = word.translate(OUTLINE)
+        outlines[outline] = outlines.get(outline, 0) + weight
+    shapes: dict[str, int] = {}
+    ambiguous, is_thousands = 0, False
+    for word, weight in outlines.items():
+        form = _form(word) if DIGIT(word) else None
+        if form == "thousands":
+            ambiguous += weight
+            is_thousands |= "." in word or word.count(",") > 1
+        elif form:
+            counts[form] += weight
+        if word.isupper():
+            counts["upper"] += weight
+        elif word.islower():
+            counts["lower"] += weight
+        if "?" in word and word.isascii() and QUESTIONED(word):
             counts["damaged"] += weight
         shape = shape_of(word)
         shapes[shape] = shapes.get(shape, 0) + weight
+    # "1,234" is a thousand and more, or one and a bit: the others tell which.
+    counts["decimal_commas" if counts["decimal_commas"] and not is_thousands else "decorated"] += ambiguous
     ranked = sorted(shapes.items(), key=lambda pair: (-pair[1], pair[0]))
     return {**counts, "shapes": tuple(ranked[:5]), "seen": sum(weights)}
+
+
+def _form(word: str) -> str | None:
+    """What a word with digits is."""
+    if NUMBER(word):
+        return "numeric"
+    if THOUSANDS(word):
+        return "thousands"
+    if DECIMAL_COMMA(word):
+        return "decimal_commas"
+    if TIME(word):
+        return "times"
+    return "decorated" if DECORATED(word) else None
 
 
 def shape_of(word: str) -> str:
@@ -116,7 +140,7 @@ def commonest(values: Any, counts: Array) -> tuple[tuple[Any, int], ...]:
         border = np.partition(counts, distinct - wanted)[distinct - wanted]
         # All that are as common as the last: which of them are told must not hang on their order.
         kept = np.flatnonzero(counts >= max(2, border))[: wanted * 50]
-        values, counts = values.take(kept), counts[kept]
+        values, counts = values.take(as_arrow(kept)), counts[kept]
     pairs = [(_short(value), count) for value, count in zip(values.to_pylist(), counts.tolist(), strict=True)]
     pairs.sort(key=lambda pair: (-pair[1], str(pair[0])))
     return tuple(pairs[:wanted])

@@ -7,12 +7,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection
 
-from jupyterlab_pipelines.quality.chance import exclusive_tail, hypergeometric_tail, poisson_tail
-from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, number, percent, shown
+from jupyterlab_pipelines.quality.chance import binomial_tail, exclusive_tail, hypergeometric_tail
+from jupyterlab_pipelines.quality.rules.keys import is_id
+from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, number, percent, shown
 from jupyterlab_pipelines.quality.statistics import Value
 
 FEWEST_VARIANTS = 3
 """So many values that are known ones but for a blank, the case or a letter are a fault."""
+UNHEARD_OF = 0.05
+"""How many rare values are expected to have been missed where there are no rare ones."""
 STAND_INS = frozenset(
     (
         *(
@@ -156,12 +159,18 @@ def _is_code(pair: Pair) -> bool:
 def _chance(pair: Pair, unseen: dict[Value, int]) -> float:
     before, after = pair.before, pair.after
     growth = after.count / before.count
-    # At most so many new values are expected (Good and Toulmin's first term), and one for luck.
-    expected = before.singletons * max(growth, 1.0) + 1
-    by_number = poisson_tail(len(unseen), expected)
-    # Any of the rare values might have been missed in the reference.
-    looks = 1 + sum(count <= 5 for count in before.counts.values()) + before.singletons
-    by_size = min(1.0, looks * exclusive_tail(max(unseen.values()), after.count, before.count))
+    # A value that occurs once in both tables together is in this one as likely as its share of the rows; those
+    # of the reference are told by how many it has once (Good and Toulmin's first term), and one for luck.
+    new = len(unseen)
+    by_number = binomial_tail(new, new + before.singletons + 1, growth / (1 + growth))
+    # How many values may have been missed that are as common as this one: about as many as the reference
+    # has of such a size, and hardly any where it has none.
+    largest = max(unseen.values())
+    size = 2 * largest + 5
+    rare = sum(count <= size for count in before.counts.values())
+    untold = 0 if before.is_complete else (before.distinct or 0) - len(before.counts)
+    as_common = 2 * (rare + untold) / size + UNHEARD_OF
+    by_size = min(1.0, as_common * exclusive_tail(largest, after.count, before.count))
     return min(by_number, by_size)
 
 
@@ -329,7 +338,7 @@ def drift(pair: Pair) -> Anomaly | None:
     """
     before, after = pair.before, pair.after
     found = pair.drift
-    if found is None or not pair.has_drifted or pair.moves_on or _goes_on(pair):
+    if found is None or not pair.has_drifted or pair.moves_on or _goes_on(pair) or is_id(pair):
         return None
     if found.measure == "total_variation":
         changes = sorted(
@@ -347,15 +356,16 @@ def drift(pair: Pair) -> Anomaly | None:
         reference: object = {str(value): before.counts.get(value, 0) / before.count for value in changes}
         current: object = {str(value): after.counts.get(value, 0) / after.count for value in changes}
     else:
+        told_value = moment if before.type == "time" else number
         first = before.numbers or (before.text and before.text.lengths) or before.lengths
         second = after.numbers or (after.text and after.text.lengths) or after.lengths
         assert first and second
         what = "" if before.numbers else "length: "
         description = (
             f"Distributed differently (Kolmogorov–Smirnov {found.distance:.2f}): {what}median "
-            f"{number(first.median)} → {number(second.median)}, middle half "
-            f"{number(first.grid[25])} to {number(first.grid[75])} → "
-            f"{number(second.grid[25])} to {number(second.grid[75])}."
+            f"{told_value(first.median)} → {told_value(second.median)}, middle half "
+            f"{told_value(first.grid[25])} to {told_value(first.grid[75])} → "
+            f"{told_value(second.grid[25])} to {told_value(second.grid[75])}."
         )
         reference = {"median": first.median, "mean": first.mean, "std": first.std}
         current = {"median": second.median, "mean": second.mean, "std": second.std}

@@ -28,6 +28,11 @@ def is_named_key(name: str) -> bool:
     return bool(KEY_NAME.search(name))
 
 
+def is_id(pair: Pair) -> bool:
+    """Whether whole numbers are names of things, of which there are others with time."""
+    return pair.before.type == pair.after.type == "int" and is_named_key(pair.name)
+
+
 def _is_one_value(pair: Pair, repeated: int) -> bool:
     most = pair.after.top[0][1] if pair.after.top else 0
     return most > 5 and most - 1 >= 0.5 * repeated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from jupyterlab_pipelines.quality.chance import (
     exclusive_tail,
@@ -14,8 +14,9 @@ from jupyterlab_pipelines.quality.chance import (
     tail_exponent,
 )
 from jupyterlab_pipelines.quality.drift import cumulated, kolmogorov_smirnov
+from jupyterlab_pipelines.quality.rules.keys import is_id
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, number, percent
-from jupyterlab_pipelines.quality.statistics import Numbers
+from jupyterlab_pipelines.quality.statistics import Column, Numbers, Value
 
 CONVERSIONS = {
     1.609344: "miles and kilometres",
@@ -49,6 +50,8 @@ TEMPERATURES = (
     (1.0, -273.15, "K → °C"),
     (1 / 1.8, 459.67 / 1.8, "°F → K"),
 )
+HOTTEST = 10_000.0
+"""Higher numbers are no temperatures."""
 MONEY = re.compile(
     r"price|cost|amount|revenue|salary|wage|income|fare|fee|pay|total|sales|usd|eur|gbp|tip|charge|budget|value|"
     r"spend|balance|tax|profit|turnover|tariff|rent|premium|bill|expens|earn",
@@ -181,6 +184,8 @@ def unit_changed(pair: Pair) -> Anomaly | None:
             p_value=drift.p_value,
             effect=min(drift.distance, 1.0),
         )
+    if pair.moves_on or max(abs(before.min), abs(before.max)) > HOTTEST:
+        return None
     for slope, shift, name in TEMPERATURES:
         if drift.effect >= 1 and _fits(before, after, lambda v, a=slope, b=shift: a * v + b, pair):  # type: ignore[misc]
             return pair.anomaly(
@@ -240,9 +245,14 @@ def _factor(before: Numbers, after: Numbers) -> float | None:
 
 def _fits(before: Numbers, after: Numbers, change: Callable[[float], float], pair: Pair) -> bool:
     """Whether `change` turns the reference into what is there now, and nothing simpler does."""
+    grid = [change(value) for value in before.grid]
     # In four digits: a factor may be written with more or fewer.
-    changed = sorted(float(f"{change(value):.4g}") for value in before.grid)
+    changed = sorted(float(f"{value:.4g}") for value in grid)
     distance = kolmogorov_smirnov(changed, [float(f"{value:.4g}") for value in after.grid])
+    if after.decimals is not None:
+        # Or rounded as the values are now.
+        changed = sorted(round(value, after.decimals) for value in grid)
+        distance = min(distance, kolmogorov_smirnov(changed, after.grid))
     unchanged = kolmogorov_smirnov(before.grid, after.grid)
     chance = kolmogorov_tail(distance, before.count, after.count)
     # Rounding after the change moves steps of whole numbers.
@@ -350,10 +360,11 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         return None
     before, after = numbers
     width = before.max - before.min
-    for value, count in pair.after.top:
+    for value, count in _repeated(pair.after):
         if isinstance(value, str | bool) or value is None or count < 2:
             continue
-        outside = value < before.min - 0.05 * width or value > before.max + 0.05 * width
+        negative = value < 0 <= before.min and after.negatives == count and pair.before.type != "time"
+        outside = negative or value < before.min - 0.05 * width or value > before.max + 0.05 * width
         known = _is_sentinel(value) if pair.before.type != "time" else value in ODD_MOMENTS
         zero = value == 0 and pair.before.type != "time" and not before.zeros and before.count >= 30
         if not outside and (_are_codes(pair) or not (known or zero)):
@@ -361,17 +372,19 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
         then = pair.before.counts.get(value, 0)
         if not then and not outside and not zero:
             then = _most_untold(pair)
-        p_value = _spike(pair, value, count, then)
+        p_value = _spike(pair, count, then, looks=10 if known else 100)
         if outside and known and _is_far(before, value):
             # Far beyond all others, equal, and of that form: nobody needs a dozen of them.
+            sure = negative or (abs(value) > 100 and _beyond(before, after, value, count) < 0.01)
             p_value = min(
-                p_value, exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * 20
+                p_value,
+                exclusive_tail(count, pair.after.count, pair.before.count) * pair.limit * (3 if sure else 20),
             )
         if outside:
             p_value = min(p_value, _beyond(before, after, value, count))
         if p_value >= pair.limit or count / pair.after.count - then / pair.before.count < 0.002:
             continue
-        if not outside and then > 0.02 * count / pair.after.count * pair.before.count:
+        if not outside and then > (0.1 if known else 0.02) * count / pair.after.count * pair.before.count:
             continue
         if not known and (
             pair.before.top and pair.before.top[0][1] / pair.before.count > 0.7 * count / pair.after.count
@@ -391,6 +404,17 @@ def sentinel_values(pair: Pair) -> Anomaly | None:
             effect=count / pair.after.count,
         )
     return None
+
+
+def _repeated(column: Column) -> Iterable[tuple[Value, int]]:
+    """The commonest values, and the ends where they occur more than once without being among these."""
+    yield from column.top
+    numbers = column.numbers
+    assert numbers
+    for outermost in (numbers.lowest, numbers.highest):
+        count = sum(value == outermost[0] for value in outermost)
+        if count > 1 and outermost[0] not in column.counts:
+            yield outermost[0], count
 
 
 def _is_far(before: Numbers, value: float) -> bool:
@@ -429,7 +453,7 @@ def value_spike(pair: Pair) -> Anomaly | None:
         return None
     if share < max(0.05, 4 * share_before) or isinstance(value, str) or value is None:
         return None
-    p_value = _spike(pair, value, count, then)
+    p_value = _spike(pair, count, then)
     if p_value >= pair.limit:
         return None
     told = moment(value) if pair.before.type == "time" else number(value)
@@ -459,8 +483,9 @@ def _most_untold(pair: Pair) -> int:
     return max(1, before.count // 1000)
 
 
-def _spike(pair: Pair, value: object, count: int, then: int) -> float:
-    looks = max(1, min(pair.before.distinct or 1, 100))
+def _spike(pair: Pair, count: int, then: int, looks: int = 100) -> float:
+    """P that any of so many values is so much more common by chance."""
+    looks = max(1, min(pair.before.distinct or 1, looks))
     return min(1.0, looks * hypergeometric_tail(count, pair.after.count, then, pair.before.count))
 
 
@@ -474,7 +499,7 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     if not numbers or pair.moves_on:
         return None
     before, after = numbers
-    if before.count < 20 or _are_running(pair):
+    if before.count < 20 or _are_running(pair) or is_id(pair):
         return None
     findings = [
         (p_value, count, value, side)
@@ -489,9 +514,9 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     width = before.max - before.min
     if pair.before.is_complete and abs(value - border) < 10 * width:
         # Of few values a rare one more says nothing about a tail.
-        beyond = sum(number for told, number in pair.after.top if _lies_beyond(told, border, side))
-        p_value = max(p_value, exclusive_tail(max(count, beyond), pair.after.count, pair.before.count))
-    if abs(value - border) < 2 * width:
+        beyond = max(count, _at_least_beyond(pair, border, side))
+        p_value = max(p_value, exclusive_tail(beyond, pair.after.count, pair.before.count))
+    if abs(value - border) < 3 * width:
         # Near as it is, it must be more than one or two.
         few = count < FEWEST_NEAR
         alone = exclusive_tail(count, pair.after.count, pair.before.count)
@@ -501,6 +526,9 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
     share = max(portion, count / after.count)
     far = abs(value - border) > 2 * width and share < 0.05
+    if pair.before.type == "time" and not far:
+        # Time goes on; what is too old is told by other rules.
+        return None
     if not far and pair.has_drifted and pair.drift and share < 0.6 * pair.drift.distance:
         # The whole column has moved, and its end with it.
         return None
@@ -516,6 +544,18 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         p_value=p_value,
         effect=share,
     )
+
+
+def _at_least_beyond(pair: Pair, border: float, side: int) -> int:
+    """How many values lie beyond `border`, so far as values and bins that are told show it."""
+    numbers = pair.after.numbers
+    assert numbers
+    told = sum(count for value, count in pair.after.top if _lies_beyond(value, border, side))
+    edges = numbers.histogram.edges
+    bins = zip(edges[:-1] if side > 0 else edges[1:], numbers.histogram.counts, strict=True)
+    # Noise in the last digit of a value at the border must not count.
+    least = 1e-9 * max(abs(border), numbers.max - numbers.min)
+    return max(told, sum(count for edge, count in bins if side * (edge - border) > least))
 
 
 def _lies_beyond(value: object, border: float, side: int) -> bool:
@@ -623,6 +663,8 @@ def truncated_range(pair: Pair) -> Anomaly | None:
     numbers = _numbers(pair)
     if not numbers or _are_codes(pair) or pair.moves_on or pair.before.type == "time" or not pair.has_drifted:
         return None
+    if is_id(pair):
+        return None
     before, after = numbers
     low, high = _share_below(before, after.min), 1 - cumulated(before.grid, after.max)
     beyond = max(low, high)
@@ -636,7 +678,9 @@ def truncated_range(pair: Pair) -> Anomaly | None:
     if distance > 0.06 and kolmogorov_tail(distance, before.count, after.count) < 1e-3:
         return None
     moved = [value + after.median - before.median for value in before.grid]
-    if kolmogorov_smirnov(moved, after.grid) < distance:
+    narrower = (after.grid[75] - after.grid[25]) / (before.grid[75] - before.grid[25] or 1.0)
+    squeezed = [after.median + (value - before.median) * narrower for value in before.grid]
+    if min(kolmogorov_smirnov(changed, after.grid) for changed in (moved, squeezed)) < distance:
         return None
     width = before.max - before.min
     if (after.max - before.max if low > high else before.min - after.min) > 0.1 * width:
@@ -660,7 +704,8 @@ def precision_lost(pair: Pair) -> Anomaly | None:
     if before.times and after.times and before.type == after.type == "time":
         return _coarser_times(pair)
     numbers = _numbers(pair)
-    if not numbers or min(before.count, after.count) < 20:
+    if not numbers or min(before.count, after.count) < 20 or unit_changed(pair):
+        # Half dollars in cents are multiples of ten, and as precise as before.
         return None
     fine = 10 if numbers[0].decimals is None else numbers[0].decimals
     coarse = 10 if numbers[1].decimals is None else numbers[1].decimals

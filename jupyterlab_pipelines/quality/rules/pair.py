@@ -53,24 +53,28 @@ class Anomaly:
 
 @dataclass(frozen=True)
 class Pair:
-    """One column, before and after; what chance explains less often than `limit` is significant."""
+    """One column, before and after; what chance explains less often than `limit` is significant.
+
+    `goes_on`: the table begins in time where the reference ended.
+    """
 
     name: str
     before: Column
     after: Column
     limit: float
+    goes_on: bool = False
 
     @cached_property
     def drift(self) -> Drift | None:
         """How far the two lie apart."""
-        return compare(self.before, self.after)
+        return compare(self.before, self.after, goes_on=self.goes_on)
 
-    @property
+    @cached_property
     def has_drifted(self) -> bool:
         """Whether they lie apart by more than chance explains, and by enough to matter."""
         return self.drift is not None and self.drift.p_value < self.limit and self.drift.effect >= 1
 
-    @property
+    @cached_property
     def moves_on(self) -> bool:
         """Whether the column is one that grows with the table: times in order, running numbers."""
         before, after = self.before.numbers, self.after.numbers
@@ -112,7 +116,9 @@ def number(value: float) -> str:
         return str(value)
     if float(value).is_integer() and abs(value) < 1e12:
         return str(int(value))
-    return f"{value:.4g}"
+    text = f"{value:.4g}"
+    # Up to a thousand millions people read digits more easily than powers of ten.
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e9 else text
 
 
 def shown(value: Any) -> str:
@@ -121,7 +127,7 @@ def shown(value: Any) -> str:
         repr(value)
         if isinstance(value, str)
         else number(value)
-        if isinstance(value, int | float)
+        if isinstance(value, int | float) and not isinstance(value, bool)
         else str(value)
     )
 

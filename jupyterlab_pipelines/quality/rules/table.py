@@ -12,8 +12,8 @@ from jupyterlab_pipelines.quality.drift import Drift, compare
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, number, percent
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
 
-COLLAPSE = 0.22
-"""Fewer rows than this share of the reference are too few: less than an 80 to 20 split leaves."""
+COLLAPSE = 0.105
+"""Fewer rows than this share of the reference are too few: less than a 90 to 10 split leaves."""
 MORE_DUPLICATES = 0.01
 WEAKENED = 0.3
 """A difference of correlations that matters."""
@@ -69,6 +69,38 @@ def duplicate_rows(before: Statistics, after: Statistics, limit: float) -> Anoma
         p_value,
         share,
     )
+
+
+def expected_duplicates(before: Statistics, after: Statistics, suspects: Collection[str]) -> float:
+    """How many rows of `after` would repeat another by chance, for all that the sound columns tell apart.
+
+    Two columns that do not go together are enough to tell; their values as common as in the reference.
+    """
+    sound = [
+        column
+        for column in after.columns
+        if column.name in before.by_name
+        and column.name not in suspects
+        and before.by_name[column.name].distinct is not None
+    ]
+    meetings = {column.name: _meeting(before.by_name[column.name]) for column in sound}
+    related = {frozenset((a, b)) for a, b, r in before.correlations if abs(r) >= STRONG}
+    pairs = after.rows**2 / 2
+    ranked = sorted(meetings, key=lambda name: meetings[name])
+    if not ranked:
+        return pairs
+    first = ranked[0]
+    second = next((name for name in ranked[1:] if frozenset((first, name)) not in related), None)
+    return pairs * meetings[first] * (meetings[second] if second else 1.0)
+
+
+def _meeting(column: Column) -> float:
+    """P that two rows have the same value (or none)."""
+    rows = max(1, column.rows)
+    told = sum(count for _, count in column.top)
+    among_told = sum((count / rows) ** 2 for _, count in column.top)
+    others = max(1, (column.distinct or 0) - len(column.top))
+    return float(among_told + ((column.count - told) / rows) ** 2 / others + (column.nulls / rows) ** 2)
 
 
 # -- columns that come and go -----------------------------------------------------------------------
@@ -174,6 +206,18 @@ def _holds(old: Column, new: Column, limit: float) -> bool:
     return drift is not None and (drift.p_value > limit or drift.effect < 0.7)
 
 
+def goes_on(before: Statistics, after: Statistics) -> bool:
+    """Whether the table begins in time where the reference ended, or ends where it began."""
+    for column in after.columns:
+        reference = before.by_name.get(column.name)
+        if column.type != "time" or reference is None or reference.type != "time":
+            continue
+        first, second = reference.numbers, column.numbers
+        if first and second and first.order and second.order:
+            return second.min >= first.max or second.max <= first.min
+    return False
+
+
 # -- columns together -------------------------------------------------------------------------------
 
 
@@ -192,7 +236,7 @@ def broken_correlations(
         # Weak ones are not told: the least difference that this leaves.
         least = current if current is not None else math.copysign(min(0.2, abs(r)), r)
         p_value = _difference(r, _common(before, a, b), least, _common(after, a, b)) * max(1, len(then))
-        if abs(r - least) >= WEAKENED and p_value < limit:
+        if abs(r - least) >= WEAKENED and abs(least) <= abs(r) / 2 and p_value < limit:
             broken[a, b] = (r, least, p_value)
     return _blame(broken, then, before.correlated)
 

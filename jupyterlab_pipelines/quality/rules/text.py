@@ -111,6 +111,20 @@ def _has_known_words(pair: Pair) -> bool:
     )
 
 
+def _has_other_words(pair: Pair) -> bool:
+    """Whether the common values do not begin like any of the reference's, so far as these are told."""
+    before, after = pair.before.text, pair.after.text
+    assert before and after
+    beginnings = {shape[:1] for shape, _ in before.shapes}
+    if after.shapes and after.shapes[0][0][:1] not in beginnings:
+        return True
+    known = [value for value in pair.before.counts if isinstance(value, str)]
+    now = [value for value in pair.after.counts if isinstance(value, str)]
+    if not pair.before.is_complete or not now:
+        return False
+    return sum(any(word.startswith(value) for word in known) for value in now) < 0.5 * len(now)
+
+
 def _same_lengths(pair: Pair) -> bool:
     """Whether it can be the same text: its lengths have not changed."""
     before, after = pair.before.text, pair.after.text
@@ -124,7 +138,7 @@ def _same_lengths(pair: Pair) -> bool:
 def truncated_text(pair: Pair) -> Anomaly | None:
     """Text is cut at a length, where many values now end."""
     before, after = pair.before.text, pair.after.text
-    if not before or not after or _has_known_words(pair):
+    if not before or not after or _has_known_words(pair) or _has_other_words(pair):
         return None
     if min(pair.before.count, pair.after.count) < FEWEST:
         return None

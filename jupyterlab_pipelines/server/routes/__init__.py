@@ -9,6 +9,7 @@ from jupyterlab_pipelines.server.routes.artifacts import (
     ArtifactStatisticsHandler,
 )
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
+from jupyterlab_pipelines.server.routes.glances import ColumnHandler, GlanceHandler, WithdrawHandler
 from jupyterlab_pipelines.server.routes.pipelines import PipelinesHandler
 from jupyterlab_pipelines.server.routes.runs import (
     ComparisonHandler,
@@ -17,6 +18,7 @@ from jupyterlab_pipelines.server.routes.runs import (
     RunHandler,
     RunNotebookHandler,
     RunsHandler,
+    StepCancelHandler,
     StepFactsHandler,
     StepLoggedHandler,
     StepLogHandler,
@@ -25,7 +27,11 @@ from jupyterlab_pipelines.server.routes.runs import (
 from jupyterlab_pipelines.server.routes.schemas import SchemasHandler
 from jupyterlab_pipelines.server.routes.status import StatusHandler
 from jupyterlab_pipelines.server.routes.suggestions import SuggestionsHandler
-from jupyterlab_pipelines.server.routes.sweeps import SweepCancelHandler, SweepsHandler
+from jupyterlab_pipelines.server.routes.sweeps import (
+    SweepCancelHandler,
+    SweepResumeHandler,
+    SweepsHandler,
+)
 from jupyterlab_pipelines.server.routes.tables import (
     AcceptHandler,
     EdgeHandler,
@@ -34,6 +40,12 @@ from jupyterlab_pipelines.server.routes.tables import (
     TableHandler,
     TraceHandler,
     TrendHandler,
+)
+from jupyterlab_pipelines.server.routes.tasks import (
+    ExportTargetsHandler,
+    TaskCancelHandler,
+    TaskHandler,
+    TasksHandler,
 )
 
 __all__ = ["ROUTES", "URL_PREFIX"]
@@ -51,6 +63,7 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_RUN}/notebook", RunNotebookHandler),
     (rf"{_RUN}/diff/(?P<other>[\w:-]+)", RunDiffHandler),
     (_STEP, StepFactsHandler),
+    (rf"{_STEP}/cancel", StepCancelHandler),
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
     (rf"{_STEP}/logged", StepLoggedHandler),
@@ -61,6 +74,9 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_TABLE}/slices", SlicesHandler),
     (rf"{_RUN}/edges/(?P<source>[^/]+)/(?P<target>[^/]+)", EdgeHandler),
     (r"trends", TrendHandler),
+    (rf"{_TABLE}/glance", GlanceHandler),
+    (rf"{_TABLE}/column", ColumnHandler),
+    (rf"{_TABLE}/withdraw", WithdrawHandler),
     (r"artifacts/(?P<digest>[^/]+)/preview", ArtifactPreviewHandler),
     (r"artifacts/(?P<digest>[^/]+)/statistics", ArtifactStatisticsHandler),
     (r"artifacts/(?P<digest>[^/]+)/anomalies", ArtifactAnomaliesHandler),
@@ -69,5 +85,10 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (r"comparison", ComparisonHandler),
     (r"sweeps", SweepsHandler),
     (r"sweeps/(?P<sweep_id>[\w:-]+)/cancel", SweepCancelHandler),
+    (r"sweeps/(?P<sweep_id>[\w:-]+)/resume", SweepResumeHandler),
+    (r"export-targets", ExportTargetsHandler),
+    (r"tasks", TasksHandler),
+    (r"tasks/(?P<task_id>[\w-]+)", TaskHandler),
+    (r"tasks/(?P<task_id>[\w-]+)/cancel", TaskCancelHandler),
     (r"status", StatusHandler),
 ]

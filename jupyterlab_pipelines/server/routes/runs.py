@@ -45,6 +45,14 @@ class RunCancelHandler(PipelinesAPIHandler):
         self.answer({"run_id": run_id}, 202)
 
 
+class StepCancelHandler(PipelinesAPIHandler):
+    @web.authenticated
+    @authorized
+    async def post(self, run_id: str, step: str) -> None:
+        await self.manager.cancel_step(run_id, step, self.notebook_path)
+        self.answer({"run_id": run_id, "step": step}, 202)
+
+
 class RunNotebookHandler(PipelinesAPIHandler):
     @web.authenticated
     @authorized

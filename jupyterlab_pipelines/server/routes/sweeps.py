@@ -21,3 +21,13 @@ class SweepCancelHandler(PipelinesAPIHandler):
     async def post(self, sweep_id: str) -> None:
         await self.manager.cancel_sweep(sweep_id, self.notebook_path)
         self.answer({"sweep_id": sweep_id}, 202)
+
+
+class SweepResumeHandler(PipelinesAPIHandler):
+    """Begins the runs of a sweep whose process is gone."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, sweep_id: str) -> None:
+        await self.manager.resume_sweep(sweep_id, self.notebook_path)
+        self.answer({"sweep_id": sweep_id}, 202)

@@ -14,6 +14,14 @@ export function PreviewView({ content }: { content: PreviewContent | null }): Re
       return <TablePreview {...content} />;
     case 'array':
       return <pre tabIndex={0}>{content.values.join('  ')}</pre>;
+    case 'image':
+      return (
+        <img
+          className="jp-Pipelines-picture"
+          src={`data:image/png;base64,${content.png}`}
+          alt={trans.__('Picture, %1', content.shape.join(' × '))}
+        />
+      );
     case 'items':
       return <Pairs pairs={content.items} isCut={content.length > content.items.length} />;
     case 'parameters':

@@ -7,6 +7,7 @@ interface SectionProps {
   note?: string;
   isOpenAtFirst?: boolean;
   className?: string;
+  headerRef?: React.Ref<HTMLHeadingElement>;
   children: React.ReactNode;
 }
 
@@ -16,7 +17,7 @@ export function Section(props: SectionProps): React.ReactElement {
   const id = React.useId();
   return (
     <section className={`jp-Pipelines-section ${props.className ?? ''}`} aria-labelledby={id}>
-      <h3 className="jp-Pipelines-sectionHeader">
+      <h3 ref={props.headerRef} className="jp-Pipelines-sectionHeader">
         <button id={id} aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
           <caretDownIcon.react className="jp-Pipelines-caret" tag="span" />
           <span>{props.title}</span>

@@ -1,5 +1,5 @@
 /** The dialog in which a sweep is made up. */
-import { Dialog, ReactWidget } from '@jupyterlab/apputils';
+import { type Dialog, ReactWidget } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 

@@ -28,6 +28,7 @@ export const commands: JupyterFrontEndPlugin<void> = {
       CommandIDs.runAllAgain,
       CommandIDs.retry,
       CommandIDs.cancel,
+      CommandIDs.cancelStep,
       CommandIDs.openPanel,
       CommandIDs.setStep,
       CommandIDs.refresh

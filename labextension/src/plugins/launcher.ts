@@ -39,7 +39,11 @@ export const launcher: JupyterFrontEndPlugin<void> = {
           format: 'json',
           content: templateNotebook(trans)
         });
-        return commands.execute('docmanager:open', { path: made.path, factory: 'Notebook' });
+        // The launcher makes way for the widget that it gets.
+        return (await commands.execute('docmanager:open', {
+          path: made.path,
+          factory: 'Notebook'
+        })) as unknown;
       }
     });
     launcher?.add({

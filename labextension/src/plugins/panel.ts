@@ -4,6 +4,7 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
+import { IMovableSectionRegistry } from '@jupyterlab/apputils';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
@@ -38,7 +39,14 @@ export const panel: JupyterFrontEndPlugin<void> = {
   description: 'The panel with the pipeline of the notebook in front.',
   autoStart: true,
   requires: [IPipelineTracker],
-  optional: [ITranslator, ILayoutRestorer, ISettingRegistry, IStateDB, IRenderMimeRegistry],
+  optional: [
+    ITranslator,
+    ILayoutRestorer,
+    ISettingRegistry,
+    IStateDB,
+    IRenderMimeRegistry,
+    IMovableSectionRegistry
+  ],
   activate: (
     app: JupyterFrontEnd,
     tracker: PipelineTracker,
@@ -46,7 +54,8 @@ export const panel: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null,
     settings: ISettingRegistry | null,
     state: IStateDB | null,
-    rendermime: IRenderMimeRegistry | null
+    rendermime: IRenderMimeRegistry | null,
+    sections: IMovableSectionRegistry | null
   ) => {
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
     const { commands, shell } = app;
@@ -75,6 +84,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
     );
     shell.add(sidebar, 'left', { rank: RANK, type: 'Pipeline' });
     restorer?.add(sidebar, PANEL_ID);
+    sections?.registerSource(PANEL_ID, trans.__('Pipeline'), sidebar);
 
     if (settings && state) {
       // Not before: the application's own shortcuts are loaded then, among which it puts ours.

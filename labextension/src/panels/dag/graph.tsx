@@ -16,6 +16,8 @@ import {
 import type { Pipeline, Role, Unit } from '../../tokens';
 import { formatDuration, formatSize } from '../../units';
 import { valuesOf } from '../../values';
+import { findingOf, type Finding } from '../statistics/finding';
+import { SeverityIcon } from '../statistics/severity';
 import { labelPoint, lineKind, lineLabel, linePath, linesOf, type Line } from './edges';
 import { nextBox, type Arrow } from './keys';
 import { groupKey, placeSteps, shownAs, type Place, type Size } from './layout';
@@ -81,7 +83,9 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
   const { frameElement, layerElement, viewport, map } = useViewport();
   React.useLayoutEffect(() => {
     viewport.current!.view = layout.view;
-  }, [`${shape.names.length} ${[...collapsed]} ${isGrouped} ${frame.width} ${frame.height}`]);
+  }, [
+    `${shape.names.length} ${[...collapsed].join()} ${isGrouped} ${frame.width} ${frame.height}`
+  ]);
   const reveal = (name: string): void => {
     const place = places.get(boxOf(name));
     if (place) {
@@ -146,6 +150,8 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
     const value = valuesOf(model.lastStepRun(step)).get(name);
     return value ? value.summary || (value.size_bytes ? formatSize(value.size_bytes) : '') : '';
   };
+  const findingIn = (step: string, names?: readonly string[]): Finding | null =>
+    findingOf(trans, model.lastStepRun(step)?.anomalies ?? [], names);
   const hasRoom = !layout.isCompact && lines.length <= MANY_LINES;
 
   // Where one value goes from a step to many it is named once.
@@ -224,6 +230,7 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
                 )}
                 isNear={isNear(line)}
                 markerId={id}
+                finding={findingOnLine(line)}
                 sentence={line.edges
                   .map(edge => edgeSentence(trans, edge, model.step(edge.target)?.unit ?? null))
                   .join('\n')}
@@ -249,6 +256,7 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
                 isCompact={layout.isCompact}
                 isSelected={step.name === selectedStep}
                 isFound={found.has(step.name)}
+                finding={findingIn(step.name)}
                 durationSeconds={run ? run.duration_seconds : (step.last?.duration_seconds ?? null)}
                 onPoint={setPointed}
                 onOpen={name => actions.revealStep(notebook, name)}
@@ -306,6 +314,12 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
     </>
   );
 
+  /** The gravest of what was found in the values that cross a line. */
+  function findingOnLine({ edges }: Line): Finding | null {
+    const all = edges.map(({ source, names }) => findingIn(source, names));
+    return all.find(one => one?.severity === 'error') ?? all.find(one => one !== null) ?? null;
+  }
+
   function isNear({ source, target, key }: Line): boolean {
     return focus !== null && (source === focus || target === focus || key === focus);
   }
@@ -346,26 +360,32 @@ interface LineViewProps {
   isNear: boolean;
   markerId: string;
   sentence: string;
+  finding: Finding | null;
   onPoint(key: string | null): void;
 }
 
 const LineView = React.memo(
   function LineView(props: LineViewProps): React.ReactElement {
-    const { line, path, isNear, markerId, sentence, onPoint } = props;
+    const { line, path, isNear, markerId, sentence, finding, onPoint } = props;
     return (
       <g
         className={`jp-Pipelines-edge jp-mod-${lineKind(line)} ${isNear ? 'jp-mod-near' : ''}`}
         data-edge={line.key}
+        data-severity={finding?.severity}
         onPointerEnter={() => onPoint(line.key)}
         onPointerLeave={() => onPoint(null)}
       >
-        <title>{sentence}</title>
+        <title>{finding ? `${sentence}\n${finding.sentence}` : sentence}</title>
         <path className="jp-Pipelines-edgeArea" d={path} />
         <path d={path} markerEnd={`url(#${markerId}${isNear ? 'near' : 'plain'})`} />
       </g>
     );
   },
-  (old, now) => old.path === now.path && old.isNear === now.isNear && old.sentence === now.sentence
+  (old, now) =>
+    old.path === now.path &&
+    old.isNear === now.isNear &&
+    old.sentence === now.sentence &&
+    old.finding?.sentence === now.finding?.sentence
 );
 
 interface StepBoxProps extends Place {
@@ -377,6 +397,7 @@ interface StepBoxProps extends Place {
   isCompact: boolean;
   isSelected: boolean;
   isFound: boolean;
+  finding: Finding | null;
   durationSeconds: number | null;
   onPoint(name: string | null): void;
   onOpen(name: string): void;
@@ -385,15 +406,16 @@ interface StepBoxProps extends Place {
 const StepBox = React.memo(
   function StepBox(props: StepBoxProps): React.ReactElement {
     const trans = useTrans();
-    const { name, state, role, unit, isCompact, durationSeconds, onPoint } = props;
+    const { name, state, role, unit, finding, isCompact, durationSeconds, onPoint } = props;
     const word = stateWord(trans, state);
+    const odd = finding ? `, ${trans._n('%1 anomaly', '%1 anomalies', finding.count)}` : '';
     return (
       <div
         id={props.id}
         className="jp-Pipelines-node"
         role="option"
         aria-selected={props.isSelected}
-        aria-label={`${name}: ${word}`}
+        aria-label={`${name}: ${word}${odd}`}
         data-state={state}
         data-step={name}
         data-selected={props.isSelected || undefined}
@@ -411,6 +433,16 @@ const StepBox = React.memo(
           {unit ? <UnitIcon title={unitSentence(trans, unit, name)} /> : null}
           {role && !isCompact ? <RoleIcon role={role} title={roleWord(trans, role)} /> : null}
         </div>
+        {finding ? (
+          <div
+            className="jp-Pipelines-finding"
+            data-severity={finding.severity}
+            title={finding.sentence}
+          >
+            <SeverityIcon severity={finding.severity} />
+            {isCompact ? null : finding.count}
+          </div>
+        ) : null}
         {isCompact ? null : (
           <div className="jp-Pipelines-nodeState">
             <StateIcon state={state} />
@@ -426,8 +458,10 @@ const StepBox = React.memo(
   // The functions do the same in every drawing.
   (old, now) =>
     (Object.keys(now) as (keyof StepBoxProps)[]).every(
-      key => key.startsWith('on') || key === 'unit' || old[key] === now[key]
-    ) && JSON.stringify(old.unit) === JSON.stringify(now.unit)
+      key => key.startsWith('on') || key === 'unit' || key === 'finding' || old[key] === now[key]
+    ) &&
+    JSON.stringify(old.unit) === JSON.stringify(now.unit) &&
+    old.finding?.sentence === now.finding?.sentence
 );
 
 interface GroupBoxProps {

@@ -75,7 +75,23 @@ export function placeSteps(shape: Shape, frame: Size, columns?: number): Layout 
   const roomy = hasRoom ? bestDrawing(shape, frame, false, columns) : null;
   const { drawing, choice, isCompact } =
     roomy && roomy.scale >= READABLE ? roomy : bestDrawing(shape, frame, true, columns);
-  return { ...drawing, isCompact, view: fit(drawing, frame, MIN_ZOOM), columns: choice };
+  return { ...drawing, isCompact, view: firstView(drawing, frame), columns: choice };
+}
+
+/** All of the graph, or where that is too small to be read its beginning, in the middle of the frame. */
+function firstView(drawing: Pick<Layout, 'steps' | 'groups'> & Size, frame: Size): View {
+  const view = fit(drawing, frame, MIN_ZOOM);
+  if (drawing.height * view.zoom <= frame.height) {
+    return view;
+  }
+  const seen = [...drawing.steps.values(), ...drawing.groups.values()].filter(
+    place => view.y + place.y * view.zoom < frame.height
+  );
+  const left = Math.min(...seen.map(place => place.x));
+  const right = Math.max(...seen.map(place => place.x + place.width));
+  return (right - left) * view.zoom < frame.width
+    ? { ...view, x: frame.width / 2 - ((left + right) / 2) * view.zoom }
+    : view;
 }
 
 function bestDrawing(shape: Shape, frame: Size, isCompact: boolean, columns?: number) {

@@ -16,6 +16,28 @@ interface MinimapProps {
   onMove(x: number, y: number): void;
 }
 
+type Corner = 'bottom-right' | 'bottom-left' | 'top-right' | 'top-left';
+
+const CORNERS: Corner[] = ['bottom-right', 'bottom-left', 'top-right', 'top-left'];
+
+/** The corner of the frame where the map covers the fewest steps, as they are seen at first. */
+function freestCorner({ steps, view }: Layout, frame: Size, map: Size): Corner {
+  const covered = (corner: Corner): number => {
+    const left = corner.endsWith('right') ? frame.width - map.width : 0;
+    const top = corner.startsWith('bottom') ? frame.height - map.height : 0;
+    return [...steps.values()].filter(step => {
+      const [x, y] = [view.x + step.x * view.zoom, view.y + step.y * view.zoom];
+      return (
+        x < left + map.width &&
+        x + step.width * view.zoom > left &&
+        y < top + map.height &&
+        y + step.height * view.zoom > top
+      );
+    }).length;
+  };
+  return CORNERS.reduce((best, corner) => (covered(corner) < covered(best) ? corner : best));
+}
+
 /**
  * Shown only while there is more than the frame can hold. The frame in it is moved by `show`, without
  * drawing anything anew.
@@ -59,6 +81,7 @@ export class Minimap extends React.Component<MinimapProps> {
         width={width * scale}
         height={height * scale}
         viewBox={`0 0 ${width} ${height}`}
+        data-corner={freestCorner(layout, frame, { width: width * scale, height: height * scale })}
         aria-hidden="true"
         onPointerDown={this._onPointer}
         onPointerMove={this._onPointer}

@@ -5,7 +5,7 @@ import * as React from 'react';
 
 import { useActions, useNotebook, useTrans, type MenuItem } from '../../components/context';
 import { PinIcon } from '../../components/icons';
-import { Section } from '../../components/section';
+import { MovableSection } from '../../components/movable';
 import { State } from '../../components/state';
 import { stateWord } from '../../state';
 import { CommandIDs, isActive, PINNED, type RunStatus, type RunSummary } from '../../tokens';
@@ -29,7 +29,12 @@ export function RunsPanel(): React.ReactElement | null {
   };
   const note = history.total > 0 ? String(history.total) : undefined;
   return (
-    <Section title={trans.__('Runs')} note={note} className="jp-Pipelines-runsSection">
+    <MovableSection
+      id="runs"
+      title={trans.__('Runs')}
+      note={note}
+      className="jp-Pipelines-runsSection"
+    >
       {history.isFiltered || history.total > 3 ? <Filter /> : null}
       {chosen.size > 0 ? (
         <div className="jp-Pipelines-bar" role="status">
@@ -74,7 +79,7 @@ export function RunsPanel(): React.ReactElement | null {
           {trans.__('Show more (%1 of %2 shown)', runs.length, history.total)}
         </button>
       ) : null}
-    </Section>
+    </MovableSection>
   );
 }
 
@@ -166,7 +171,10 @@ function SweepItem(props: Choice & { group: RunGroup }): React.ReactElement {
   const [isOpen, setOpen] = React.useState(false);
   const runIds = group.runs.map(run => run.run_id);
   const done = group.runs.filter(run => !isActive(run.status)).length;
-  const isUnderWay = done < group.runs.length;
+  const unfinished = model.history.unfinishedSweep(group.sweep!);
+  const isInterrupted = unfinished?.status === 'interrupted';
+  const isUnderWay = done < group.runs.length || unfinished?.status === 'running';
+  const total = Math.max(group.runs.length, unfinished?.runs_total ?? 0);
   const created = new Date(group.runs[0].created_at);
   return (
     <li className="jp-Pipelines-sweep" data-sweep={group.sweep}>
@@ -183,13 +191,22 @@ function SweepItem(props: Choice & { group: RunGroup }): React.ReactElement {
           onClick={() => setOpen(!isOpen)}
         >
           <span className="jp-Pipelines-stepHead">
-            <State state={isUnderWay ? 'running' : 'succeeded'} />
+            <State state={isInterrupted ? 'interrupted' : isUnderWay ? 'running' : 'succeeded'} />
             <span className="jp-Pipelines-runTime">
-              {trans.__('Sweep of %1 runs, %2', group.runs.length, Time.formatHuman(created))}
+              {trans.__('Sweep of %1 runs, %2', total, Time.formatHuman(created))}
             </span>
           </span>
           <span className="jp-Pipelines-stepLine">
-            <span>{trans.__('%1 of %2 ended', done, group.runs.length)}</span>
+            <span>{trans.__('%1 of %2 ended', done, total)}</span>
+            {isInterrupted ? (
+              <span title={trans.__('The process that begins its runs is gone.')}>
+                {trans._n(
+                  '%1 run was not begun',
+                  '%1 runs were not begun',
+                  total - group.runs.length
+                )}
+              </span>
+            ) : null}
           </span>
         </button>
         <button
@@ -204,7 +221,15 @@ function SweepItem(props: Choice & { group: RunGroup }): React.ReactElement {
         >
           {trans.__('Compare')}
         </button>
-        {isUnderWay ? (
+        {isInterrupted ? (
+          <button
+            className="jp-Pipelines-smallButton"
+            title={trans.__('Begin the runs that it did not come to')}
+            onClick={() => void model.resumeSweep(group.sweep!)}
+          >
+            {trans.__('Resume')}
+          </button>
+        ) : isUnderWay ? (
           <button
             className="jp-Pipelines-smallButton"
             onClick={() => void model.cancelSweep(group.sweep!)}

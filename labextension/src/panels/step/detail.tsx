@@ -23,7 +23,7 @@ import {
 } from '../../tokens';
 import { formatNumber, formatSize } from '../../units';
 import { inputsOf, valuesOf, type Input, type Value } from '../../values';
-import { Anomalies, StatisticsView } from '../statistics';
+import { StatisticsView, StepAnomalies, useOpenData } from '../statistics';
 import { Executed } from './executed';
 import { StepFactsView } from './facts';
 import { Log } from './log';
@@ -43,6 +43,9 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
   const runId = stepRun ? (model.shownRun?.run_id ?? null) : (step.last?.run_id ?? null);
   const past = stepRun ?? findStep(model.pastRun(runId)?.steps, step.name);
   const { reasons, warnings } = stepRun ?? step;
+  const log = past && runId ? <Log key={`log ${runId}`} stepRun={past} runId={runId} /> : null;
+  // What it writes now, or wrote before it broke off, is what one wants to see first.
+  const isTold = past?.status === 'running' || past?.status === 'failed';
 
   return (
     <div id={id} className="jp-Pipelines-detail">
@@ -50,6 +53,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
       <StepButtons step={step} stepRun={past} runId={past ? runId : null} />
       {step.unit ? <UnitLine unit={step.unit} step={step.name} /> : null}
       {past?.error ? <StepErrorView error={past.error} /> : null}
+      {isTold ? log : null}
       {reasons.length > 0 ? (
         <Part title={stepRun ? trans.__('Why it ran or not') : trans.__('What a run would do')}>
           {stepRun ? null : <p>{stateWord(trans, step.decision)}</p>}
@@ -65,7 +69,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
           {warning.message}
         </p>
       ))}
-      <Anomalies anomalies={past?.anomalies ?? []} />
+      <StepAnomalies step={step.name} runId={runId} anomalies={past?.anomalies ?? []} />
       <Metrics metrics={past?.metrics ?? {}} />
       {past && runId ? (
         <>
@@ -79,7 +83,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
       <Facts step={step} />
       {past && runId ? (
         <>
-          <Log key={`log ${runId}`} stepRun={past} runId={runId} />
+          {isTold ? null : log}
           <StepFactsView key={`facts ${runId}`} step={step.name} runId={runId} />
         </>
       ) : null}
@@ -119,7 +123,7 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
   const trans = useTrans();
   const notebook = useNotebook();
   const actions = useActions();
-  const { pipeline } = notebook.model;
+  const { pipeline, failedRun } = notebook.model;
   const what = (force: boolean): string =>
     pipeline ? forecastSentence(trans, forecast(pipeline, step.name, force)) : '';
   return (
@@ -155,6 +159,15 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
           {trans.__('Executed notebook')}
         </button>
       ) : null}
+      {runId && failedRun?.run_id === runId && stepRun && isCutShort(stepRun) ? (
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Run what did not come to its end, with the notebook as it is now')}
+          onClick={() => void actions.commands.execute(CommandIDs.retry)}
+        >
+          {trans.__('Retry from here')}
+        </button>
+      ) : null}
       {runId && stepRun?.status === 'failed' ? (
         <button
           className="jp-Pipelines-smallButton"
@@ -172,6 +185,10 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
       ) : null}
     </div>
   );
+}
+
+function isCutShort({ status }: StepRun): boolean {
+  return status === 'failed' || status === 'cancelled' || status === 'interrupted';
 }
 
 function Part(props: { title: string; children: React.ReactNode }): React.ReactElement {
@@ -322,6 +339,9 @@ function Outputs(props: {
               value={values.get(name) ?? null}
               stored={stepRun?.outputs.find(output => output.name === name) ?? null}
               runId={runId}
+              findings={
+                (stepRun?.anomalies ?? []).filter(anomaly => anomaly.output === name).length
+              }
               isShared={step.unit?.names.includes(name) ?? false}
             />
           ))}
@@ -338,6 +358,8 @@ interface OutputRowProps {
   /** The value in the store; null where it is not there. */
   stored: Output | null;
   runId: string | null;
+  /** How many anomalies it has. */
+  findings: number;
   /** Whether it is what the steps of a unit share: that it cannot be stored is in order then. */
   isShared: boolean;
 }
@@ -415,17 +437,29 @@ function OutputRow(props: OutputRowProps): React.ReactElement {
 
 /** What a stored value holds, and the way to it from the notebook's kernel. */
 function OutputPreview(props: OutputRowProps & { stored: Output }): React.ReactElement {
-  const { name, step, stored, runId } = props;
+  const { name, step, stored, runId, findings } = props;
   const trans = useTrans();
   const actions = useActions();
+  const openData = useOpenData();
   const { model } = useNotebook();
   const { value, error } = useFetched(stored.digest, () =>
     model.client.preview(model.path, stored.digest)
   );
   return (
     <div className="jp-Pipelines-preview">
+      {runId ? (
+        <StatisticsView table={`${step}.${name}`} runId={runId} findings={findings} />
+      ) : null}
       {value ? <PreviewView content={value.preview} /> : <p>{error || trans.__('Loading…')}</p>}
-      <StatisticsView digest={stored.digest} table={`${step}.${name}`} runId={runId} />
+      {runId ? (
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Show it with its statistics in the main area')}
+          onClick={() => openData(runId, `${step}.${name}`)}
+        >
+          {trans.__('Open in tab')}
+        </button>
+      ) : null}
       {stored.gone ? (
         <p className="jp-Pipelines-small">{trans.__('Not in the store: it %1.', stored.gone)}</p>
       ) : runId ? (

@@ -1,26 +1,27 @@
 /** The steps as a list: all that the drawing says, for the keyboard and for ears too. */
+import { stopIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { useActions, useNotebook, useTrans } from '../../components/context';
 import { RoleIcon, UnitIcon } from '../../components/icons';
+import { MovableSection } from '../../components/movable';
 import { useNow } from '../../components/now';
-import { Section } from '../../components/section';
 import { State } from '../../components/state';
 import { roleWord, stateWord, stepState, unitSentence } from '../../state';
-import type { Pipeline, Step, StepRun } from '../../tokens';
+import { CommandIDs, type Pipeline, type Step, type StepRun } from '../../tokens';
 import { formatDuration } from '../../units';
 import { StepDetail } from './detail';
 
 export function StepsPanel({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
   const trans = useTrans();
   return (
-    <Section title={trans.__('Steps')} note={String(pipeline.steps.length)}>
+    <MovableSection id="steps" title={trans.__('Steps')} note={String(pipeline.steps.length)}>
       <ul className="jp-Pipelines-steps">
         {pipeline.steps.map(step => (
           <StepItem key={step.name} step={step} />
         ))}
       </ul>
-    </Section>
+    </MovableSection>
   );
 }
 
@@ -77,6 +78,16 @@ function StepItem({ step }: { step: Step }): React.ReactElement {
           <StepNote step={step} stepRun={stepRun} />
         </span>
       </button>
+      {stepRun?.status === 'running' && model.activeRun !== null && !model.selectedRun ? (
+        <button
+          className="jp-Pipelines-iconButton jp-Pipelines-cancelStep"
+          title={trans.__('Cancel this step; the others go on')}
+          aria-label={trans.__('Cancel step %1', step.name)}
+          onClick={() => void actions.commands.execute(CommandIDs.cancelStep, { step: step.name })}
+        >
+          <stopIcon.react tag="span" />
+        </button>
+      ) : null}
       {isSelected ? <StepDetail id={id} step={step} stepRun={stepRun} /> : null}
     </li>
   );
@@ -101,12 +112,20 @@ function StepDuration(props: { step: Step; stepRun: StepRun | null }): React.Rea
   if (seconds === null || isReused) {
     return null;
   }
+  const expected = isRunning ? step.expected_duration_seconds : null;
+  const title = isExpected
+    ? trans.__('Expected duration')
+    : expected === null
+      ? trans.__('Duration')
+      : trans.__('Duration so far, and how long it is expected to take');
+  const time = formatDuration(seconds);
   return (
-    <span
-      className="jp-Pipelines-duration"
-      title={isExpected ? trans.__('Expected duration') : trans.__('Duration')}
-    >
-      {isExpected ? `~${formatDuration(seconds)}` : formatDuration(seconds)}
+    <span className="jp-Pipelines-duration" title={title}>
+      {isExpected
+        ? `~${time}`
+        : expected === null
+          ? time
+          : trans.__('%1 of ~%2', time, formatDuration(expected))}
     </span>
   );
 }

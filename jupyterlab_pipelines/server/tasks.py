@@ -1,0 +1,187 @@
+"""Tasks: work beside runs that is carried out by processes of their own, each owned by this server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jupyterlab_pipelines.environment import environment_with_us
+from jupyterlab_pipelines.errors import NotFoundError, PipelinesError
+
+KINDS = ("export", "verify", "import", "doctor", "check", "gc")
+MOST_LOGGED = 1_000_000
+"""Characters of a task's log that are kept: the last ones."""
+MOST_TASKS = 50
+"""Ended tasks that are remembered."""
+SECONDS_TO_SETTLE = 8.0
+"""What a task gets to end by itself when it was cancelled."""
+
+
+@dataclass
+class Task:
+    """One task, followed by two threads that read what its process writes.
+
+    Attributes
+    ----------
+    path
+        The notebook that it is about, as the contents API calls it; "" for the whole project.
+    folder
+        The folder that it writes or reads, as the contents API calls it.
+    status
+        ``running``, ``succeeded``, ``failed`` or ``cancelled``.
+    """
+
+    kind: str
+    path: str
+    folder: str | None
+    id: str = field(default_factory=lambda: f"task-{secrets.token_hex(6)}")
+    created_at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    status: str = "running"
+    log: str = ""
+    events: list[Any] = field(default_factory=list)
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    process: subprocess.Popen[bytes] | None = None
+    is_cancelled: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def to_json(self) -> dict[str, Any]:
+        with self._lock:
+            return {
+                "task_id": self.id,
+                "kind": self.kind,
+                "path": self.path,
+                "folder": self.folder,
+                "status": self.status,
+                "created_at": self.created_at,
+                "log": self.log,
+                "events": list(self.events),
+                "result": self.result,
+                "error": self.error,
+            }
+
+    def begin(self, request: Mapping[str, Any], directory: Path) -> None:
+        """Start the process and hand it what is wanted."""
+        self.process = process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab_pipelines.task_process"],
+            cwd=directory,
+            env=environment_with_us(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # A group of its own: what it starts is ended with it.
+            start_new_session=True,
+        )
+        readers = [
+            threading.Thread(target=target, daemon=True) for target in (self._read_documents, self._read_log)
+        ]
+        for reader in readers:
+            reader.start()
+        threading.Thread(target=self._settle, args=(readers,), daemon=True).start()
+        assert process.stdin is not None
+        # A process that has died at once is told by `_settle`.
+        with contextlib.suppress(OSError):
+            process.stdin.write(json.dumps(request).encode())
+            process.stdin.close()
+
+    def cancel(self) -> None:
+        """Interrupt the process and all that it has started; what does not give in is killed."""
+        self.is_cancelled = True
+        self._signal(signal.SIGINT)
+        timer = threading.Timer(SECONDS_TO_SETTLE, self.kill)
+        timer.daemon = True
+        timer.start()
+
+    def kill(self) -> None:
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        with contextlib.suppress(OSError):
+            if os.name == "posix":
+                os.killpg(self.process.pid, number)
+            else:  # pragma: no cover - Windows
+                self.process.terminate()
+
+    def _read_documents(self) -> None:
+        assert self.process is not None and self.process.stdout is not None
+        for line in self.process.stdout:
+            document = json.loads(line)
+            with self._lock:
+                if "event" in document:
+                    self.events.append(document["event"])
+                else:
+                    self.result, self.error = document.get("result"), document.get("error")
+
+    def _read_log(self) -> None:
+        assert self.process is not None and self.process.stderr is not None
+        while data := self.process.stderr.read1(65536):  # type: ignore[attr-defined]
+            with self._lock:
+                self.log = (self.log + data.decode("utf-8", "replace"))[-MOST_LOGGED:]
+
+    def _settle(self, readers: list[threading.Thread]) -> None:
+        assert self.process is not None
+        for reader in readers:
+            reader.join()
+        self.process.wait()
+        with self._lock:
+            if self.result is not None:
+                self.status = "succeeded"
+            elif self.is_cancelled:
+                self.status, self.error = "cancelled", None
+            else:
+                self.status = "failed"
+                broken = PipelinesError("task_broke_off", "It broke off; its log has the details.")
+                self.error = self.error or broken.to_document()["error"]
+
+
+class Tasks:
+    """The tasks of this server. They end with it."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task] = {}
+
+    def start(self, task: Task, request: Mapping[str, Any], directory: Path) -> str:
+        """Begin a task; its id."""
+        ended = [known.id for known in self._tasks.values() if known.status != "running"]
+        for task_id in ended[: max(0, len(ended) - MOST_TASKS)]:
+            del self._tasks[task_id]
+        self._tasks[task.id] = task
+        task.begin(request, directory)
+        return task.id
+
+    def find(self, task_id: str) -> Task:
+        """
+        Raises
+        ------
+        NotFoundError
+            This server has no such task.
+        """
+        if task_id not in self._tasks:
+            raise NotFoundError(
+                "unknown_task",
+                f"The server knows no task `{task_id}`: it was started anew since.",
+                task=task_id,
+            )
+        return self._tasks[task_id]
+
+    def all(self) -> list[Task]:
+        return list(self._tasks.values())
+
+    def close(self) -> None:
+        """End all tasks now."""
+        for task in self.all():
+            task.is_cancelled = True
+            task.kill()
