@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from jupyterlab_pipelines.artifact import Artifact
+from jupyterlab_pipelines.artifact import GROUP, Artifact
 
 READABLE = ("pandas", "polars", "arrow", "numpy")
 """Materializers that write tables alone, whose files are read without a pickle."""
-GROUP = "group"
-"""Materializer of values that share objects and lie in one file."""
 PICKLED = ("pickle", GROUP)
 TYPES_OF_TABLES = frozenset(
     (

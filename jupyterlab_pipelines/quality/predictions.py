@@ -117,14 +117,10 @@ def _source(store: Store, run: Document, statistics: Statistics, place: str) -> 
         raise UsageError("unknown_column", f"There is no column `{place}`, and it is no STEP.NAME.")
     _, output = table_of(run, place)
     artifact = store.quality.artifact(output["digest"])
-    if artifact is None or not is_table(artifact) or store.integrity.problem(artifact):
+    if artifact is None or not is_table(artifact) or store.artifacts.status(artifact.stored) is None:
         raise UsageError("no_table", f"`{place}` is no table or array that is in the store.")
-    return {
-        "materializer": artifact.materializer,
-        "path": str(store.artifacts.path(artifact.stored).absolute()),
-        "member": artifact.member,
-        "place": place,
-    }
+    path = str(store.artifacts.path(artifact.stored).absolute())
+    return {"materializer": artifact.materializer, "path": path, "member": artifact.member, "place": place}
 
 
 # -- in the worker ----------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines.artifact import GROUP
 from jupyterlab_pipelines.errors import UsageError
-from jupyterlab_pipelines.quality.measurable import GROUP, PICKLED
+from jupyterlab_pipelines.quality.measurable import PICKLED
 from jupyterlab_pipelines.quality.pickled import read_pickled
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
 
