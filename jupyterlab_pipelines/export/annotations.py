@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 from collections.abc import Collection, Mapping
+
+from jupyterlab_pipelines.notebook.ipython import parse_expression
 
 SHORT = {
     "pandas": "pd",
@@ -14,6 +17,53 @@ SHORT = {
 """Modules with the names that everybody gives them."""
 
 GENERIC = {"list": "list[Any]", "dict": "dict[Any, Any]", "set": "set[Any]", "frozenset": "frozenset[Any]"}
+
+
+MADE_BY = {
+    **{
+        name: name
+        for name in ("bool", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "set", "str")
+    },
+    "tuple": "tuple",
+    "Path": "pathlib.Path",
+    "date": "datetime.date",
+    "datetime": "datetime.datetime",
+    "timedelta": "datetime.timedelta",
+    "Decimal": "decimal.Decimal",
+    "Fraction": "fractions.Fraction",
+    "Timestamp": "pandas.Timestamp",
+    "Timedelta": "pandas.Timedelta",
+}
+"""By the last part of a class's name, its qualified name."""
+
+
+def type_of(source: str) -> str:
+    """Qualified name of the type that an expression surely makes; "" if it does not tell."""
+    tree = parse_expression(source)
+    return _type_of(tree) if tree is not None else ""
+
+
+def _type_of(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and node.value is not None:
+        return type(node.value).__name__
+    if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict):
+        return type(node).__name__.lower()
+    if isinstance(node, ast.JoinedStr):
+        return "str"
+    if isinstance(node, ast.Call):
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        return MADE_BY.get(name, "")
+    if isinstance(node, ast.Attribute) and node.attr in ("inf", "nan", "pi"):
+        return "float"
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        return _type_of(node.operand)
+    if isinstance(node, ast.BinOp):
+        left, right = _type_of(node.left), _type_of(node.right)
+        if left == "pathlib.Path" and isinstance(node.op, ast.Div):
+            return left
+        if {left, right} == {"int"} and isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv):
+            return "int"
+    return ""
 
 
 class Annotations:

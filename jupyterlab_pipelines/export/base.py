@@ -212,7 +212,7 @@ class Export:
     run_parameters
         Those with which that run was made, where they are not the defaults.
     unbound
-        Names that the notebook's code reads and that nothing binds.
+        Names that the exported code would read where a run of the notebook does not come to.
     notes
         For people: what was left out, or joined, and why.
     schedule

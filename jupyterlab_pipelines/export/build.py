@@ -27,6 +27,7 @@ from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
 from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
+from jupyterlab_pipelines.export.source import unbound_names
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
 from jupyterlab_pipelines.pipeline import Effects, Pipeline
@@ -163,7 +164,7 @@ def _draft(
         data=data,
         data_missing=missing,
         run_parameters=dict(source.parameters),
-        unbound=functions.unbound(),
+        unbound=tuple(sorted(set().union(*map(unbound_names, modules.values())))),
         notes=(*_notes(parts, functions), *_missing_modules(answer, local)),
     )
 

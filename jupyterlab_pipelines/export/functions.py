@@ -15,7 +15,7 @@ from itertools import compress
 
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact, is_state
 from jupyterlab_pipelines.errors import ExportError
-from jupyterlab_pipelines.export.annotations import Annotations
+from jupyterlab_pipelines.export.annotations import Annotations, type_of
 from jupyterlab_pipelines.export.base import ExportedStep, Value, literal
 from jupyterlab_pipelines.export.imports import imports_of
 from jupyterlab_pipelines.export.joining import SHOWN_STATES, Part
@@ -25,6 +25,7 @@ from jupyterlab_pipelines.export.scopes import (
     Placed,
     all_statements,
     is_constant,
+    only_reads,
     plain_python,
     shared_positions,
 )
@@ -198,17 +199,6 @@ class Functions:
         return f"_{helper}" if helper in self.bound | {p.name for p in self.pipeline.parameters} else helper
 
     # -- names ----------------------------------------------------------------------------------
-
-    def unbound(self) -> tuple[str, ...]:
-        """Names that the notebook's code reads and that nothing binds: such code is not executed, or may fail."""
-        known = {*self.bound, *self.star_names, *BUILTINS, *HELPERS, "get_ipython"}
-        known |= {parameter.name for parameter in self.pipeline.parameters}
-        read = {
-            name
-            for each in self.placed.values()
-            for name in (each.statement.reads | each.statement.deferred) - each.statement.mentions
-        }
-        return tuple(sorted(name for name in read - known if name.isidentifier()))
 
     def _taken_names(self) -> dict[str, str]:
         """Names at the top of the modules with the import that binds them; "" for other things."""
@@ -548,6 +538,7 @@ class Functions:
             and (each.statement.normalised in wanted or position in defined)
             and self._is_left(each)
         ]
+        chosen = self._needed(chosen, part, needs)
         if not chosen:
             return
         if self._is_configuration(chosen):
@@ -561,6 +552,21 @@ class Functions:
         self._statements(body, chosen, displays=False)
         for name in rebound:
             body.add(f"{name} = given_{name}")
+
+    def _needed(self, chosen: list[Placed], part: Part, needs: list[Needs]) -> list[Placed]:
+        """Setup statements without those that only read files for what the part does not use."""
+        own = {index for name in part.steps for index in self.steps[name].cells}
+        carried = {each.position for need in needs for each in (*need.definitions, *need.late_definitions)}
+        read = {name for need in needs for name in need.setup_values}
+        for position, each in self.placed.items():
+            if position[0] in own or position in carried:
+                read |= each.statement.reads | each.statement.deferred
+        kept: list[Placed] = []
+        for each in reversed(chosen):
+            if not only_reads(each.statement) or each.names & read:
+                kept.append(each)
+                read |= each.statement.reads | each.statement.deferred
+        return kept[::-1]
 
     def _is_replaced(self, each: Placed, chosen: Iterable[Placed], arguments: Collection[str]) -> bool:
         """Whether setup only gives arguments another value first, which nothing else in setup reads."""
@@ -873,7 +879,11 @@ class Functions:
         return self._annotation(self.facts.artifacts.get(owner, {}).get(name))
 
     def _annotation_of_parameter(self, name: str) -> str:
-        return parameter_annotation(next(each for each in self.pipeline.parameters if each.name == name))
+        parameter = next(each for each in self.pipeline.parameters if each.name == name)
+        if parameter.is_literal:
+            return parameter_annotation(parameter)
+        made = type_of(parameter.source)
+        return self.annotations.of(made) if made else "Any"
 
 
 def parameter_annotation(parameter: Parameter) -> str:

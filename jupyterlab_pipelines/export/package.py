@@ -194,7 +194,7 @@ def _pyproject(export: Export) -> str:
     style = literal(NOTEBOOK_STYLE)
     notebook_code = "".join(f'"src/{path}" = {style}\n' for path in own)
     notebook_code += "".join(f'"src/{path}" = ["ALL"]\n' for path in dict.fromkeys(beside))
-    unbound = f"# Read by code that was not executed.\nbuiltins = {literal(list(export.unbound))}\n"
+    unbound = f"# Read by code that a run does not come to.\nbuiltins = {literal(list(export.unbound))}\n"
     unbound = unbound if export.unbound else ""
     formatted_not = [f"src/{export.name}/{name}" for name in export.modules] + [
         f"src/{root}" if root.endswith(".py") else f"src/{root}/**" for root in roots

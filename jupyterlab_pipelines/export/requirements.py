@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -26,25 +27,65 @@ CHOOSES = words("backend driver engine")
 """Keyword arguments that do."""
 
 BEHIND = {
-    "read_excel": ("openpyxl", "xlrd"),
-    "to_excel": ("openpyxl",),
+    "read_excel": ("openpyxl", "xlrd", "python-calamine", "fastexcel"),
+    "to_excel": ("openpyxl", "XlsxWriter"),
+    "write_excel": ("XlsxWriter",),
+    "ExcelFile": ("openpyxl", "xlrd", "python-calamine"),
+    "ExcelWriter": ("openpyxl", "XlsxWriter"),
     "read_parquet": ("pyarrow",),
     "to_parquet": ("pyarrow",),
     "read_feather": ("pyarrow",),
     "to_feather": ("pyarrow",),
+    "read_orc": ("pyarrow",),
+    "to_orc": ("pyarrow",),
+    "to_pandas": ("pandas", "pyarrow"),
+    "from_pandas": ("pandas", "pyarrow"),
+    "to_arrow": ("pyarrow",),
     "read_html": ("lxml", "html5lib", "beautifulsoup4"),
     "read_xml": ("lxml",),
+    "to_xml": ("lxml",),
     "read_sql": ("SQLAlchemy",),
+    "read_sql_query": ("SQLAlchemy",),
+    "read_sql_table": ("SQLAlchemy",),
+    "read_database": ("SQLAlchemy", "connectorx"),
     "to_sql": ("SQLAlchemy",),
+    "read_gbq": ("pandas-gbq",),
+    "to_gbq": ("pandas-gbq",),
     "read_hdf": ("tables",),
     "to_hdf": ("tables",),
+    "read_spss": ("pyreadstat",),
     "to_markdown": ("tabulate",),
     "style": ("Jinja2",),
+    "to_latex": ("Jinja2",),
+    "background_gradient": ("matplotlib",),
     "plot": ("matplotlib",),
     "hist": ("matplotlib",),
     "boxplot": ("matplotlib",),
+    "draw": ("matplotlib",),
+    "write_image": ("kaleido",),
+    "to_image": ("kaleido",),
+    "eval": ("numexpr",),
+    "query": ("numexpr",),
+    "fetch_openml": ("pandas",),
 }
-"""By attribute, distributions that pandas imports only then."""
+"""By attribute or function, distributions that a package imports only then. Those that are installed count."""
+
+TOLD_BY_TEXTS = {
+    r"s3a?://": "s3fs",
+    r"(gs|gcs)://": "gcsfs",
+    r"(abfss?|az|adl)://": "adlfs",
+    r"hf://": "huggingface-hub",
+    r"(sftp|ssh)://": "paramiko",
+    r"postgresql(\+psycopg2)?://": "psycopg2-binary",
+    r"postgresql\+psycopg://": "psycopg",
+    r"mysql\+pymysql://": "PyMySQL",
+    r"duckdb://": "duckdb-engine",
+    r"\w*\[pyarrow\]|pyarrow$": "pyarrow",
+    r"plotly$": "plotly",
+    r"(ols|lowess)$": "statsmodels",
+    r"(kendall|spearman|kde|density|spline|polynomial|pchip|akima|cubicspline|krogh|barycentric)$": "scipy",
+}
+"""By the beginning of a text, the distribution that reads what it names."""
 
 
 def named_in(sources: Iterable[str]) -> set[str]:
@@ -52,8 +93,11 @@ def named_in(sources: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for source in sources:
         for node in ast.walk(parse_python(source)):
-            if isinstance(node, ast.Attribute):
-                found.update(BEHIND.get(node.attr, ()))
+            if isinstance(node, ast.Attribute | ast.Name):
+                found.update(BEHIND.get(node.attr if isinstance(node, ast.Attribute) else node.id, ()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value
+                found.update(name for begins, name in TOLD_BY_TEXTS.items() if re.match(begins, text))
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from jupyterlab_pipelines.artifact import AMBIENT
 from jupyterlab_pipelines.notebook.flow import Position
 from jupyterlab_pipelines.notebook.ipython import parse_python, split_cell_magics, words
-from jupyterlab_pipelines.notebook.names import Statement, StatementKind, analyse, makes_annotations_lazy
+from jupyterlab_pipelines.notebook.names import (
+    FileUse,
+    Statement,
+    StatementKind,
+    analyse,
+    makes_annotations_lazy,
+)
 from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.pipeline import Cell, CellKind, Effects, Pipeline
 
@@ -29,6 +35,12 @@ PURE_CALLS = words(
     "int list namedtuple range set sorted str timedelta tuple Enum compile"
 )
 """Calls in the value of a constant, by the last part of the name: they make a value and do nothing else."""
+
+READERS = words(
+    "abspath dirname full_load join load load_iris load_wine loads open read read_csv read_excel read_feather "
+    "read_json read_parquet read_text read_yaml readlines resolve safe_load split splitlines strip"
+)
+"""Calls that only read."""
 
 LOGGING = words("getLogger Formatter NullHandler StreamHandler")
 """Calls that make what the process has once, or what changes nothing but what is shown."""
@@ -202,6 +214,24 @@ def is_constant(statement: Statement) -> bool:
     if not all(isinstance(target, ast.Name) for target in targets):
         return False
     return all(_is_plain(node) for node in ast.walk(value))
+
+
+def only_reads(statement: Statement) -> bool:
+    """Whether a statement binds names to what files hold, and does nothing else."""
+    calls = (node for node in ast.walk(parse_python(statement.normalised)) if isinstance(node, ast.Call))
+    names = (
+        call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        for call in calls
+    )
+    return (
+        bool(statement.binds)
+        and not statement.mutates - statement.binds
+        and not statement.deletes
+        and not statement.star_imports
+        and FileUse.WRITE not in statement.files
+        and statement.kind is StatementKind.OTHER
+        and all(name in PURE_CALLS | READERS for name in names)
+    )
 
 
 def _is_plain(node: ast.AST) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import io
+import symtable
 import tokenize
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from jupyterlab_pipelines.notebook.ipython import parse_python
+from jupyterlab_pipelines.notebook.ipython import parse_expression, parse_python
 from jupyterlab_pipelines.notebook.names import Statement
 
 INDENT = "    "
@@ -167,6 +169,60 @@ def nonlocal_for_global(source: str, names: Collection[str]) -> tuple[str, set[s
             text = f"nonlocal {', '.join(ours)}"
             edits.append(replacing(node, f"global {', '.join(others)}; {text}" if others else text))
     return edited(source, edits), bound
+
+
+def unbound_names(module: str) -> set[str]:
+    """Names that a module's code reads and that neither the module binds nor Python: it fails if it comes there."""
+    try:
+        top = symtable.symtable(module, "<module>", "exec")
+    except SyntaxError:  # It is told where the module is imported.
+        return set()
+    bound = {name for name in top.get_identifiers() if _is_bound(top.lookup(name))}
+    read: set[str] = set()
+    todo = [top]
+    while todo:
+        table = todo.pop()
+        todo += table.get_children()
+        for symbol in table.get_symbols():
+            if symbol.is_declared_global() and symbol.is_assigned():
+                bound.add(symbol.get_name())
+            if symbol.is_referenced() and (symbol.is_global() or table is top):
+                read.add(symbol.get_name())
+    return read - bound - {*dir(builtins), "__file__", "__name__", "__path__"} | _in_annotations(
+        module, bound
+    )
+
+
+def _is_bound(symbol: symtable.Symbol) -> bool:
+    return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+
+
+def _in_annotations(module: str, bound: Collection[str]) -> set[str]:
+    """Names in annotations that nothing in the module binds; those in texts, too."""
+    tree = parse_python(module)
+    found: set[str] = set()
+    known = {*bound, *dir(builtins)}
+    for node in ast.walk(tree):
+        known |= {name for name in (getattr(node, "name", None), getattr(node, "arg", None)) if name}
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            known.add(node.id)
+        if isinstance(node, ast.alias):
+            known.add(node.asname or node.name.partition(".")[0])
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if annotation is not None:
+                found |= _names_in(annotation)
+    return found - known
+
+
+def _names_in(annotation: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(annotation):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = parse_expression(node.value)
+            found |= _names_in(text) if text is not None else set()
+    return found
 
 
 def _with_depth(node: ast.AST, depth: int) -> Iterator[tuple[ast.AST, int]]:

@@ -58,6 +58,11 @@ def _run(source: Source, export: Any, folder: Path, data: Path, parameters: Mapp
     output = folder / "export"
     for file in package_files(export):
         write_file(output, file)
+    linted = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=output, capture_output=True, text=True
+    )
+    if linted.returncode:
+        raise ExportDiffersError(f"the exported code has findings: {linted.stdout[-3000:]}")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PYTHONPATH"] = str(output / "src")
     ended = subprocess.run(

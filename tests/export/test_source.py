@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.magics import Translation
 from jupyterlab_pipelines.export.scopes import plain_python
-from jupyterlab_pipelines.export.source import indented, nonlocal_for_global, passages
+from jupyterlab_pipelines.export.source import (
+    indented,
+    nonlocal_for_global,
+    passages,
+    unbound_names,
+    unguarded,
+)
 from jupyterlab_pipelines.notebook.names import analyse
 from jupyterlab_pipelines.pipeline import Cell, CellKind
 
@@ -144,3 +150,32 @@ def translated(source: str) -> str:
     found, _ = passages(python, statements)
     texts = [translation.statement(each.source, each.statement.line) for each in found]
     return "\n".join(text for text in texts if text is not None)
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("import os\n\ndef f(x):\n    return os, x, len(x), y", {"y"}),
+        ("def f():\n    x = 1\n    def g():\n        nonlocal x\n        return x + z\n    return g", {"z"}),
+        ("def f():\n    global a\n    a = 1\n\ndef g():\n    return a", set()),
+        ("class A:\n    b = 1\n    def c(self):\n        return b", {"b"}),
+        ("def f():\n    a: 'pl.Frame' = [i for i in range(3)]\n    return a", {"pl"}),
+        ("from __future__ import annotations\n\ndef f(x: Missing) -> list[int]: ...", {"Missing"}),
+    ],
+)
+def test_names_that_nothing_binds_are_found(module: str, expected: set[str]) -> None:
+    assert unbound_names(module) == expected
+
+
+def test_docstrings_are_indented_with_their_functions_and_other_texts_are_not() -> None:
+    source = 'def f():\n    """One.\n\n    Two.\n    """\n    return """\nleft"""'
+
+    assert indented(source).splitlines()[3] == "        Two."
+    assert indented(source).splitlines()[-1] == 'left"""'
+
+
+def test_what_runs_as_the_main_module_is_not_guarded() -> None:
+    guarded = 'if __name__ == "__main__":\n    # so\n    x = """\n    a"""\n    if x:\n        y = 1'
+
+    assert unguarded(guarded) == '# so\nx = """\n    a"""\nif x:\n    y = 1'
+    assert unguarded(f"{guarded}\nelse:\n    z = 1") == f"{guarded}\nelse:\n    z = 1"

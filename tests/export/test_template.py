@@ -111,6 +111,34 @@ def test_wrong_use_ends_with_status_2(words: list[str], told: str, tmp_path: Pat
     assert os.listdir(tmp_path) == []
 
 
+def test_a_place_that_processes_do_not_share_is_told() -> None:
+    ended = example("run", "--artifacts", "memory://run")
+
+    assert ended.returncode == 1
+    assert "left nothing in memory://run: is it a place that all processes share?" in ended.stderr
+
+
+def test_a_url_of_files_is_a_folder(tmp_path: Path) -> None:
+    assert example("run", "--artifacts", f"file://{tmp_path}/a").returncode == 0
+    assert json.loads((tmp_path / "a" / "add" / "total.json").read_text()) == 3
+
+
+def test_a_step_that_is_aborted_after_its_end_has_ended_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, os, sys\nif 'run-step' in sys.orig_argv:\n    atexit.register(os.abort)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    artifacts = str(tmp_path / "artifacts")
+
+    document = running.run_step_apart("load", artifacts=artifacts, parameters={"n": 3})
+    assert document["status"] == "succeeded"
+
+    with pytest.raises(running.StepFailedError, match="exit status"):
+        running.run_step_apart("add", artifacts=str(tmp_path / "others"))
+
+
 def test_a_step_alone_needs_what_is_before_it(tmp_path: Path) -> None:
     ended = example("run-step", "add", "--artifacts", str(tmp_path))
 

@@ -227,6 +227,10 @@ def run_step_apart(
         if status != 1:  # It was ended, and so could not leave word itself.
             fail(name, error, artifacts=artifacts, parameters=parameters)
         raise error
+    if document.get("status") != "succeeded":
+        raise StepFailedError(
+            f"Step {name} left nothing in {artifacts}: is it a place that all processes share?"
+        )
     return document
 
 
