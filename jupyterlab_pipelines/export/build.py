@@ -198,7 +198,7 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
         _import_folders(source, stars),
     )
     stars_bind = {
-        module: names
+        module: tuple(names)
         for module in sorted(stars)
         if (names := answer["stars"].get(module) or _bound_in(source, module)) is not None
     }

@@ -361,12 +361,12 @@ def test_exported_code_reads_as_if_it_were_written_by_hand(tmp_path: Path) -> No
         from .definitions import Mode, configure, logger
 
 
-        def first() -> tuple[str, float]:
+        def first() -> float:
             """First."""
             configure()
             mode: Mode = helper.MODE[0]
             root = sqrt(16) + double(2)
-            return mode, root
+            return root
 
 
         def second(root: float) -> list[Any]:
