@@ -391,3 +391,34 @@ def test_exported_code_reads_as_if_it_were_written_by_hand(tmp_path: Path) -> No
     )
     assert run_in(output, "-m", "notebook", "run").returncode == 0
     assert run_in(output, "-m", "ruff", "check", ".").returncode == 0
+
+
+def test_what_a_decorator_notes_is_noted_wherever_it_is_read() -> None:
+    document = notebook(
+        cell(
+            """
+            table = {}
+
+            def noted(name):
+                def note(function):
+                    table[name] = function
+                    return function
+                return note
+
+            def more(x):
+                return x + base
+
+            base = 1
+
+            @noted("a")
+            def first(x):
+                return more(x)
+            """
+        ),
+        cell(
+            "@noted('b')\ndef second(x):\n    return 2 * x\nfound = {n: f(5) for n, f in sorted(table.items())}",
+            step="a",
+        ),
+        cell("plain = 3", step="b"),
+    )
+    assert check(document) == "equal"
