@@ -259,7 +259,7 @@ def report_stats(document: dict[str, Any], out: TextIO) -> None:
     title = f"{document['step']}.{document['name']} of run {document['run_id']} · {document['type']}"
     say([(f"{title} · {document['summary']}".removesuffix(" · "), "bold")], out)
     if document["statistics"] is None:
-        say([("No statistics: only tables and arrays that are stored as such have them.", "")], out)
+        say([("No statistics: it is like no table, and there are no arrays of numbers in it.", "")], out)
         return
     shown = document["overview"]
     guilty = [row for row in shown if row["anomalies"]]

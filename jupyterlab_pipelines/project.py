@@ -1557,6 +1557,7 @@ class Project:
             There is no such run or table.
         """
         from jupyterlab_pipelines.quality import views
+        from jupyterlab_pipelines.quality.measurable import is_table
         from jupyterlab_pipelines.quality.notebook_schema import pin, read_text, schema_path
 
         run = self.run_document(run_id) if run_id else self._newest_success(notebook)
@@ -1570,7 +1571,8 @@ class Project:
         ]
         for target in targets:
             step, output = views.table_of(run, target)
-            statistics = self.statistics(output["digest"])
+            artifact = self.store.quality.artifact(output["digest"])
+            statistics = self.statistics(output["digest"]) if artifact and is_table(artifact) else None
             if statistics is None:
                 if tables:
                     raise UsageError("no_table", f"`{target}` is no table: it is a {output['type']}.")

@@ -24,7 +24,7 @@ from jupyterlab_pipelines.notebook.names import analyse
 from jupyterlab_pipelines.quality.anomalies import Anomaly, find
 from jupyterlab_pipelines.quality.kinds import BY_NAME
 from jupyterlab_pipelines.quality.measurer import Measurer, known_statistics
-from jupyterlab_pipelines.quality.rules.table import renames
+from jupyterlab_pipelines.quality.overview import likely_renames
 from jupyterlab_pipelines.quality.schema import Feature, Schema
 from jupyterlab_pipelines.quality.statistics import Statistics
 from jupyterlab_pipelines.store import Store
@@ -351,7 +351,9 @@ class _Walk:
     def _parents(self, place: _Place) -> Iterator[_Place]:
         """The tables before the cell that made this one of which it may have been made, the likeliest first."""
         state, before = self.replay.states[place.at], self.replay.states[place.at - 1]
-        names = self._read_by(state) & before.tables.keys()
+        read = self._read_by(state)
+        # ``parts['a']`` is read where `parts` is.
+        names = [name for name in before.tables if name.partition("[")[0] in read]
         tracer = self.expectation.tracer
         own = tracer.statistics(state.tables[place.name])
         scored = []
@@ -381,7 +383,7 @@ class _Walk:
         except SyntaxError:
             statements = ()
         if not statements or any(one.opaque or one.calls or one.deferred for one in statements):
-            return {name for each in self.replay.states for name in each.tables}
+            return {name.partition("[")[0] for each in self.replay.states for name in each.tables}
         return {
             name for one in statements for name in (*one.reads, *one.mentions, *one.mutates, *one.may_bind)
         }
@@ -389,7 +391,7 @@ class _Walk:
 
 def _former_name(before: Statistics, after: Statistics, column: str) -> str | None:
     """What a column of `after` was called in `before`, if it looks as if it was only renamed."""
-    return next((old for old, new in renames(before, after).items() if new == column), None)
+    return next((old for old, new in likely_renames(before, after).items() if new == column), None)
 
 
 def _likeness(first: Statistics, second: Statistics) -> float:

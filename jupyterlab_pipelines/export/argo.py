@@ -16,6 +16,7 @@ from jupyterlab_pipelines.export.engines import (
     Engine,
     call,
     container_limits,
+    dashed,
     free_name,
     free_names,
     given_words,
@@ -127,7 +128,7 @@ share one node. `python argo_workflow.py` renders the YAML from Hera (`pip insta
         limits = container_limits(self.resources(step))
         if limits:
             container["resources"] = {"limits": limits, "requests": dict(limits)}
-        template: dict[str, Any] = {"container": container, "name": _dashed(step.name)}
+        template: dict[str, Any] = {"container": container, "name": _names(export)[step.name]}
         if step.role:
             template["metadata"] = {"labels": {"role": str(step.role)}}
         if step.retries:
@@ -156,7 +157,7 @@ share one node. `python argo_workflow.py` renders the YAML from Hera (`pip insta
         )
         templates = "".join(self._container(export, step, names[step.name]) for step in export.steps)
         tasks = "".join(
-            f"        {names[step.name]}_task = {names[step.name]}(name={literal(_dashed(step.name))})\n"
+            f"        {names[step.name]}_task = {names[step.name]}(name={literal(_names(export)[step.name])})\n"
             for step in export.steps
         )
         order = "".join(
@@ -201,7 +202,7 @@ if __name__ == "__main__":
         taken = [each.name for each in used_parameters(export, step)]
         words = ", ".join(literal(each) for each in (step.name, *taken))
         said = [
-            f"name={literal(_dashed(step.name))}",
+            f"name={literal(_names(export)[step.name])}",
             "image=IMAGE",
             'command=["python"]',
             f"args=run_step({words})",
@@ -295,7 +296,7 @@ def _carry_out_template(bench: Workbench, template: dict[str, Any], said: dict[s
 
 
 def _entrypoint(export: Export) -> str:
-    return free_name("pipeline", {_dashed(step.name) for step in export.steps})
+    return free_name("pipeline", {_names(export)[step.name] for step in export.steps})
 
 
 def _own(export: Export) -> str:
@@ -324,10 +325,10 @@ def _words(export: Export, step: ExportedStep) -> list[str]:
 
 
 def _task(export: Export, step: ExportedStep) -> dict[str, Any]:
-    task: dict[str, Any] = {"name": _dashed(step.name), "template": _dashed(step.name)}
+    task: dict[str, Any] = {"name": _names(export)[step.name], "template": _names(export)[step.name]}
     if step.parents:
         task["depends"] = " && ".join(
-            _dashed(each.name) for each in export.steps if each.name in step.parents
+            _names(export)[each.name] for each in export.steps if each.name in step.parents
         )
     return task
 
@@ -339,9 +340,12 @@ def _number(text: str | None) -> str:
         return literal(text)
 
 
-def _dashed(name: str) -> str:
-    """As Kubernetes names things."""
-    return name.strip("_").replace("_", "-").lower() or "step"
+def _names(export: Export) -> dict[str, str]:
+    """By step, its template."""
+    return {
+        name: dashed(free)
+        for name, free in free_names((step.name for step in export.steps), (), dashed).items()
+    }
 
 
 EXPORTER = ArgoExporter()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import json
 import keyword
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -160,12 +161,22 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return name
 
 
-def free_names(names: Iterable[str], taken: Collection[str]) -> dict[str, str]:
-    """By name, one that is not `taken`, and that no other has."""
+def free_names(
+    names: Iterable[str], taken: Collection[str], said: Callable[[str], str] = str
+) -> dict[str, str]:
+    """By name, one that is not `taken`, and that no other has, also not as the engine has it `said`."""
     chosen: dict[str, str] = {}
     for name in names:
-        chosen[name] = free_name(name, {*taken, *chosen.values()})
+        used = {said(each) for each in chosen.values()}
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        candidates = itertools.chain([free_name(name, taken)], numbered)
+        chosen[name] = next(each for each in candidates if each not in taken and said(each) not in used)
     return chosen
+
+
+def dashed(name: str) -> str:
+    """As Kubernetes names things: `Train_model_` is ``train-model``."""
+    return "-".join(part for part in name.lower().split("_") if part) or "step"
 
 
 def is_scalar(parameter: Parameter) -> bool:

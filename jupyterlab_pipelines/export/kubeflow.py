@@ -14,6 +14,7 @@ from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep,
 from jupyterlab_pipelines.export.engines import (
     Engine,
     call,
+    dashed,
     described,
     free_name,
     free_names,
@@ -23,7 +24,7 @@ from jupyterlab_pipelines.export.engines import (
     used_parameters,
     words,
 )
-from jupyterlab_pipelines.export.notebooks import notebook_path, step_notebooks
+from jupyterlab_pipelines.export.notebooks import gaps_of_notebooks, notebook_path, step_notebooks, variables
 from jupyterlab_pipelines.export.package import dockerfile
 from jupyterlab_pipelines.export.proof import Workbench
 from jupyterlab_pipelines.pipeline import RESOURCES, Parameter
@@ -73,6 +74,7 @@ class KubeflowExporter(Engine):
     def gaps(self, export: Export) -> Iterator[str]:
         yield from super().gaps(export)
         if self.as_notebooks:
+            yield from gaps_of_notebooks(export)
             yield "The YAML with embedded notebooks is compiled by `python kubeflow_pipeline.py`."
 
     def section(self, export: Export) -> str:
@@ -193,15 +195,15 @@ if __name__ == "__main__":
         names = _component_names(export)
         document = {
             "components": {
-                f"comp-{_dashed(names[step.name])}": {
-                    "executorLabel": f"exec-{_dashed(names[step.name])}",
+                f"comp-{dashed(names[step.name])}": {
+                    "executorLabel": f"exec-{dashed(names[step.name])}",
                     "inputDefinitions": {"parameters": _inputs(export, step)},
                 }
                 for step in export.steps
             },
             "deploymentSpec": {
                 "executors": {
-                    f"exec-{_dashed(names[step.name])}": {
+                    f"exec-{dashed(names[step.name])}": {
                         "container": self._container(export, step, names[step.name])
                     }
                     for step in export.steps
@@ -211,7 +213,7 @@ if __name__ == "__main__":
             "root": {
                 "dag": {
                     "tasks": {
-                        _dashed(names[step.name]): _task_spec(export, step, names) for step in export.steps
+                        dashed(names[step.name]): _task_spec(export, step, names) for step in export.steps
                     }
                 },
                 "inputDefinitions": {
@@ -267,6 +269,7 @@ def _component_names(export: Export) -> dict[str, str]:
     return free_names(
         (step.name for step in export.steps),
         {*TAKEN, *(each.name for each in export.parameters), export.name},
+        dashed,
     )
 
 
@@ -291,7 +294,7 @@ def _function(export: Export, step: ExportedStep, name: str, as_notebook: bool) 
     lines = [head, f'    """{sentence(step.title)}"""']
     if as_notebook:
         lines += [f"    from {export.name}.task import run_folder", ""]
-        said = [f"{'artifacts_' if each == 'artifacts' else each}={each}" for each in taken]
+        said = [f"{variables(export)[each]}={each}" for each in taken]
         lines.append(call("dsl.run_notebook(", [folder, *said], indent=4))
         return "\n".join(lines) + "\n"
     lines += [f"    from {export.name}.task import run_folder, run_task", ""]
@@ -327,12 +330,12 @@ def _task_spec(export: Export, step: ExportedStep, names: Mapping[str, str]) -> 
     parameters[own.run] = {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
     said: dict[str, Any] = {
         "cachingOptions": {},
-        "componentRef": {"name": f"comp-{_dashed(names[step.name])}"},
+        "componentRef": {"name": f"comp-{dashed(names[step.name])}"},
         "inputs": {"parameters": parameters},
-        "taskInfo": {"name": _dashed(names[step.name])},
+        "taskInfo": {"name": dashed(names[step.name])},
     }
     if step.parents:
-        said["dependentTasks"] = sorted(_dashed(names[parent]) for parent in step.parents)
+        said["dependentTasks"] = sorted(dashed(names[parent]) for parent in step.parents)
     if step.retries:
         said["retryPolicy"] = {
             "backoffDuration": "0s",
@@ -341,11 +344,6 @@ def _task_spec(export: Export, step: ExportedStep, names: Mapping[str, str]) -> 
             "maxRetryCount": step.retries,
         }
     return said
-
-
-def _dashed(name: str) -> str:
-    """As the compiler says names: `train_model_` is ``train-model``."""
-    return "-".join(part for part in name.lower().split("_") if part)
 
 
 EXPORTER = KubeflowExporter()

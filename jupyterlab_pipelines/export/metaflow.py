@@ -30,7 +30,7 @@ from jupyterlab_pipelines.pipeline import RESOURCES
 
 TAKEN = words(
     """
-    start end next input name index cmd script_name foreach_stack merge_artifacts artifacts task_run
+    start end next input name index cmd folder script_name foreach_stack merge_artifacts artifacts task_run
     FlowSpec JSONType Parameter current resources retry run_folder run_task schedule step timeout
     """
 )
@@ -41,10 +41,10 @@ COMMAND_WORDS = words(
     tag namespace run_id_file max_workers max_num_splits max_log_size user_namespace decospecs package
     datastore metadata environment event_logger monitor pylint quiet config with config_value resume
     help runner_attribute_file datastore_root force_rebuild_environments config_values local_config_file
-    config_file
+    config_file params obj tags run_id task_id script
     """
 )
-"""Options of the command ``run``, which a parameter would hide."""
+"""Options of the command ``run``, which a parameter would hide, and what Metaflow reserves."""
 
 
 class MetaflowExporter(Engine):
@@ -210,12 +210,15 @@ def _waits(export: Export) -> bool:
 
 
 def _flags(export: Export) -> dict[str, str]:
-    """By parameter, its option of the command."""
-    names = [each.name for each in export.parameters]
-    return {
-        name: f"parameter_{name}" if name in COMMAND_WORDS or name in TAKEN or name.startswith("_") else name
-        for name in names
+    """By parameter, its option of the command, for which upper and lower case are the same."""
+    plain = {
+        each.name: f"parameter_{each.name}"
+        if each.name.lower() in COMMAND_WORDS or each.name in TAKEN or each.name.startswith("_")
+        else each.name
+        for each in export.parameters
     }
+    free = free_names(plain.values(), (), str.lower)
+    return {name: free[flag] for name, flag in plain.items()}
 
 
 def _class_name(export: Export) -> str:

@@ -158,7 +158,7 @@ def run_step(
     run = mlrun.run_function(
         function,
         handler=handler,
-        name=handler.replace("_", "-"),
+        name=handler.strip("_").replace("_", "-").lower(),
         params=parameters,
         labels={{"role": role}} if role else None,
         local=True if __name__ == "__main__" else None,

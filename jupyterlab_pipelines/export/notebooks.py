@@ -6,18 +6,40 @@ They are what notebook engines run, and what they leave is evidence: the code of
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
-from jupyterlab_pipelines.export.engines import WIDTH, call, default, mapping, used_parameters
+from jupyterlab_pipelines.export.engines import (
+    WIDTH,
+    call,
+    default,
+    free_names,
+    mapping,
+    used_parameters,
+    words,
+)
 from jupyterlab_pipelines.pipeline import Parameter
+
+TAKEN = words("artifacts os print run run_folder run_task source")
+"""Names that the notebooks have for themselves."""
 
 
 def notebook_path(export: Export, step: ExportedStep) -> str:
     """Below the export, as ``notebooks/02_train.ipynb``."""
     width = max(2, len(str(len(export.steps))))
     return f"notebooks/{export.steps.index(step) + 1:0{width}}_{step.name}.ipynb"
+
+
+def variables(export: Export) -> dict[str, str]:
+    """By parameter, the variable of the notebooks: none that they need for themselves."""
+    return free_names((each.name for each in export.parameters), TAKEN)
+
+
+def gaps_of_notebooks(export: Export) -> Iterator[str]:
+    for name, variable in variables(export).items():
+        if name != variable:
+            yield f"The parameter `{name}` is `{variable}` in the notebooks."
 
 
 def step_notebooks(
@@ -58,11 +80,12 @@ def _notebook(
     header = "\n".join(f"<!-- {line} -->" for line in export.origin.lines())
     assignments = [prelude + _assignment("artifacts", run, "folder or URL of the run")]
     taken = used_parameters(export, step)
+    names = variables(export)
     for each in taken:
-        assignments.append(_assignment(_variable(each.name), value(each), each.comment))
+        assignments.append(_assignment(names[each.name], value(each), each.comment))
     arguments = [literal(step.name), "artifacts=artifacts"]
     if taken:
-        arguments.append(f"parameters={mapping({each.name: _variable(each.name) for each in taken})}")
+        arguments.append(f"parameters={mapping({each.name: names[each.name] for each in taken})}")
     if step.timeout_seconds is not None:
         arguments.append(f"timeout_seconds={step.timeout_seconds:g}")
     if retries and step.retries:
@@ -97,11 +120,6 @@ def _assignment(name: str, value: str, comment: str) -> str:
     if not comment:
         return line
     return f"{line}  # {comment}" if len(line) + len(comment) < WIDTH - 3 else f"# {comment}\n{line}"
-
-
-def _variable(name: str) -> str:
-    """A parameter called `artifacts` must not hide the folder."""
-    return name if name != "artifacts" else "artifacts_"
 
 
 def _cell(kind: str, identity: str, source: str, tags: list[str] | None = None) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile
 from jupyterlab_pipelines.export.engines import Engine
-from jupyterlab_pipelines.export.notebooks import notebook_path, step_notebooks
+from jupyterlab_pipelines.export.notebooks import gaps_of_notebooks, notebook_path, step_notebooks, variables
 from jupyterlab_pipelines.export.proof import Workbench
 
 
@@ -28,6 +28,7 @@ class PapermillExporter(Engine):
 
     def gaps(self, export: Export) -> Iterator[str]:
         yield from super().gaps(export)
+        yield from gaps_of_notebooks(export)
         if any(
             set(after.parents) != {before.name}
             for before, after in zip(export.steps, export.steps[1:], strict=False)
@@ -55,7 +56,11 @@ the run leaves its artifacts (default: `artifacts`), `EXECUTED` where the execut
     def prove(self, bench: Workbench) -> None:
         words: list[str] = []
         for name, value in bench.parameters.items():
-            words += ["-r", name, value if isinstance(value, str) else json.dumps(value)]
+            words += [
+                "-r",
+                variables(bench.export)[name],
+                value if isinstance(value, str) else json.dumps(value),
+            ]
         bench.run(
             ["sh", "run.sh", *words],
             environment={"ARTIFACTS": str(bench.artifacts), "PAPERMILL": f"{bench.engine} -m papermill"},

@@ -23,7 +23,7 @@ from jupyterlab_pipelines.export.engines import (
     words,
 )
 from jupyterlab_pipelines.export.proof import Workbench
-from jupyterlab_pipelines.pipeline import RESOURCES
+from jupyterlab_pipelines.pipeline import RESOURCES, Parameter
 
 TAKEN = words(
     """
@@ -51,6 +51,14 @@ class ZenMLExporter(Engine):
 
     def files(self, export: Export) -> Iterator[ExportedFile]:
         yield ExportedFile.code(export, "zenml_pipeline.py", self._program(export))
+
+    def gaps(self, export: Export) -> Iterator[str]:
+        yield from super().gaps(export)
+        if any(_is_replaced(each) for each in export.parameters):
+            yield (
+                "ZenML replaces `${NAME}` in the values of parameters by environment variables; the notebook's "
+                "defaults stay as they are."
+            )
 
     def section(self, export: Export) -> str:
         return f"""\
@@ -93,7 +101,7 @@ Stacks with containers use the image `{self.image(export)}`, in which ZenML must
         parameters = {each.name for each in export.parameters}
         taken = [
             f'{own}: str = ""',
-            *(f"{e.name}: {annotation(e)} = {default(e)}" for e in export.parameters),
+            *(f"{e.name}: {_annotation(e)} = {_default(e)}" for e in export.parameters),
         ]
         steps = "".join(self._step(export, step, names[step.name], own) for step in export.steps)
         calls = "".join(self._call(export, step, names, own, parameters) for step in export.steps)
@@ -147,7 +155,7 @@ if __name__ == "__main__":
         if step.role:
             said.append(f'extra={{"role": {literal(str(step.role))}}}')
         parameters = used_parameters(export, step)
-        signature = [f"{own}: str", *(f"{each.name}: {annotation(each)}" for each in parameters)]
+        signature = [f"{own}: str", *(f"{each.name}: {_annotation(each)}" for each in parameters)]
         arguments = [literal(step.name), f"artifacts=place({own})"]
         if parameters:
             arguments.append(f"parameters={mapping({each.name: each.name for each in parameters})}")
@@ -165,6 +173,19 @@ if __name__ == "__main__":
         if step.parents:
             given.append(f"after=[{', '.join(literal(names[parent]) for parent in step.parents)}]")
         return call(f"{names[step.name]}(", [*given, f"id={literal(names[step.name])}"], indent=4) + "\n"
+
+
+def _is_replaced(parameter: Parameter) -> bool:
+    """Whether ZenML would change the default."""
+    return isinstance(parameter.default, str) and "${" in parameter.default
+
+
+def _annotation(parameter: Parameter) -> str:
+    return "str | None" if _is_replaced(parameter) else annotation(parameter)
+
+
+def _default(parameter: Parameter) -> str:
+    return "None" if _is_replaced(parameter) else default(parameter)
 
 
 def _own(export: Export) -> str:

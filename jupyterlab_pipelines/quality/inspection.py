@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.fingerprint import fingerprint
-from jupyterlab_pipelines.quality.measurable import can_be_measured
+from jupyterlab_pipelines.quality.measurable import is_table
 from jupyterlab_pipelines.store import Store
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Inspector:
         """The anomalies of all tables that the step left, which are noted in the store."""
         found: list[Document] = []
         for name, artifact in outputs.items():
-            if can_be_measured(artifact):
+            if is_table(artifact):
                 found += self._inspect_table(step, name, artifact, (step, name), inputs)
         return found
 
@@ -90,7 +90,7 @@ class Inspector:
         """
         found: list[Document] = []
         for name, artifact in inputs.items():
-            if name not in outputs and name in origins and can_be_measured(artifact):
+            if name not in outputs and name in origins and is_table(artifact):
                 found += self._inspect_table(step, name, artifact, (origins[name], name), inputs)
         return found + self.inspect(step, outputs, inputs)
 

@@ -235,6 +235,7 @@ def _tfdv_schema(schema: Schema) -> str:
         if feature.presence and feature.presence.required:
             lines.append(f"  presence {{ min_fraction: {feature.presence.min_share:g} min_count: 1 }}")
         lines += _tfdv_domain(feature)
+        lines += [f"  in_environment: {json.dumps(name)}" for name in feature.only_in]
         lines += [f"  not_in_environment: {json.dumps(name)}" for name in feature.not_in]
         if feature.deprecated:
             lines.append("  lifecycle_stage: DEPRECATED")

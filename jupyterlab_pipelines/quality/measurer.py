@@ -17,7 +17,7 @@ from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.documents import write_document
-from jupyterlab_pipelines.quality.measurable import can_be_measured
+from jupyterlab_pipelines.quality.measurable import can_be_measured, is_table
 from jupyterlab_pipelines.quality.statistics import VERSION, Statistics
 from jupyterlab_pipelines.store import Store
 
@@ -81,7 +81,7 @@ class Measurer:
 
     def ask(self, artifact: Artifact, **wanted: Any) -> Document | None:
         """What the worker answers about a stored table, see `worker`; None if its file is gone."""
-        if not can_be_measured(artifact) or not self._is_there(artifact):
+        if not is_table(artifact) or not self._is_there(artifact):
             return None
         with self._one_at_a_time:
             return self._ask(self._job(artifact, **wanted))
@@ -89,7 +89,7 @@ class Measurer:
     def failed_checks(self, artifact: Artifact, checks: Iterable[str]) -> list[Document]:
         """Anomalies of the checks that do not hold in every row of a stored table."""
         wanted = list(checks)
-        if not wanted or not can_be_measured(artifact):
+        if not wanted or not is_table(artifact):
             return []
         known = self._store.quality.checked(artifact.digest, wanted)
         missing = [check for check in wanted if check not in known]
@@ -105,7 +105,8 @@ class Measurer:
         return self._store.integrity.problem(artifact) is None
 
     def _job(self, artifact: Artifact, **wanted: Any) -> Document:
-        return _job(artifact.materializer, self._store.artifacts.path(artifact.stored), **wanted)
+        path = self._store.artifacts.path(artifact.stored)
+        return _job(artifact.materializer, path, member=artifact.member, **wanted)
 
     def _ask(self, job: Document) -> Document | None:
         """The worker's answer; None if it has died over it or was ended."""

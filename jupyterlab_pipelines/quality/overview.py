@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jupyterlab_pipelines.quality import drift
@@ -222,7 +223,15 @@ def likely_renames(before: Statistics, after: Statistics) -> dict[str, str]:
     """Old and new names of columns that were only renamed, as far as it looks; none where very many are new."""
     gone = len(before.by_name.keys() - after.by_name.keys())
     new = len(after.by_name.keys() - before.by_name.keys())
-    return renames(before, after) if gone * new <= MOST_PAIRS else {}
+    if not 0 < gone * new <= MOST_PAIRS:
+        return {}
+    return renames(_without_nulls(before), _without_nulls(after))
+
+
+def _without_nulls(statistics: Statistics) -> Statistics:
+    """The values alone: a step may rename a column and fill it, or make nulls in it."""
+    columns = tuple(replace(column, rows=column.count, nulls=0) for column in statistics.columns)
+    return replace(statistics, columns=columns)
 
 
 def changes(before: Statistics, after: Statistics) -> Document:

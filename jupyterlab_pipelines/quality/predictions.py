@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.errors import UsageError
+from jupyterlab_pipelines.quality.measurable import is_table
 from jupyterlab_pipelines.quality.measurer import Measurer
 from jupyterlab_pipelines.quality.slices import METRICS, metric_values, overall, slices
 from jupyterlab_pipelines.quality.statistics import Statistics
@@ -116,10 +117,10 @@ def _source(store: Store, run: Document, statistics: Statistics, place: str) -> 
         raise UsageError("unknown_column", f"There is no column `{place}`, and it is no STEP.NAME.")
     _, output = table_of(run, place)
     artifact = store.quality.artifact(output["digest"])
-    if artifact is None or not artifact.stored or store.integrity.problem(artifact):
-        raise UsageError("table_gone", f"`{place}` is not in the store any more.")
-    path = store.artifacts.path(artifact.stored).absolute()
-    return {"materializer": artifact.materializer, "path": str(path), "place": place}
+    if artifact is None or not is_table(artifact) or store.artifacts.status(artifact.stored) is None:
+        raise UsageError("no_table", f"`{place}` is no table or array that is in the store.")
+    path = str(store.artifacts.path(artifact.stored).absolute())
+    return {"materializer": artifact.materializer, "path": path, "member": artifact.member, "place": place}
 
 
 # -- in the worker ----------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ def _side(frame: Any, side: Mapping[str, Any]) -> Any:
     from jupyterlab_pipelines.quality.measuring.table import columns_of
     from jupyterlab_pipelines.quality.stored import read_stored
 
-    table, _ = read_stored(side["materializer"], Path(side["path"]))
+    table, _ = read_stored(side["materializer"], Path(side["path"]), side["member"])
     # The index of a series may come as a column behind it.
     series = _series(columns_of(table)[0][2])
     if len(series) != len(frame):

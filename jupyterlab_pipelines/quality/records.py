@@ -30,7 +30,7 @@ def read_json(path: Path) -> Any:
     if isinstance(document, dict) and "\n" not in text.strip() and not _is_layout(document):
         # A table of one line.
         return _of_records([document])
-    return _of_document(document)
+    return of_document(document)
 
 
 def _of_lines(text: str) -> Any:
@@ -52,7 +52,14 @@ def _is_layout(document: Mapping[str, Any]) -> bool:
     return bool(document) and all(isinstance(value, list | dict) for value in document.values())
 
 
-def _of_document(document: Any) -> Any:
+def of_document(document: Any) -> Any:
+    """The Arrow table that a JSON document stands for.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
     if isinstance(document, list):
         if all(isinstance(record, dict) for record in document):
             return _of_records(document)
@@ -62,7 +69,7 @@ def _of_document(document: Any) -> Any:
     elif isinstance(document, dict) and isinstance(document.get("data"), list):
         if isinstance(document.get("columns"), list):
             return _of_rows([str(name) for name in document["columns"]], document["data"])
-        return _of_document(document["data"])
+        return of_document(document["data"])
     elif isinstance(document, dict) and _is_layout(document):
         columns = {
             name: list(values.values()) if isinstance(values, dict) else values

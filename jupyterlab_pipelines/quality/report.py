@@ -80,7 +80,7 @@ def html_report(document: Document) -> str:
     if rows:
         parts.append("".join(_all_rows(rows, MOST_BYTES - sum(map(len, parts)) - len(_STYLE))))
     elif document["statistics"] is None:
-        parts.append("<p>No statistics: only tables and arrays that are stored as such have them.</p>")
+        parts.append("<p>No statistics: it is like no table, and there are no arrays of numbers in it.</p>")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'

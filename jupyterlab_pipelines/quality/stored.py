@@ -1,6 +1,9 @@
-"""Tables in the store, read for measuring: what lies there as Arrow or numpy data, never a pickle.
+"""Values in the store, read for measuring.
 
-Nothing of pandas or polars is needed for their files, so that reading one takes as long as mapping it.
+What lies there as Arrow or numpy data needs nothing of pandas or polars, so that reading one takes as long as
+mapping it. Tables of other dtypes, and those that share memory with other values, lie in pickles: see `pickled`. Of
+plain data lists, records and metrics are tables of their own kind, and a text is one of its lines. A model is
+measured as the arrays of numbers that it consists of, each a column.
 """
 
 from __future__ import annotations
@@ -11,7 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jupyterlab_pipelines.artifact import GROUP
+from jupyterlab_pipelines.errors import UsageError
+from jupyterlab_pipelines.quality.measurable import PICKLED
+from jupyterlab_pipelines.quality.pickled import read_pickled
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
+
+CHANNELS = {3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}
 
 MOST_COLUMNS_OF_ARRAY = 1_000
 """A wider array is one of numbers, not a table: it is measured as one column."""
@@ -20,10 +29,25 @@ _PANDAS_LAYOUT = b"jupyterlab_pipelines.pandas"
 _POLARS_SERIES = "jupyterlab_pipelines.series:"
 
 
-def read_stored(materializer: str, path: Path) -> tuple[Any, Mapping[str, str]]:
-    """The table in a stored file, for `measure`; and dtypes by column where the file's own are not the user's."""
+def read_stored(materializer: str, path: Path, member: str | None = None) -> tuple[Any, Mapping[str, str]]:
+    """The table in a stored file, for `measure`; and dtypes by column where the file's own are not the user's.
+
+    `member` is the key of the value in a file that holds several.
+
+    Raises
+    ------
+    UsageError
+        What is stored is like no table.
+    """
     if materializer == "numpy":
-        return _read_numpy(path), {}
+        return _of_array(_read_numpy(path))
+    if materializer in PICKLED:
+        found = _of_pickled(read_pickled(path, member if materializer == GROUP else None))
+        if found is None:
+            raise UsageError("not_a_table", "It is no table.")
+        return found
+    if materializer == "json":
+        return _of_plain_data(json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))), {}
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as file:
@@ -54,9 +78,23 @@ def read_labels(materializer: str, path: Path) -> Callable[[Sequence[int]], list
     return lambda positions: list(column.take(pa.array(positions, pa.int64())).to_pylist())
 
 
-def measure_stored(materializer: str, path: Path) -> Statistics:
-    """The statistics of the table in a stored file."""
-    table, dtypes = read_stored(materializer, path)
+def measure_stored(materializer: str, path: Path, member: str | None = None) -> Statistics:
+    """The statistics of the value in a stored file.
+
+    Raises
+    ------
+    UsageError
+        What is stored is like no table, and there are no arrays of numbers in it.
+    """
+    if materializer in PICKLED:
+        value = read_pickled(path, member if materializer == GROUP else None)
+        if (found := _of_pickled(value)) is None:
+            from jupyterlab_pipelines.quality.models import arrays_in, measure_arrays
+
+            return measure_arrays(arrays_in(value))
+        table, dtypes = found
+    else:
+        table, dtypes = read_stored(materializer, path)
     statistics = measure(table)
     if not dtypes:
         return statistics
@@ -69,9 +107,51 @@ def measure_stored(materializer: str, path: Path) -> Statistics:
 def _read_numpy(path: Path) -> Any:
     import numpy as np
 
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    is_wide = array.ndim == 2 and array.shape[1] > MOST_COLUMNS_OF_ARRAY
-    return array.reshape(-1) if array.ndim != 2 or is_wide else array
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _of_pickled(value: Any) -> tuple[Any, Mapping[str, str]] | None:
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return _of_array(value)
+    is_table = type(value).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+    return (value, {}) if is_table else None
+
+
+def _of_array(array: Any) -> tuple[Any, dict[str, str]]:
+    """One column of a vector, several of a matrix, the channels of a picture; any other array is one column."""
+    dtype = f"{array.dtype} {' × '.join(map(str, array.shape))}"
+    if array.ndim == 3 and array.dtype == "uint8" and array.shape[2] in CHANNELS:
+        channels = CHANNELS[array.shape[2]]
+        return {name: array[:, :, at].reshape(-1) for at, name in enumerate(channels)}, dict.fromkeys(
+            channels, dtype
+        )
+    if array.dtype.names or array.ndim == 1:
+        return array.reshape(-1), {}
+    if array.ndim == 2 and array.shape[1] <= MOST_COLUMNS_OF_ARRAY:
+        return array, {}
+    return array.reshape(-1), {"values": dtype}
+
+
+def _of_plain_data(value: Any) -> Any:
+    from jupyterlab_pipelines.quality.records import column_of, of_document
+
+    if isinstance(value, str) and "\n" in value:
+        return {"lines": column_of(value.splitlines())}
+    if isinstance(value, list) and value and not any(isinstance(item, list | dict) for item in value):
+        return {"values": column_of(value)}
+    if isinstance(value, dict) and value and all(_is_number(item) for item in value.values()):
+        # Metrics: one row of them.
+        return {name: column_of([item]) for name, item in value.items()}
+    try:
+        return of_document(value)
+    except ValueError as error:
+        raise UsageError("not_a_table", f"It is like no table: {error}") from error
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _as_in_pandas(table: Any) -> tuple[Any, dict[str, str]]:

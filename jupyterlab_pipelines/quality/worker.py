@@ -44,28 +44,28 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
         from jupyterlab_pipelines.quality.stored import measure_stored
 
         try:
-            answer["statistics"] = measure_stored(job["materializer"], path).to_document()
+            answer["statistics"] = measure_stored(job["materializer"], path, job.get("member")).to_document()
         except ImportError:
             raise  # whoever installs what is missing gets statistics
         except Exception as error:  # a table is odd in a way that nobody has thought of: no statistics
             print(f"{path} is not measured: {type(error).__name__}: {error}", file=sys.stderr)
     if job["checks"]:
-        answer["checks"] = _checked(job["checks"], job["materializer"], path)
+        answer["checks"] = _checked(job["checks"], job["materializer"], path, job.get("member"))
     if job.get("slices"):
         from jupyterlab_pipelines.quality.predictions import sliced
         from jupyterlab_pipelines.quality.stored import read_stored
 
-        answer["slices"] = sliced(job["slices"], read_stored(job["materializer"], path)[0])
+        answer["slices"] = sliced(job["slices"], read_stored(job["materializer"], path, job.get("member"))[0])
     if job.get("rows"):
-        answer["rows"] = _failing(job["rows"], job["materializer"], path)
+        answer["rows"] = _failing(job["rows"], job["materializer"], path, job.get("member"))
     return answer
 
 
-def _failing(wanted: dict[str, Any], materializer: str, path: Path) -> dict[str, Any]:
+def _failing(wanted: dict[str, Any], materializer: str, path: Path, member: str | None) -> dict[str, Any]:
     from jupyterlab_pipelines.quality.failing import failing_rows
     from jupyterlab_pipelines.quality.stored import read_labels, read_stored
 
-    table, _ = read_stored(materializer, path)
+    table, _ = read_stored(materializer, path, member)
     return failing_rows(
         table,
         wanted["anomaly"],
@@ -75,11 +75,11 @@ def _failing(wanted: dict[str, Any], materializer: str, path: Path) -> dict[str,
     )
 
 
-def _checked(checks: list[str], materializer: str, path: Path) -> dict[str, Any]:
+def _checked(checks: list[str], materializer: str, path: Path, member: str | None) -> dict[str, Any]:
     from jupyterlab_pipelines.quality.checks import failures
     from jupyterlab_pipelines.quality.stored import read_stored
 
-    table, _ = read_stored(materializer, path)
+    table, _ = read_stored(materializer, path, member)
     found = {check: failures([check], table) for check in checks}
     return {check: anomalies[0].to_document() if anomalies else None for check, anomalies in found.items()}
 

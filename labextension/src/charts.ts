@@ -8,6 +8,7 @@ const SCHEMA = 'https://vega.github.io/schema/vega-lite/v5.json';
 /** Colours of the theme, as the page has them now. */
 export interface Theme {
   text: string;
+  page: string;
   line: string;
   grid: string;
   error: string;
@@ -19,6 +20,7 @@ export function readTheme(element: Element): Theme {
   const read = (name: string): string => style.getPropertyValue(name).trim();
   return {
     text: read('--jp-ui-font-color1'),
+    page: read('--jp-layout-color1'),
     line: read('--jp-brand-color1'),
     grid: read('--jp-border-color2'),
     error: read('--jp-error-color1'),

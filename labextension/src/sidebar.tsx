@@ -238,9 +238,11 @@ function Header({ pipeline }: { pipeline: Pipeline }): React.ReactElement {
           <ellipsesIcon.react tag="span" />
         </button>
       </div>
-      <p className="jp-Pipelines-summary" aria-live="polite">
-        <Summary pipeline={pipeline} model={model} />
-      </p>
+      {pipeline.steps.length > 0 || model.isRunning ? (
+        <p className="jp-Pipelines-summary" aria-live="polite">
+          <Summary pipeline={pipeline} model={model} />
+        </p>
+      ) : null}
       {pipeline.steps.length > 0 ? (
         <div className="jp-Pipelines-buttons" role="toolbar" aria-label={trans.__('Run')}>
           <button
@@ -549,7 +551,18 @@ function NoPipeline(): React.ReactElement {
   const trans = useTrans();
   const { model } = useNotebook();
   if (model.noPipelineReason === 'loading') {
-    return <p className="jp-Pipelines-loading">{trans.__('Reading the notebook…')}</p>;
+    return (
+      <>
+        <header className="jp-Pipelines-header">
+          <div className="jp-Pipelines-heading">
+            <h2 title={model.path}>{PathExt.basename(model.path, '.ipynb')}</h2>
+          </div>
+        </header>
+        <p className="jp-Pipelines-loading" role="status">
+          {trans.__('Reading the notebook…')}
+        </p>
+      </>
+    );
   }
   return (
     <div className="jp-Pipelines-messages">

@@ -285,6 +285,8 @@ export interface RunDiff {
     name: string;
     change: 'added' | 'removed' | 'changed';
     code?: Change<string[]>;
+    /** Of tables that are not the same, what their statistics differ in. */
+    statistics?: { [output: string]: { anomalies: Anomaly[] } };
     [what: string]: unknown;
   }[];
 }

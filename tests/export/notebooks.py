@@ -104,6 +104,19 @@ LEARNED: Notebook = notebook(
             return add
         """
     ),
+    parameters(
+        """
+        tag = 'old'
+        params = [1]
+        config = {'a': None}
+        schema = True
+        n = -2
+        N = 4
+        source = ''
+        text = '${c} %d {x}'
+        """
+    ),
+    cell("kept = (tag, params, config, schema, n, N, source, text)", step="class"),
     cell("ledger = []\nbooks = {'main': ledger}", step="open"),
     cell("account = Account('Ada').book(5)\nadd_two = adder(2)", step="account"),
     cell("for amount in (1, 2):\n    note(amount)\ndrawn = random.random()", step="note"),
@@ -115,4 +128,7 @@ LEARNED: Notebook = notebook(
         step="close",
     ),
 )
-"""Classes, closures, changes through other names, draws and files: most of it is seen only while it runs."""
+"""Classes, closures, changes through other names, draws and files: most of it is seen only while it runs.
+
+Its parameters have names that engines have for themselves, and values that shells would change.
+"""

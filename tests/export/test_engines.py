@@ -38,7 +38,12 @@ FLIGHTS = Path(__file__).parents[2] / "examples" / "flights" / "flights.ipynb"
 STORIES: dict[str, dict[str, Any]] = {
     "diamond": {"n": 8, "label": "z", "columns": ["x"]},
     "unsteady": {},
-    "learned": {},
+    "learned": {
+        "tag": 'it\'s a "new" one, a=b $HOME',
+        "params": ["a b", 2],
+        "schema": False,
+        "source": "s",
+    },
     "flights": {"max_iter": 20},
 }
 """By name of a notebook, the parameters of its run."""
@@ -174,7 +179,7 @@ class Stories:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 given = STORIES.get(story, {})
                 if story == "unsteady":
-                    self.marks.mkdir()
+                    self.marks.mkdir(exist_ok=True)
                     given = {"marks": str(self.marks)}
                 request = {"parameters": given, "jobs": 2}
                 self._sources[story] = self.project(story)._source(path, content, None, request)

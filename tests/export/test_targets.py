@@ -8,8 +8,10 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedStep, Origin, exporters, find_exporter
@@ -77,6 +79,8 @@ AWKWARD = _export(
     _step("dsl", "step", "task"),
     _step("growth", "start"),
     _step("run_task", "dsl", "growth", parameters=ALL, timeout_seconds=0.5),
+    _step("Run_Task", "dsl"),
+    _step("_run_task", "dsl"),
     schedule="0 5 * * 1",
 )
 """Steps and parameters whose names engines, or the generated files, have for themselves."""
@@ -160,15 +164,28 @@ def test_options_that_a_target_does_not_have_are_refused(target: str) -> None:
 def test_resources_are_asked_for_all_steps_or_for_one() -> None:
     exporter = configured(find_exporter("metaflow"), {"cpu": "2", "memory.dsl": "1.5Gi"})
     flow = next(file.content.decode() for file in exporter.write(AWKWARD) if file.path == "flow.py")
-    assert flow.count("@resources(cpu=2)") == 5
+    assert flow.count("@resources(cpu=2)") == 7
     assert flow.count("@resources(cpu=2, memory=1536)") == 1
     with pytest.raises(ExportError):
         list(configured(find_exporter("metaflow"), {"cpu.nobody": "2"}).write(AWKWARD))
 
 
+def test_steps_whose_names_kubernetes_cannot_tell_apart_have_others() -> None:
+    def document(target: str, path: str) -> Any:
+        return yaml.safe_load(
+            next(file.content for file in find_exporter(target).write(AWKWARD) if file.path == path)
+        )
+
+    workflow = document("argo", "workflow.yaml")["spec"]["workflowSpec"]
+    templates = {each["name"]: each["container"]["args"][3] for each in workflow["templates"][:-1]}
+    assert sorted(templates.values()) == sorted(step.name for step in AWKWARD.steps)
+    executors = document("kubeflow", "kubeflow_pipeline.yaml")["deploymentSpec"]["executors"]
+    assert len(executors) == len(AWKWARD.steps)
+
+
 def test_steps_of_one_level_do_not_need_each_other() -> None:
     found = [[step.name for step in level] for level in levels(AWKWARD)]
-    assert found == [["start"], ["step", "task", "growth"], ["dsl"], ["run_task"]]
+    assert found == [["start"], ["step", "task", "growth"], ["dsl"], ["run_task", "Run_Task", "_run_task"]]
 
 
 def test_notebooks_assign_one_parameter_a_line() -> None:

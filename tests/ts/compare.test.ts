@@ -21,7 +21,7 @@ const RUNS = [
   run(2, { alpha: 0.1, kind: 'y', seed: 1 }, 1),
   run(3, { alpha: 10, kind: 'x', seed: 1 })
 ];
-const THEME = { text: '', line: '', grid: '', error: '', font: '' };
+const THEME = { text: '', page: '', line: '', grid: '', error: '', font: '' };
 
 describe('a comparison', () => {
   const columns = columnsOf(RUNS);

@@ -170,7 +170,7 @@ describe('a drawing of a distribution', () => {
   });
 
   it('has the colours of the page', () => {
-    const theme = { text: 'T', line: 'L', grid: 'G', error: 'E', font: 'F' };
+    const theme = { text: 'T', page: 'P', line: 'L', grid: 'G', error: 'E', font: 'F' };
     const spec = inColours({ layer: [], config: { style: {} } }, theme, 300) as {
       width: number;
       layer: unknown[];

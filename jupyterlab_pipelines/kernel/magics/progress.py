@@ -248,7 +248,8 @@ def picture(document: Document, plan: Document) -> str:
     return (
         '<div class="jp-pipelines-run" style="font-size: 0.9em; max-width: 60em">'
         f"{strip(document, plan)}"
-        f'<table style="width: 100%; border-collapse: collapse">{rows}</table>'
+        # JupyterLab gives all columns one width, whatever they hold.
+        f'<table style="width: 100%; border-collapse: collapse; table-layout: auto">{rows}</table>'
         f"<p><b>{html.escape(summary(document))}</b></p></div>"
     )
 
@@ -270,9 +271,10 @@ def _bar(step: Document, planned: Document) -> str:
         html.escape(shown),
         html.escape(" · ".join(part for part in (metrics, told) if part)),
     )
-    return (
-        "<tr>" + "".join(f'<td style="text-align: left; padding: 0 0.6em">{c}</td>' for c in cells) + "</tr>"
-    )
+    style = "text-align: left; vertical-align: middle; padding: 0.15em 0.6em"
+    widths = ["white-space: nowrap"] * (len(cells) - 1) + ["width: 100%"]
+    row = [f'<td style="{style}; {width}">{cell}</td>' for width, cell in zip(widths, cells, strict=True)]
+    return f"<tr>{''.join(row)}</tr>"
 
 
 def _share(step: Document, planned: Document) -> float:

@@ -7,7 +7,7 @@ cell. What is written is what the store would hold, so the same worker measures 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ TABLES = ("pandas", "polars", "arrow", "numpy")
 """Materializers whose files are tables."""
 
 PACKAGES = ("pandas", "polars", "pyarrow", "numpy", "geopandas")
+
+MOST_IN_ONE = 50
+"""Values of a list or a dictionary that are looked at."""
 
 RECORD = "cells.jsonl"
 """One line a cell: ``{"cell": index or null, "tables": {name: {"materializer", "digest"}}}``."""
@@ -29,8 +32,8 @@ def keep_tables(namespace: Mapping[str, Any], cell: int | None, folder: Path) ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     tables = {}
-    for name, value in list(namespace.items()):
-        if not name.startswith("_") and _is_table(value):
+    for name, value in _values(namespace):
+        if is_table(value):
             kept = _keep(value, folder)
             if kept is not None:
                 tables[name] = kept
@@ -38,7 +41,20 @@ def keep_tables(namespace: Mapping[str, Any], cell: int | None, folder: Path) ->
         record.write(json.dumps({"cell": cell, "tables": tables}) + "\n")
 
 
-def _is_table(value: Any) -> bool:
+def _values(namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The user's values by name, and those in plain lists and dictionaries: ``parts['a']``."""
+    for name, value in list(namespace.items()):
+        if name.startswith("_") or name in ("In", "Out"):
+            continue
+        yield name, value
+        if type(value) is dict and len(value) <= MOST_IN_ONE:
+            yield from ((f"{name}[{key!r}]", one) for key, one in value.items() if isinstance(key, str | int))
+        elif type(value) in (list, tuple) and len(value) <= MOST_IN_ONE:
+            yield from ((f"{name}[{index}]", one) for index, one in enumerate(value))
+
+
+def is_table(value: Any) -> bool:
+    """Whether it looks like a table or a column."""
     root = type(value).__module__.partition(".")[0]
     # Whatever a class of the user's answers when it is asked for its shape is none of our business.
     return (

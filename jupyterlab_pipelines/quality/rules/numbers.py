@@ -678,7 +678,9 @@ def truncated_range(pair: Pair) -> Anomaly | None:
     if distance > 0.06 and kolmogorov_tail(distance, before.count, after.count) < 1e-3:
         return None
     moved = [value + after.median - before.median for value in before.grid]
-    if kolmogorov_smirnov(moved, after.grid) < distance:
+    narrower = (after.grid[75] - after.grid[25]) / (before.grid[75] - before.grid[25] or 1.0)
+    squeezed = [after.median + (value - before.median) * narrower for value in before.grid]
+    if min(kolmogorov_smirnov(changed, after.grid) for changed in (moved, squeezed)) < distance:
         return None
     width = before.max - before.min
     if (after.max - before.max if low > high else before.min - after.min) > 0.1 * width:

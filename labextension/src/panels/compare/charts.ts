@@ -25,9 +25,29 @@ export function parallelCoordinates(
         : [{ run: nameOf(run), axis: column.label, at: scale(value), value: written(value) }];
     });
   });
-  const ends = axes.flatMap(column => endsOf(column));
-  const x = { field: 'axis', type: 'nominal', sort: axes.map(column => column.label), title: null };
+  const ends = axes.flatMap((column, at) =>
+    endsOf(column).map(end => ({ ...end, isLast: at === axes.length - 1 }))
+  );
+  const x = {
+    field: 'axis',
+    type: 'nominal',
+    sort: axes.map(column => column.label),
+    title: null,
+    axis: { orient: 'top', labelAngle: 0, labelFontWeight: 'bold', domain: false, ticks: false }
+  };
   const y = { field: 'at', type: 'quantitative', axis: null, scale: { domain: [-0.08, 1.08] } };
+  // Beside the axis, where no line begins; with the page's colour around it, for lines that pass.
+  const words = (isLast: boolean, mark: Spec): Spec => ({
+    data: { values: ends.filter(end => end.isLast === isLast) },
+    mark: {
+      type: 'text',
+      align: isLast ? 'left' : 'right',
+      dx: isLast ? 7 : -7,
+      fontSize: 10,
+      ...mark
+    },
+    encoding: { x, y, text: { field: 'value' } }
+  });
   return {
     ...basis(theme),
     width: Math.max(360, axes.length * 120),
@@ -48,11 +68,10 @@ export function parallelCoordinates(
           tooltip: [{ field: 'run' }, { field: 'axis' }, { field: 'value' }]
         }
       },
-      {
-        data: { values: ends },
-        mark: { type: 'text', align: 'left', dx: 6, fontSize: 10, color: theme.text },
-        encoding: { x, y, text: { field: 'value' } }
-      }
+      ...[false, true].flatMap(isLast => [
+        words(isLast, { stroke: theme.page, strokeWidth: 3 }),
+        words(isLast, { color: theme.text })
+      ])
     ]
   };
 }

@@ -11,6 +11,7 @@ import { RenderedMime } from '../../components/rendered';
 import { State } from '../../components/state';
 import {
   isActive,
+  type Anomaly,
   type ComparedRun,
   type JSONValue,
   type Output,
@@ -20,6 +21,8 @@ import { formatDuration, formatNumber, formatSize } from '../../units';
 import { metricOverTime, parallelCoordinates } from './charts';
 import { describeTables } from './data';
 import { columnsOf, sortRuns, stepNames, type Column, type Order } from './table';
+
+const TableView = React.lazy(() => import('../statistics/table'));
 
 const MOST_CHARTS = 6;
 /** Runs that are under way are looked at this often. */
@@ -379,7 +382,7 @@ function PairView(props: PairProps): React.ReactElement {
   );
   const changed = steps.flatMap(name => {
     const [before, after] = [first, second].map(run => run.steps.find(step => step.name === name));
-    const code = diff?.steps.find(step => step.name === name)?.code;
+    const { code, statistics } = diff?.steps.find(step => step.name === name) ?? {};
     const names = new Set(
       [before, after].flatMap(step => step?.outputs.map(output => output.name) ?? [])
     );
@@ -391,7 +394,16 @@ function PairView(props: PairProps): React.ReactElement {
     });
     const isMissing = !before || !after;
     return code || isMissing || outputs.length > 0
-      ? [{ name, code, outputs: before?.code && after?.code ? outputs : [], before, after }]
+      ? [
+          {
+            name,
+            code,
+            statistics,
+            outputs: before?.code && after?.code ? outputs : [],
+            before,
+            after
+          }
+        ]
       : [];
   });
   if (changed.length === 0) {
@@ -399,7 +411,7 @@ function PairView(props: PairProps): React.ReactElement {
   }
   return (
     <>
-      {changed.map(({ name, code, outputs, before, after }) => (
+      {changed.map(({ name, code, statistics, outputs, before, after }) => (
         <details key={name} className="jp-Pipelines-stepDiff" open={changed.length <= 5}>
           <summary>
             {name}{' '}
@@ -425,7 +437,15 @@ function PairView(props: PairProps): React.ReactElement {
             />
           ) : null}
           {outputs.map(({ output, old, now }) => (
-            <OutputDiff key={output} name={output} old={old} now={now} {...{ client, path }} />
+            <OutputDiff
+              key={output}
+              step={name}
+              name={output}
+              old={old}
+              now={now}
+              differences={statistics?.[output]?.anomalies ?? []}
+              {...{ client, path, first, second }}
+            />
           ))}
         </details>
       ))}
@@ -436,14 +456,22 @@ function PairView(props: PairProps): React.ReactElement {
 interface OutputDiffProps {
   client: PipelinesClient;
   path: string;
+  first: ComparedRun;
+  second: ComparedRun;
+  step: string;
   name: string;
   old: Output | undefined;
   now: Output | undefined;
+  /** Of two tables, what their statistics differ in. */
+  differences: readonly Anomaly[];
 }
+
+/** More than these are told by the statistics below. */
+const MOST_DIFFERENCES = 5;
 
 /** What differs between two values of one name, as far as it can be told without loading them. */
 function OutputDiff(props: OutputDiffProps): React.ReactElement {
-  const { client, path, name, old, now } = props;
+  const { client, path, first, second, step, name, old, now, differences } = props;
   const trans = useTrans();
   const { value } = useFetched(`${old?.digest} ${now?.digest}`, async () =>
     Promise.all(
@@ -452,6 +480,8 @@ function OutputDiff(props: OutputDiffProps): React.ReactElement {
       )
     )
   );
+  const [isOpen, setOpen] = React.useState(false);
+  const areTables = value?.[0]?.preview?.kind === 'table' && value[1]?.preview?.kind === 'table';
   const changes =
     value?.[0] && value[1] ? describeTables(trans, value[0].preview, value[1].preview) : [];
   return (
@@ -460,12 +490,35 @@ function OutputDiff(props: OutputDiffProps): React.ReactElement {
       <span>{old ? describe(old) : trans.__('not there')}</span>
       <span aria-hidden="true">→</span>
       <span>{now ? describe(now) : trans.__('not there')}</span>
-      {changes.length > 0 ? (
+      {changes.length + differences.length > 0 ? (
         <ul>
           {changes.map(change => (
             <li key={change}>{change}</li>
           ))}
+          {differences.slice(0, MOST_DIFFERENCES).map(({ feature, description }) => (
+            <li key={`${feature} ${description}`}>
+              {feature ? <code>{feature}</code> : null} {description}
+            </li>
+          ))}
         </ul>
+      ) : null}
+      {areTables ? (
+        <details onToggle={event => setOpen(event.currentTarget.open)}>
+          <summary>{trans.__('Columns of both: nulls, categories, distributions')}</summary>
+          {isOpen ? (
+            <React.Suspense fallback={<p>{trans.__('Loading…')}</p>}>
+              <TableView
+                client={client}
+                path={path}
+                runId={second.run_id}
+                table={`${step}.${name}`}
+                initialAgainst={first.run_id}
+                revealCell={null}
+                openFile={null}
+              />
+            </React.Suspense>
+          ) : null}
+        </details>
       ) : null}
     </div>
   );

@@ -29,8 +29,8 @@ export default function Detail({ row }: { row: JudgedRow }): React.ReactElement 
       <div className="jp-Pipelines-columnParts">
         {bins ? <DistributionChart bins={bins} spec={value?.chart ?? null} /> : null}
         {value ? <Numbers detail={value} /> : null}
+        {row.is_gone ? null : <ColumnTrend column={row.name} />}
       </div>
-      {row.is_gone ? null : <ColumnTrend column={row.name} />}
     </>
   );
 }

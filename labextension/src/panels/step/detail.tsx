@@ -24,7 +24,7 @@ import {
 import { formatNumber, formatSize } from '../../units';
 import { inputsOf, valuesOf, type Input, type Value } from '../../values';
 import { StatisticsView, StepAnomalies, useOpenData } from '../statistics';
-import { Executed } from './executed';
+import { Executed, wasExecuted } from './executed';
 import { StepFactsView } from './facts';
 import { Log } from './log';
 import { LoggedView } from './logged';
@@ -150,7 +150,7 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
       >
         {trans._n('Show cell', 'Show %1 cells', step.cells.length)}
       </button>
-      {runId ? (
+      {runId && stepRun && wasExecuted(stepRun) ? (
         <button
           className="jp-Pipelines-smallButton"
           title={trans.__('Open the notebook that was executed for this step')}

@@ -14,6 +14,11 @@ import { NAMESPACE, type Step, type StepRun } from '../../tokens';
 /** Statuses of steps of which there is an executed notebook. */
 const EXECUTED: readonly string[] = ['succeeded', 'reused', 'failed'];
 
+/** Whether there is a notebook that was executed for the step. */
+export function wasExecuted({ status }: StepRun): boolean {
+  return EXECUTED.includes(status);
+}
+
 export function Executed(props: {
   step: Step;
   stepRun: StepRun;
@@ -22,7 +27,7 @@ export function Executed(props: {
   const { step, stepRun, runId } = props;
   const trans = useTrans();
   const { model, panel } = useNotebook();
-  const isThere = EXECUTED.includes(stepRun.status);
+  const isThere = wasExecuted(stepRun);
   const { value } = useFetched(isThere ? `${runId} ${step.name} ${stepRun.status}` : '', () =>
     model.client.stepNotebook(model.path, runId, step.name)
   );

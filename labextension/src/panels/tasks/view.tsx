@@ -83,7 +83,7 @@ export default function TaskView(props: TaskViewProps): React.ReactElement {
         <ImportForm path={path} isRunning={task?.status === 'running'} onStart={start} />
       ) : null}
       {kind === 'gc' ? <ReclaimForm task={task} onStart={said => void start(said)} /> : null}
-      {needsNoForm(kind) && taskId !== null && task?.status !== 'running' ? (
+      {needsNoForm(kind) && taskId !== null && (error || (task && task.status !== 'running')) ? (
         <div className="jp-Pipelines-buttons">
           <button className="jp-Pipelines-button" onClick={() => void start()}>
             {trans.__('Begin again')}
