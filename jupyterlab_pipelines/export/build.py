@@ -29,8 +29,9 @@ from jupyterlab_pipelines.export.requirements import ask_environment, named_in, 
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
 from jupyterlab_pipelines.export.source import unbound_names
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
+from jupyterlab_pipelines.notebook.names import analyse
 from jupyterlab_pipelines.notebook.parse import Outline, last_heading, source_of
-from jupyterlab_pipelines.pipeline import Effects, Pipeline
+from jupyterlab_pipelines.pipeline import Effects, Pipeline, Role
 from jupyterlab_pipelines.run import Execution
 from jupyterlab_pipelines.store import Store
 
@@ -196,7 +197,11 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
         str(source.folder),
         _import_folders(source, stars),
     )
-    stars_bind = {module: tuple(names) for module, names in answer["stars"].items()}
+    stars_bind = {
+        module: tuple(names)
+        for module in sorted(stars)
+        if (names := answer["stars"].get(module) or _bound_in(source, module)) is not None
+    }
     return (
         Facts(artifacts, source.learned, stars_bind, public=answer["public"], silent=_silent_cells(source)),
         answer,
@@ -215,6 +220,18 @@ def _import_folders(source: Source, modules: Iterable[str]) -> list[str]:
             if ending is not None:
                 found.add(os.path.join(source.folder, path.removesuffix(f"/{ending}")))
     return sorted(found)
+
+
+def _bound_in(source: Source, module: str) -> list[str] | None:
+    """What a module beside the notebook, which cannot be imported alone, binds as its text says; else None."""
+    file = source.folder / f"{module.replace('.', '/')}.py"
+    if not file.is_file():
+        return None
+    statements = analyse(file.read_text(encoding="utf-8", errors="replace")).statements
+    if any(each.star_imports or each.opaque or "__all__" in each.binds for each in statements):
+        return None
+    names = {name for each in statements for name in each.binds | each.may_bind}
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def _silent_cells(source: Source) -> frozenset[int]:
@@ -569,6 +586,8 @@ def _why_not_again(source: Source, export: Export, step: ExportedStep) -> str | 
             return f"it does not give the same each time ({', '.join(doubts)})"
         if source.pipeline[name].cache == "off":
             return "its results are not to be used again"
+        if source.pipeline[name].role == Role.DEPLOYER:
+            return "it deploys"
         read = {path for path, found in execution.trace.get("files", {}).items() if found is not None}
         if read & set(export.data_missing):
             return "it reads files that do not come with the package"

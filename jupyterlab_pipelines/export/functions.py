@@ -538,6 +538,7 @@ class Functions:
             and (each.statement.normalised in wanted or position in defined)
             and self._is_left(each)
         ]
+        chosen = self._with_registered(chosen, cells, arguments)
         chosen = self._needed(chosen, part, needs)
         if not chosen:
             return
@@ -552,6 +553,48 @@ class Functions:
         self._statements(body, chosen, displays=False)
         for name in rebound:
             body.add(f"{name} = given_{name}")
+
+    def _with_registered(
+        self, chosen: list[Placed], cells: Collection[int], arguments: Collection[str]
+    ) -> list[Placed]:
+        """Setup statements with the definitions that a decorator among them notes somewhere, and what these need."""
+        found = {each.position: each for each in chosen}
+        others = {
+            position: each
+            for position, each in self.placed.items()
+            if each.cell.index in cells
+            and position not in self.shared
+            and position not in found
+            and bool(each.names)
+            and not self._repeats_shared(each)
+            and not self._is_parameter(each)
+        }
+        parameters = {parameter.name for parameter in self.pipeline.parameters}
+        added: dict[Position, Placed] = {}
+        while True:
+            functions = {
+                name
+                for each in found.values()
+                if each.statement.kind is StatementKind.DEFINITION
+                for name in each.names
+            }
+            wanted = {n for each in added.values() for n in each.statement.reads | each.statement.deferred}
+            more = {
+                position: each
+                for position, each in others.items()
+                if position not in found
+                and (each.names & wanted or (_is_decorated(each) and each.statement.reads & functions))
+            }
+            if not more:
+                break
+            found |= more
+            added |= more
+        for each in added.values():
+            missing = (each.statement.reads | each.statement.deferred) & parameters - set(arguments)
+            if missing:
+                what = f"a definition that a decorator notes reads the parameter `{sorted(missing)[0]}`"
+                raise refused(each.cell, each.statement.line, what)
+        return [found[position] for position in sorted(found)]
 
     def _needed(self, chosen: list[Placed], part: Part, needs: list[Needs]) -> list[Placed]:
         """Setup statements without those that only read files for what the part does not use."""
@@ -927,6 +970,10 @@ def is_made_here(artifact: Artifact, shared: Collection[str]) -> bool:
 def kind_of_state(name: str) -> str:
     """How the package calls a state of the process: ``hidden state numpy.random`` → ``numpy random``"""
     return name.removeprefix(HIDDEN).removeprefix(AMBIENT).replace(".", " ")
+
+
+def _is_decorated(each: Placed) -> bool:
+    return each.statement.kind is StatementKind.DEFINITION and each.statement.source.lstrip().startswith("@")
 
 
 def _is_cell_magic(each: Placed) -> bool:

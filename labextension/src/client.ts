@@ -20,6 +20,8 @@ import type {
   RunDiff,
   RunPage,
   SchemaFile,
+  SliceQuery,
+  Slices,
   StepFacts,
   Suggestion,
   TableTrend,
@@ -196,6 +198,13 @@ export class PipelinesClient {
       ...(column !== null && { column })
     });
     return request(this._settings, 'GET', `trends?${query}`);
+  }
+
+  /** How good the predictions of a run are for each value of the columns of a table. */
+  slices(path: string, runId: string, table: string, query: SliceQuery): Promise<Slices> {
+    const url = withPath(path, 'runs', runId, 'tables', table, 'slices');
+    const said = Object.entries(query).filter(([, value]) => value !== '');
+    return request(this._settings, 'GET', `${url}&${new URLSearchParams(said)}`);
   }
 
   /** The schema file of a notebook. */

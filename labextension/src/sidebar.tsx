@@ -441,13 +441,15 @@ function InterruptedRun({ run }: { run: Run }): React.ReactElement {
           run.steps.length
         )}
       </p>
-      <button
-        className="jp-Pipelines-smallButton"
-        title={trans.__('Run what did not come to its end, with the notebook as it is now')}
-        onClick={() => void actions.commands.execute(CommandIDs.retry)}
-      >
-        {trans.__('Go on')}
-      </button>
+      <div className="jp-Pipelines-buttons">
+        <button
+          className="jp-Pipelines-smallButton"
+          title={trans.__('Run what did not come to its end, with the notebook as it is now')}
+          onClick={() => void actions.commands.execute(CommandIDs.retry)}
+        >
+          {trans.__('Go on')}
+        </button>
+      </div>
     </Message>
   );
 }

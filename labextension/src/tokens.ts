@@ -530,6 +530,34 @@ export interface TableTrend {
   }[];
 }
 
+/** How good predictions are for the rows in which `column` is `value`. */
+export interface Slice {
+  column: string | null;
+  value: JSONValue;
+  rows: number;
+  metric: number;
+  /** Of the confidence interval. */
+  low: number;
+  high: number;
+  p_value: number;
+}
+
+/** Columns and a metric; what is empty is found by usual names. */
+export interface SliceQuery {
+  truth: string;
+  prediction: string;
+  metric: string;
+}
+
+export interface Slices {
+  truth: string;
+  prediction: string;
+  metric: string;
+  overall: Slice;
+  /** The worst first. */
+  slices: Slice[];
+}
+
 /** `<notebook>.schema.yaml`. */
 export interface SchemaFile {
   file: string;

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +294,131 @@ def test_a_failed_run_comes_home(tmp_path: Path) -> None:
     assert home["steps"][1]["error"]["message"] == "ZeroDivisionError: division by zero"
     assert project.runs(path)[0]["run_id"] == home["run_id"]
     assert {step["decision"] for step in project.plan(path)["steps"]} == {"reuse"}
+
+
+def test_tests_ask_only_what_can_come_again(tmp_path: Path) -> None:
+    document = notebook(
+        cell("import os\nimport tempfile\nimport time"),
+        cell("steady = [1, 2]", step="steady"),
+        cell("number = os.getpid()", step="process"),
+        cell("folder = tempfile.gettempdir() + '/x'", step="place"),
+        cell("now = time.time()", step="clock"),
+        cell("sent = len(steady)", step="deploy", role="deployer"),
+        cell("later = number > 0, now > 0, steady", step="later"),
+    )
+    output = exported(document, tmp_path)
+
+    ended = run_in(output, "-m", "pytest", "-rs", "-q")
+
+    assert ended.returncode == 0, ended.stdout
+    assert "2 passed, 4 skipped" in ended.stdout
+    for why in ("called again, it gave something else", "names a folder", "(clock)", "it deploys"):
+        assert why in (output / "tests" / "test_steps.py").read_text()
+    assert not any(str(path) == "place" for path in (output / "tests" / "recorded").iterdir())
+
+
+STYLE = notebook(
+    cell(
+        """
+        import os, sys
+        os.environ["MODE"] = "fast"
+        import helper
+        import logging
+        from typing import Literal
+        from math import *
+        from helper import *
+
+        logger = logging.getLogger(__name__)
+        logger.setLevel(logging.INFO)
+        Mode = Literal["a", "b"]
+
+        !pip install -q numpy
+        """
+    ),
+    cell("mode: Mode = helper.MODE[0]\nroot = sqrt(16) + double(2)", step="first"),
+    cell("# only a comment", step="second"),
+    cell("values = []\nfor each in range(3):\n    values.append(each * root)\nvalues.sort()", step="second"),
+    cell("if __name__ == '__main__':\n    total = sum(values)\nlogger.info('%s', total)", step="third"),
+)
+
+
+def test_exported_code_reads_as_if_it_were_written_by_hand(tmp_path: Path) -> None:
+    helper = "import os\nMODE = os.environ['MODE']\n\n\ndef double(x):\n    return 2 * x\n"
+    output = exported(STYLE, tmp_path, files={"helper.py": helper})
+
+    steps = (output / "src" / "notebook" / "steps.py").read_text().partition("import annotations\n\n")[2]
+
+    assert steps == textwrap.dedent(
+        '''\
+        from . import environment as environment  # before all that reads it when it is imported
+
+        from math import sqrt
+        from typing import Any
+
+        import helper
+        from helper import double
+
+        from .definitions import Mode, configure, logger
+
+
+        def first() -> float:
+            """First."""
+            configure()
+            mode: Mode = helper.MODE[0]
+            root = sqrt(16) + double(2)
+            return root
+
+
+        def second(root: float) -> list[Any]:
+            """Second."""
+            configure()
+            # only a comment
+
+            values = []
+            for each in range(3):
+                values.append(each * root)
+            values.sort()
+            return values
+
+
+        def third(values: list[Any]) -> float:
+            """Third."""
+            configure()
+            total = sum(values)
+            logger.info('%s', total)
+            return total
+        '''
+    )
+    assert run_in(output, "-m", "notebook", "run").returncode == 0
+    assert run_in(output, "-m", "ruff", "check", ".").returncode == 0
+
+
+def test_what_a_decorator_notes_is_noted_wherever_it_is_read() -> None:
+    document = notebook(
+        cell(
+            """
+            table = {}
+
+            def noted(name):
+                def note(function):
+                    table[name] = function
+                    return function
+                return note
+
+            def more(x):
+                return x + base
+
+            base = 1
+
+            @noted("a")
+            def first(x):
+                return more(x)
+            """
+        ),
+        cell(
+            "@noted('b')\ndef second(x):\n    return 2 * x\nfound = {n: f(5) for n, f in sorted(table.items())}",
+            step="a",
+        ),
+        cell("plain = 3", step="b"),
+    )
+    assert check(document) == "equal"

@@ -63,7 +63,7 @@ def test_a_process_whose_neighbours_are_alike_goes_on() -> None:
         assert told(second.assign(x=second["x"] + 4), first)
 
     # Without their times the rows are taken for independent.
-    assert with_times == 0 and without >= 3
+    assert with_times <= 1 and without >= 3
 
 
 def test_ids_become_more() -> None:

@@ -33,7 +33,7 @@ def keep_tables(namespace: Mapping[str, Any], cell: int | None, folder: Path) ->
     folder.mkdir(parents=True, exist_ok=True)
     tables = {}
     for name, value in _values(namespace):
-        if is_table(value):
+        if _is_table(value):
             kept = _keep(value, folder)
             if kept is not None:
                 tables[name] = kept
@@ -53,8 +53,7 @@ def _values(namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}[{index}]", one) for index, one in enumerate(value))
 
 
-def is_table(value: Any) -> bool:
-    """Whether it looks like a table or a column."""
+def _is_table(value: Any) -> bool:
     root = type(value).__module__.partition(".")[0]
     # Whatever a class of the user's answers when it is asked for its shape is none of our business.
     return (

@@ -20,6 +20,7 @@ export class MovableSections {
     for (const [id, title] of Object.entries(titles)) {
       const widget = new SectionWidget(() => this._changed.emit());
       widget.id = `${PREFIX}-${id}`;
+      widget.addClass('jp-Pipelines-sectionBody');
       widget.title.label = title;
       this._widgets.set(id, widget);
     }

@@ -10,6 +10,7 @@ import { Anomalies } from './anomalies';
 import { Changes } from './changes';
 import { Columns } from './columns';
 import { arrange, judge, type Order } from './rows';
+import { SlicesPart } from './slices';
 import { SourceContext, useSource, type TableSource } from './source';
 import { TableTrend } from './trend';
 
@@ -97,7 +98,12 @@ export default function TableView(props: TableProps): React.ReactElement {
           initialColumn={props.initialColumn ?? null}
           isWhole={props.isWhole ?? false}
         />
-        {props.isWhole ? <TableTrend /> : null}
+        {props.isWhole ? (
+          <>
+            <TableTrend />
+            <SlicesPart columns={glance.overview.map(({ name }) => name)} />
+          </>
+        ) : null}
       </div>
     </SourceContext.Provider>
   );
