@@ -281,7 +281,7 @@ class Run(Mapping[str, "StepRun"]):
         """What the step `target` did to the tables of the step `source`: rows, nulls, categories, columns, types."""
         from jupyterlab_pipelines.api_quality import shown_change
 
-        return shown_change(self._project.edge(self.id, source, target))
+        return shown_change(self._project.tables.edge(self.id, source, target))
 
     def cancel(self, step: str | None = None) -> None:
         """Ask for the end of the run, or of one step of it; what has ended is left alone."""
@@ -546,7 +546,7 @@ class Artifact:
         if isinstance(against, Artifact):
             against = f"{against.step.run.id}:{against.step.name}.{against.name}"
         run = self.step.run
-        document = run._project.stats(run.id, f"{self.step.name}.{self.name}", against=against)
+        document = run._project.tables.stats(run.id, f"{self.step.name}.{self.name}", against=against)
         if document["statistics"] is None:
             raise NotFoundError(
                 "no_statistics", f"No statistics of `{self.name}` are stored.", digest=self.digest
@@ -560,7 +560,7 @@ class Artifact:
         run = self.step.run
         notebook = run._project.root / run.notebook
         place = f"{self.step.name}.{self.name}"
-        return shown_trend(run._project.trend(notebook, place, column=column, limit=limit))
+        return shown_trend(run._project.tables.trend(notebook, place, column=column, limit=limit))
 
     def slices(
         self,
@@ -586,7 +586,7 @@ class Artifact:
 
         run = self.step.run
         return shown_slices(
-            run._project.slices(
+            run._project.tables.slices(
                 run.id,
                 f"{self.step.name}.{self.name}",
                 truth=truth,

@@ -39,14 +39,14 @@ class Anomaly(Mapping[str, Any]):
 
         ``["step"]``, ``["cell_index"]``, ``["name"]`` of the table there, ``["source"]`` of the cell.
         """
-        document = self._project.trace(self._run_id, self.table, **self._name)
+        document = self._project.tables.trace(self._run_id, self.table, **self._name)
         return Shown(document, _trace_text(document))
 
     def rows(self, limit: int = 20) -> pd.DataFrame:
         """The rows that it is about, at most `limit`, with their labels; ``attrs["total"]`` is how many there are."""
         import pandas as pd
 
-        document = self._project.failing_rows(self._run_id, self.table, limit=limit, **self._name)
+        document = self._project.tables.failing_rows(self._run_id, self.table, limit=limit, **self._name)
         frame = pd.DataFrame(
             [one["values"] for one in document["rows"]],
             columns=document["columns"],
@@ -57,7 +57,7 @@ class Anomaly(Mapping[str, Any]):
 
     def accept(self) -> Shown:
         """Agree to it: the schema file says so where it can, and later tables are compared with this one so far."""
-        document = self._project.accept(self._run_id, self.table, **self._name)
+        document = self._project.tables.accept(self._run_id, self.table, **self._name)
         return Shown(document, "\n".join(document["changed"]) or "Agreed.")
 
     @property

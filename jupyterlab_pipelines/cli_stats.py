@@ -71,7 +71,7 @@ def _add_looks(parser: argparse.ArgumentParser) -> None:
 
 def stats(arguments: argparse.Namespace) -> int:
     project = _project(Path.cwd(), arguments.store)
-    document = project.stats(arguments.run, arguments.table, against=arguments.against)
+    document = project.tables.stats(arguments.run, arguments.table, against=arguments.against)
     if arguments.trace and arguments.against:
         raise UsageError("usage", "--trace is for what the run itself told: leave out --against.")
     anomalies = [
@@ -103,9 +103,9 @@ def _looked_at(
     if arguments.rows is not None:
         if arguments.rows < 1:
             raise UsageError("usage", f"--rows wants a number above 0, not {arguments.rows}.")
-        found["failing_rows"] = project.rows_of_anomalies(run["run_id"], anomalies, arguments.rows)
+        found["failing_rows"] = project.tables.rows_of_anomalies(run["run_id"], anomalies, arguments.rows)
     if arguments.trace:
-        found["traces"] = project.trace_anomalies(run["run_id"], anomalies)
+        found["traces"] = project.tables.trace_anomalies(run["run_id"], anomalies)
     return found
 
 
@@ -121,7 +121,7 @@ def schema(arguments: argparse.Namespace) -> int:
 
 
 def _pin(project: Project, arguments: argparse.Namespace) -> int:
-    document = project.pin(arguments.notebook, run_id=arguments.run, tables=tuple(arguments.step))
+    document = project.tables.pin(arguments.notebook, run_id=arguments.run, tables=tuple(arguments.step))
     if arguments.json:
         print(write_document(document))
     elif document["pinned"]:
@@ -137,7 +137,7 @@ def _accept(project: Project, arguments: argparse.Namespace) -> int:
             "usage",
             "Say which anomaly: --run RUN --step STEP.NAME --kind KIND, and --feature COLUMN if it has one.",
         )
-    document = project.accept(
+    document = project.tables.accept(
         arguments.run, arguments.step[0], arguments.kind, feature=arguments.feature, check=arguments.check
     )
     if arguments.json:
@@ -154,7 +154,7 @@ def _accept(project: Project, arguments: argparse.Namespace) -> int:
 
 
 def _show(project: Project, arguments: argparse.Namespace) -> int:
-    document = project.schemas(arguments.notebook)
+    document = project.tables.schemas(arguments.notebook)
     if arguments.step:
         unknown = [table for table in arguments.step if table not in document["tables"]]
         if unknown:
@@ -178,7 +178,7 @@ def _show(project: Project, arguments: argparse.Namespace) -> int:
 
 
 def _check(project: Project, arguments: argparse.Namespace) -> int:
-    document = project.check_schemas(
+    document = project.tables.check_schemas(
         arguments.notebook, run_id=arguments.run, environment=arguments.environment
     )
     document |= _looked_at(project, document, arguments, document["anomalies"])
@@ -205,8 +205,8 @@ def _export(project: Project, arguments: argparse.Namespace) -> int:
 
     if arguments.to not in TARGETS:
         raise UsageError("unknown_target", f"Say where to: --to {' | '.join(TARGETS)}.")
-    found = project.schemas(arguments.notebook)
-    tables = project.read_schemas(arguments.notebook)
+    found = project.tables.schemas(arguments.notebook)
+    tables = project.tables.read_schemas(arguments.notebook)
     chosen = {name: tables[name] for name in arguments.step or tables if name in tables}
     text = export(chosen, arguments.to)
     if arguments.json:
@@ -225,7 +225,7 @@ def _import(project: Project, arguments: argparse.Namespace) -> int:
         text = arguments.source.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError("file_not_found", f"{arguments.source}: {error.strerror}.") from None
-    document = project.import_schema(arguments.notebook, arguments.step[0], from_pandera(text))
+    document = project.tables.import_schema(arguments.notebook, arguments.step[0], from_pandera(text))
     if arguments.json:
         import json
 

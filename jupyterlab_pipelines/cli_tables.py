@@ -50,7 +50,7 @@ def register(add: AddCommand) -> None:
 
 
 def slices(arguments: argparse.Namespace) -> int:
-    document = _project(Path.cwd(), arguments.store).slices(
+    document = _project(Path.cwd(), arguments.store).tables.slices(
         arguments.run,
         arguments.table,
         truth=arguments.truth,
@@ -67,7 +67,9 @@ def slices(arguments: argparse.Namespace) -> int:
 
 
 def edge(arguments: argparse.Namespace) -> int:
-    document = _project(Path.cwd(), arguments.store).edge(arguments.run, arguments.source, arguments.target)
+    document = _project(Path.cwd(), arguments.store).tables.edge(
+        arguments.run, arguments.source, arguments.target
+    )
     if arguments.json:
         print(write_document(document))
     else:
@@ -76,7 +78,7 @@ def edge(arguments: argparse.Namespace) -> int:
 
 
 def trend(arguments: argparse.Namespace) -> int:
-    document = _project(arguments.notebook, arguments.store).trend(
+    document = _project(arguments.notebook, arguments.store).tables.trend(
         arguments.notebook, arguments.table, column=arguments.column, limit=arguments.limit
     )
     if arguments.json:

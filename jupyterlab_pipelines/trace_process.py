@@ -25,7 +25,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     asked = json.loads(sys.stdin.read())
     project = Project(arguments.root, arguments.store)
-    found = project.trace(
+    found = project.tables.trace(
         asked["run_id"], asked["target"], asked["kind"], feature=asked["feature"], check=asked["check"]
     )
     print(write_document(found), file=answer, flush=True)

@@ -27,6 +27,7 @@ class FakeProject:
         self._changes = 0
         self._ids = (f"{number:08x}" for number in itertools.count(0x3F2A0001))
         self.script: Callable[[FakeProject, str], None] = FakeProject.succeed
+        self.tables = FakeTables(self)
 
     def suggest(self, notebook: Path, *, content: dict[str, Any] | None = None) -> dict[str, Any]:
         self.asked.append(("suggest", {"content": content}))
@@ -214,30 +215,6 @@ class FakeProject:
             raise NotFoundError("unknown_artifact", f"There is no artifact {digest}.")
         return {"digest": digest, "type": "float", "summary": "nan", "preview": {"value": float("nan")}}
 
-    def artifact_statistics(self, digest: str) -> dict[str, Any]:
-        self.preview(digest)
-        empty: dict[str, Any] = {"statistics": None, "reference": None, "anomalies": [], "overview": []}
-        return {"digest": digest, "rows": None, **empty}
-
-    def artifact_anomalies(self, digest: str) -> dict[str, Any]:
-        self.preview(digest)
-        return {"digest": digest, "anomalies": []}
-
-    def artifact_lineage(self, digest: str) -> dict[str, Any]:
-        self.preview(digest)
-        return {"digest": digest, "left_by": []}
-
-    def schemas(self, notebook: Path) -> dict[str, Any]:
-        return {"file": f"{notebook.stem}.schema.yaml", "text": "", "tables": {}}
-
-    def write_schemas(self, notebook: Path, text: str) -> dict[str, Any]:
-        self.asked.append(("write_schemas", {"notebook": notebook, "text": text}))
-        return self.schemas(notebook) | {"text": text}
-
-    def pin(self, notebook: Path, **options: Any) -> dict[str, Any]:
-        self.asked.append(("pin", {"notebook": notebook, **options}))
-        return self.schemas(notebook) | {"pinned": list(options["tables"])}
-
     def changes(self) -> int:
         return self._changes
 
@@ -289,3 +266,34 @@ class FakeProject:
             "steps_reused": statuses.count("reused"),
             "steps_failed": statuses.count("failed"),
         }
+
+
+class FakeTables:
+    """What the project says of tables."""
+
+    def __init__(self, project: FakeProject) -> None:
+        self.project = project
+
+    def artifact_statistics(self, digest: str) -> dict[str, Any]:
+        self.project.preview(digest)
+        empty: dict[str, Any] = {"statistics": None, "reference": None, "anomalies": [], "overview": []}
+        return {"digest": digest, "rows": None, **empty}
+
+    def artifact_anomalies(self, digest: str) -> dict[str, Any]:
+        self.project.preview(digest)
+        return {"digest": digest, "anomalies": []}
+
+    def artifact_lineage(self, digest: str) -> dict[str, Any]:
+        self.project.preview(digest)
+        return {"digest": digest, "left_by": []}
+
+    def schemas(self, notebook: Path) -> dict[str, Any]:
+        return {"file": f"{notebook.stem}.schema.yaml", "text": "", "tables": {}}
+
+    def write_schemas(self, notebook: Path, text: str) -> dict[str, Any]:
+        self.project.asked.append(("write_schemas", {"notebook": notebook, "text": text}))
+        return self.schemas(notebook) | {"text": text}
+
+    def pin(self, notebook: Path, **options: Any) -> dict[str, Any]:
+        self.project.asked.append(("pin", {"notebook": notebook, **options}))
+        return self.schemas(notebook) | {"pinned": list(options["tables"])}

@@ -215,21 +215,21 @@ class PipelineManager:
         self, run_id: str, table: str, against: str | None, path: str | None = None
     ) -> dict[str, Any]:
         return await self._ask_projects(
-            lambda project: project.table_at_a_glance(run_id, table, against), path
+            lambda project: project.tables.table_at_a_glance(run_id, table, against), path
         )
 
     async def column_in_detail(
         self, run_id: str, table: str, column: str, against: str | None, path: str | None = None
     ) -> dict[str, Any]:
         return await self._ask_projects(
-            lambda project: project.column_in_detail(run_id, table, column, against), path
+            lambda project: project.tables.column_in_detail(run_id, table, column, against), path
         )
 
     async def withdraw(
         self, run_id: str, table: str, name: AnomalyName, path: str | None = None
     ) -> dict[str, Any]:
         return await self._ask_projects(
-            lambda project: project.withdraw(
+            lambda project: project.tables.withdraw(
                 run_id, table, name.kind, feature=name.feature, check=name.check
             ),
             path,
@@ -240,24 +240,26 @@ class PipelineManager:
 
     async def artifact_statistics(self, digest: str, path: str | None = None) -> dict[str, Any]:
         """Of a table that nobody has measured yet, measured now, by a process of its own."""
-        return await self._ask_projects(lambda project: project.artifact_statistics(digest), path)
+        return await self._ask_projects(lambda project: project.tables.artifact_statistics(digest), path)
 
     async def artifact_anomalies(self, digest: str, path: str | None = None) -> dict[str, Any]:
-        return await self._ask_projects(lambda project: project.artifact_anomalies(digest), path)
+        return await self._ask_projects(lambda project: project.tables.artifact_anomalies(digest), path)
 
     async def artifact_lineage(self, digest: str, path: str | None = None) -> dict[str, Any]:
-        return await self._ask_projects(lambda project: project.artifact_lineage(digest), path)
+        return await self._ask_projects(lambda project: project.tables.artifact_lineage(digest), path)
 
     async def table(
         self, run_id: str, table: str, against: str | None, path: str | None = None
     ) -> dict[str, Any]:
-        return await self._ask_projects(lambda project: project.stats(run_id, table, against=against), path)
+        return await self._ask_projects(
+            lambda project: project.tables.stats(run_id, table, against=against), path
+        )
 
     async def failing_rows(
         self, run_id: str, table: str, name: AnomalyName, limit: int, path: str | None = None
     ) -> dict[str, Any]:
         return await self._ask_projects(
-            lambda project: project.failing_rows(
+            lambda project: project.tables.failing_rows(
                 run_id, table, name.kind, feature=name.feature, check=name.check, limit=limit
             ),
             path,
@@ -268,7 +270,7 @@ class PipelineManager:
     ) -> dict[str, Any]:
         """Replays cells, by a process of its own."""
         return await self._ask_projects(
-            lambda project: project.trace_elsewhere(
+            lambda project: project.tables.trace_elsewhere(
                 run_id, table, name.kind, feature=name.feature, check=name.check
             ),
             path,
@@ -279,7 +281,9 @@ class PipelineManager:
     ) -> dict[str, Any]:
         """Agree to one anomaly; the schema file as it is then."""
         answer = await self._ask_projects(
-            lambda project: project.accept(run_id, table, name.kind, feature=name.feature, check=name.check),
+            lambda project: project.tables.accept(
+                run_id, table, name.kind, feature=name.feature, check=name.check
+            ),
             path,
         )
         return _with_dates(answer)
@@ -288,7 +292,7 @@ class PipelineManager:
         self, run_id: str, table: str, query: SliceQuery, path: str | None = None
     ) -> dict[str, Any]:
         return await self._ask_projects(
-            lambda project: project.slices(
+            lambda project: project.tables.slices(
                 run_id,
                 table,
                 truth=query.truth,
@@ -301,24 +305,24 @@ class PipelineManager:
         )
 
     async def edge(self, run_id: str, source: str, target: str, path: str | None = None) -> dict[str, Any]:
-        return await self._ask_projects(lambda project: project.edge(run_id, source, target), path)
+        return await self._ask_projects(lambda project: project.tables.edge(run_id, source, target), path)
 
     async def trend(self, path: str, table: str, column: str | None, limit: int) -> dict[str, Any]:
         notebook, project = await self._find(path)
-        return await asyncio.to_thread(project.trend, notebook, table, column=column, limit=limit)
+        return await asyncio.to_thread(project.tables.trend, notebook, table, column=column, limit=limit)
 
     async def schemas(self, path: str) -> dict[str, Any]:
         notebook, project = await self._find(path)
-        return _with_dates(await asyncio.to_thread(project.schemas, notebook))
+        return _with_dates(await asyncio.to_thread(project.tables.schemas, notebook))
 
     async def change_schemas(self, change: SchemaChange) -> dict[str, Any]:
         """Write the schema file anew, or agree to tables of a run; the file as it is then."""
         notebook, project = await self._find(change.path)
         if change.text is not None:
-            answer = await asyncio.to_thread(project.write_schemas, notebook, change.text)
+            answer = await asyncio.to_thread(project.tables.write_schemas, notebook, change.text)
         else:
             answer = await asyncio.to_thread(
-                project.pin, notebook, run_id=change.run_id, tables=change.tables
+                project.tables.pin, notebook, run_id=change.run_id, tables=change.tables
             )
         return _with_dates(answer)
 

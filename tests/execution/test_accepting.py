@@ -61,7 +61,7 @@ def test_what_was_agreed_to_stays_quiet_and_the_rest_is_told(tmp_path: Path) -> 
     }
 
     # Of the unit a schema says nothing: it is quiet because later tables are compared with this one.
-    answer = project.accept(run["run_id"], "clean.df", "unit_changed", feature="price")
+    answer = project.tables.accept(run["run_id"], "clean.df", "unit_changed", feature="price")
     assert (answer["accepted"]["accepted"], answer["changed"]) == (True, [])
     assert not path.with_name("shop.schema.yaml").exists()
     again = project.run(path, parameters=odd | {"seed": 2})
@@ -71,7 +71,7 @@ def test_what_was_agreed_to_stays_quiet_and_the_rest_is_told(tmp_path: Path) -> 
     }
 
     # The new channel goes into the file, at every table that has it, and all other columns are let be.
-    answer = project.accept(again["run_id"], "clean.df", "unexpected_values", feature="channel")
+    answer = project.tables.accept(again["run_id"], "clean.df", "unexpected_values", feature="channel")
     assert answer["changed"] == ["load.raw.columns.channel.values", "clean.df.columns.channel.values"]
     assert answer["tables"]["clean.df"] == {
         "closed": False,
@@ -101,10 +101,10 @@ clean.df:
     run = project.run(path, parameters={"scale": 100})
     assert {one[2:] for one in told(run)} == {("price", "out_of_range"), ("channel", "unexpected_values")}
 
-    project.accept(run["run_id"], "clean.df", "unexpected_values", feature="channel")
+    project.tables.accept(run["run_id"], "clean.df", "unexpected_values", feature="channel")
 
     assert file.read_text() == text.replace("values: [web]", "values: [web, app]")
-    project.accept(run["run_id"], "clean.df", "out_of_range", feature="price")
+    project.tables.accept(run["run_id"], "clean.df", "out_of_range", feature="price")
     changed = file.read_text()
     before = yaml.safe_load(text)["clean.df"]["columns"]["price"]
     after = yaml.safe_load(changed)["clean.df"]["columns"]["price"]
@@ -127,7 +127,7 @@ def test_a_gate_that_was_closed_opens_when_somebody_agrees_also_for_reused_steps
         assert steps["report"]["status"] == "skipped"
     assert {step["name"]: step["status"] for step in closed[1]["steps"]}["clean"] == "reused"
 
-    project.accept(closed[1]["run_id"], "clean.df", "unit_changed", feature="price")
+    project.tables.accept(closed[1]["run_id"], "clean.df", "unit_changed", feature="price")
     run = project.run(path, parameters={"scale": 100})
     assert (run["status"], told(run)) == ("succeeded", set())
 
@@ -158,7 +158,7 @@ load.raw:
     }
     assert told(project.run(path, environment="serving")) == {("load", "raw", "sent", "missing_column")}
     assert told(project.run(path, environment="training")) == {("load", "raw", "label", "missing_column")}
-    checked = project.check_schemas(path, environment="training")
+    checked = project.tables.check_schemas(path, environment="training")
     assert [one["feature"] for one in checked["anomalies"]] == ["label"]
     with pytest.raises(UsageError, match="training, serving"):
         project.run(path, environment="servign")
@@ -198,7 +198,7 @@ def test_a_metric_that_earlier_runs_do_not_explain_is_told_until_somebody_agrees
     assert metrics(worse) == [("accuracy", "metric_drift", None)]
     assert metrics(project.run(path)) == [("accuracy", "metric_drift", None)]
 
-    answer = project.accept(worse["run_id"], "evaluate", "metric_drift", feature="accuracy")
+    answer = project.tables.accept(worse["run_id"], "evaluate", "metric_drift", feature="accuracy")
     assert answer["changed"] == []
     assert metrics(run(9, 0.7)) == []
 

@@ -56,34 +56,34 @@ def shop(tmp_path: Path) -> tuple[Project, Path]:
 def test_a_table_stands_beside_the_last_good_run_and_beside_what_a_person_wants(shop) -> None:
     project, path = shop
     first = project.run(path)["run_id"]
-    alone = project.table_at_a_glance(first, "load.raw")
+    alone = project.tables.table_at_a_glance(first, "load.raw")
     conforms(alone, "Glance")
     assert (alone["against"], alone["anomalies"], alone["is_pinned"]) == (None, [], False)
     assert alone["size"] == {"rows": 1000, "columns": 3, "duplicates": 0, "measured_rows": 1000}
 
     second = project.run(path, parameters={"scale": 100})["run_id"]
-    usual = project.table_at_a_glance(second, "load.raw")
+    usual = project.tables.table_at_a_glance(second, "load.raw")
     conforms(usual, "Glance")
     assert (usual["against"]["run_id"], usual["against"]["is_usual"]) == (first, True)
     assert [anomaly["kind"] for anomaly in usual["anomalies"]] == ["unit_changed"]
     assert [row["name"] for row in usual["overview"]] == ["price", "channel", "a/b "]
 
-    itself = project.table_at_a_glance(second, "load.raw", second)
+    itself = project.tables.table_at_a_glance(second, "load.raw", second)
     assert (itself["anomalies"], itself["against"]["is_usual"]) == ([], False)
-    project.pin(path, run_id=second, tables=["load.raw"])
-    pinned = project.table_at_a_glance(second, "load.raw", "pinned")
+    project.tables.pin(path, run_id=second, tables=["load.raw"])
+    pinned = project.tables.table_at_a_glance(second, "load.raw", "pinned")
     assert (pinned["is_pinned"], pinned["against"]["run_id"]) == (True, second)
     with pytest.raises(NotFoundError):
-        project.table_at_a_glance(second, "load.nothing")
+        project.tables.table_at_a_glance(second, "load.nothing")
 
 
 def test_what_a_step_did_is_told_of_its_input_and_is_no_anomaly(shop) -> None:
     project, path = shop
     run = project.run(path)["run_id"]
-    glance = project.table_at_a_glance(run, "clean.df")
+    glance = project.tables.table_at_a_glance(run, "clean.df")
     assert (glance["upstream"], glance["changes"]) == (["load.raw"], None)
 
-    edge = project.table_at_a_glance(run, "clean.df", "load.raw")
+    edge = project.tables.table_at_a_glance(run, "clean.df", "load.raw")
     conforms(edge, "Glance")
     changes = edge["changes"]
     assert edge["anomalies"] == []
@@ -97,7 +97,7 @@ def test_the_numbers_of_a_column_are_those_of_the_table(shop) -> None:
     project, path = shop
     project.run(path)
     run = project.run(path, parameters={"scale": 100})["run_id"]
-    price = project.column_in_detail(run, "load.raw", "price")
+    price = project.tables.column_in_detail(run, "load.raw", "price")
     conforms(price, "ColumnDetail")
     rng = np.random.default_rng(1)
     values = pd.Series(rng.gamma(2, 10, 1000) * 100)
@@ -109,16 +109,16 @@ def test_the_numbers_of_a_column_are_those_of_the_table(shop) -> None:
     assert price["drift"]["distance"] > 0.9
     assert sum(price["bins"]["current"]) == pytest.approx(1, abs=0.02)
 
-    channel = project.column_in_detail(run, "load.raw", "channel")
+    channel = project.tables.column_in_detail(run, "load.raw", "channel")
     counts = rng.choice(["web", "app", "shop"], 1000, p=[0.6, 0.3, 0.1])
     shares = pd.Series(counts).value_counts(normalize=True)
     assert {row["value"]: row["current"] for row in channel["values"]} == {
         repr(value): pytest.approx(share, abs=1e-5) for value, share in shares.items()
     }
     # A name as it is, and one that the table has not.
-    assert project.column_in_detail(run, "load.raw", "a/b ")["type"] == "time"
+    assert project.tables.column_in_detail(run, "load.raw", "a/b ")["type"] == "time"
     with pytest.raises(NotFoundError):
-        project.column_in_detail(run, "load.raw", "a/b")
+        project.tables.column_in_detail(run, "load.raw", "a/b")
 
 
 def test_an_agreement_is_taken_back(shop) -> None:
@@ -128,19 +128,19 @@ def test_an_agreement_is_taken_back(shop) -> None:
     schema = path.with_suffix(".schema.yaml")
 
     def accepted() -> list[bool]:
-        glance = project.table_at_a_glance(run, "load.raw")
+        glance = project.tables.table_at_a_glance(run, "load.raw")
         return [anomaly.get("accepted", False) for anomaly in glance["anomalies"]]
 
-    project.accept(run, "load.raw", "unit_changed", feature="price")
+    project.tables.accept(run, "load.raw", "unit_changed", feature="price")
     assert accepted() == [True]
-    project.withdraw(run, "load.raw", "unit_changed", feature="price")
+    project.tables.withdraw(run, "load.raw", "unit_changed", feature="price")
     assert accepted() == [False]
     # The next run is compared with the last good one again, and tells the same.
     again = project.run(path, parameters={"scale": 101})
     assert [one["kind"] for one in again["steps"][0]["anomalies"]] == ["unit_changed"]
 
     # Where there was no schema file before, there is none after.
-    project.pin(path, run_id=run, tables=["load.raw"])
+    project.tables.pin(path, run_id=run, tables=["load.raw"])
     assert schema.exists()
-    project.write_schemas(path, "")
+    project.tables.write_schemas(path, "")
     assert not schema.exists()

@@ -68,7 +68,7 @@ def test_the_way_of_an_anomaly(shop: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with monkeypatch.context() as patch:
         patch.setattr(measurer, "_start", lambda: pytest.fail("measured again"))
         assert found(project.run(shop, force=["report"])) == {}
-        assert project.statistics(digests(second)["raw"]).rows == 1_000
+        assert project.tables.statistics(digests(second)["raw"]).rows == 1_000
 
     # Cents in place of euros: told where it came in, and the gate closes.
     write_orders(shop.parent, 3, scale=100)
@@ -90,7 +90,7 @@ def test_the_way_of_an_anomaly(shop: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     # It stays visible as long as it is there.
     assert found(project.run(shop)) == found(third)
-    stats = project.stats(third["run_id"], "clean.clean")
+    stats = project.tables.stats(third["run_id"], "clean.clean")
     assert [row["name"] for row in stats["overview"] if row["anomalies"]] == ["price"]
     assert stats["reference"]["run_id"] == project.runs(shop)[2]["run_id"]
     [change] = stats["changes"]
@@ -100,7 +100,7 @@ def test_the_way_of_an_anomaly(shop: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [a["kind"] for a in load["statistics"]["raw"]["anomalies"]] == ["unit_changed"]
 
     # Somebody agrees to it.
-    pinned = project.pin(shop, run_id=third["run_id"])
+    pinned = project.tables.pin(shop, run_id=third["run_id"])
     assert pinned["pinned"] == ["load.raw", "clean.clean"] and pinned["file"] == "shop.schema.yaml"
     fifth = project.run(shop)
     assert (fifth["status"], found(fifth)) == ("succeeded", {})
@@ -149,7 +149,7 @@ def test_tables_of_every_library_have_statistics(tmp_path: Path) -> None:
     project = Project.open(path)
     run = project.run(path)
 
-    measured = {name: project.statistics(digest) for name, digest in digests(run).items()}
+    measured = {name: project.tables.statistics(digest) for name, digest in digests(run).items()}
     shapes = {
         name: [(column.name, column.dtype, column.nulls) for column in table.columns]
         for name, table in measured.items()

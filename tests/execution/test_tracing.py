@@ -55,7 +55,7 @@ def test_the_cell_is_found_though_the_table_has_other_names_and_the_column_anoth
     )
     before = content(project.root)
 
-    trace = project.trace(run["run_id"], "clean.df", "nulls_increased", feature="cost")
+    trace = project.tables.trace(run["run_id"], "clean.df", "nulls_increased", feature="cost")
 
     assert place(trace) == ("clean", 4, "other")
     assert [(one["name"], one["has_anomaly"]) for one in trace["cells"]] == [
@@ -68,7 +68,7 @@ def test_the_cell_is_found_though_the_table_has_other_names_and_the_column_anoth
     assert "Cell 5, in step `clean`" in trace["message"]
     assert content(project.root) == before
     with pytest.raises(NotFoundError, match="nulls_increased of cost"):
-        project.trace(run["run_id"], "clean.df", "all_null", feature="cost")
+        project.tables.trace(run["run_id"], "clean.df", "all_null", feature="cost")
 
 
 def test_what_came_in_under_another_name_is_followed_into_the_step_before(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_what_came_in_under_another_name_is_followed_into_the_step_before(tmp_pa
         cell("mean = df.cost.mean()", step="use"),
     )
 
-    trace = project.trace(run["run_id"], "clean.df", "unit_changed", feature="cost")
+    trace = project.tables.trace(run["run_id"], "clean.df", "unit_changed", feature="cost")
 
     assert place(trace) == ("load", 3, "raw")
     assert [(one["step"], one["cell_index"]) for one in trace["cells"]] == [
@@ -101,7 +101,7 @@ def test_a_table_in_the_making_is_held_against_the_same_cell_of_the_reference(tm
         cell("mean = df.price.mean()", step="use"),
     )
 
-    trace = project.trace(run["run_id"], "clean.df", "nulls_increased", feature="price")
+    trace = project.tables.trace(run["run_id"], "clean.df", "nulls_increased", feature="price")
 
     assert place(trace) == ("clean", 4, "df")
 
@@ -133,7 +133,7 @@ def test_a_broken_schema_is_traced_without_a_reference(
     (tmp_path / "a.schema.yaml").write_text(f"clean.df:\n  closed: false\n  {says}\n")
     run = project.run(path)
 
-    trace = project.trace(run["run_id"], "clean.df", kind, feature=feature)
+    trace = project.tables.trace(run["run_id"], "clean.df", kind, feature=feature)
 
     assert place(trace) == ("clean", 5, "df")
 
@@ -150,7 +150,7 @@ def test_a_step_that_would_reach_beyond_the_scratch_place_is_not_replayed(tmp_pa
         cell("n = len(df)", step="use"),
     )
 
-    trace = project.trace(run["run_id"], "clean.df", "row_count_dropped")
+    trace = project.tables.trace(run["run_id"], "clean.df", "row_count_dropped")
 
     assert (trace["status"], trace["step"], trace["cell_index"]) == ("not_replayed", "clean", None)
     assert "outside the project" in trace["message"]
@@ -167,7 +167,7 @@ def test_files_that_a_replay_writes_are_copies_and_said_so(tmp_path: Path) -> No
     )
     (tmp_path / "clean.csv").write_text("mine")
 
-    trace = project.trace(run["run_id"], "clean.df", "row_count_dropped")
+    trace = project.tables.trace(run["run_id"], "clean.df", "row_count_dropped")
 
     assert place(trace) == ("clean", 3, "df")
     assert any("clean.csv" in warning for warning in trace["warnings"])
