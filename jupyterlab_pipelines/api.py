@@ -511,8 +511,7 @@ class Artifact:
         NotFoundError
             ``no_statistics``: nothing was measured of this value.
         """
-        statistics = getattr(self.step.run._project, "statistics", None)
-        found = statistics(self.digest) if statistics is not None else None
+        found = self.step.run._project.tables.statistics(self.digest)
         if found is None:
             raise NotFoundError(
                 "no_statistics", f"No statistics of `{self.name}` are stored.", digest=self.digest

@@ -72,6 +72,7 @@ def pipelines(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str
 def test_run_hands_on_every_option(project: FakeProject, pipelines) -> None:
     words = (
         "run a.ipynb -p n 1 -p name flights --step clean --force load --jobs 2 --kernel k --output o.ipynb"
+        " --environment serving"
     )
 
     status, _, _ = pipelines(*words.split())
@@ -88,6 +89,7 @@ def test_run_hands_on_every_option(project: FakeProject, pipelines) -> None:
                 "jobs": 2,
                 "executor": "local",
                 "kernel": "k",
+                "environment": "serving",
                 "output": Path("o.ipynb"),
             },
         )
