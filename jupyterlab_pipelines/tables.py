@@ -509,6 +509,9 @@ def _is_same_as(anomaly: Document) -> Callable[[Document], bool]:
 
     def is_same(other: Document) -> bool:
         checks = anomaly["kind"] != "check_failed" or other["reference"] == anomaly["reference"]
-        return checks and all(other[name] == anomaly[name] for name in ("kind", "feature", "first"))
+        # It came from the same table, or is told of another name of this one.
+        is_named_again = bool(anomaly["digest"]) and other["digest"] == anomaly["digest"]
+        origin = is_named_again or other["first"] == anomaly["first"]
+        return checks and origin and all(other[name] == anomaly[name] for name in ("kind", "feature"))
 
     return is_same

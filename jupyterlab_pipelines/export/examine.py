@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import importlib
 import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -23,7 +24,7 @@ def main() -> None:
     sys.path[:0] = [asked["source"]]
     real, sys.stdout = sys.stdout, sys.stderr
     answer = examine(asked)
-    print(json.dumps(answer), file=real)
+    print(json.dumps(answer), file=real, flush=True)
 
 
 def examine(asked: dict[str, Any]) -> dict[str, Any]:
@@ -181,3 +182,5 @@ def _digest(materializers: Any, values: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     main()
+    # Threads of native libraries may abort a process that is taken down, and the answer is told.
+    os._exit(0)
