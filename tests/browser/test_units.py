@@ -56,6 +56,7 @@ def test_steps_that_share_a_generator_are_shown_as_one_unit(desk: Desk) -> None:
         "`rest` goes on in the kernel of `first`: `readings` cannot be stored"
     )
     expect(line(desk, "open", "log")).to_have_class(re.compile("jp-mod-learned"))
+    desk.widen(420)
     legend = desk.panel.get_by_role("list", name="Lines of the graph")
     expect(legend.get_by_role("listitem")).to_have_text(["one kernel", "learned", "by a tag"])
 
