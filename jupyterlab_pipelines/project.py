@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict, Unpack
 from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
 from jupyterlab_pipelines.environment import environment_with_us, find_kernelspec
 from jupyterlab_pipelines.errors import ExportError, NotebookError, NotFoundError, PipelinesError, UsageError
-from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.logged import read_log
 from jupyterlab_pipelines.notebook.assemble import METADATA
-from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
+from jupyterlab_pipelines.notebook.flow import read_pipeline, step_fingerprints
 from jupyterlab_pipelines.notebook.parse import (
     Outline,
     as_version_4,
@@ -344,8 +343,7 @@ class Project:
     def _pipeline(self, content: Document) -> tuple[Outline, Pipeline]:
         outline = read_outline(content)
         require_python(outline)
-        codes = {name: code_fingerprint(code) for name, code in step_code(outline).items()}
-        return outline, read_pipeline(outline, self.store.executions.effects(codes))
+        return outline, read_pipeline(outline, self.store.executions.effects(step_fingerprints(outline)))
 
     # -- running --------------------------------------------------------------------------------
 
@@ -560,7 +558,9 @@ class Project:
 
     def _require_schemas(self, notebook: Path, environment: str | None) -> None:
         """Refuse a run whose schema file is wrong, or has not its environment."""
-        file = (self.root / self.key_of(notebook)).with_suffix(".schema.yaml")
+        from jupyterlab_pipelines.quality.inspection import schema_path
+
+        file = schema_path(self.root / self.key_of(notebook))
         if environment is None and not file.exists():
             return  # without importing what reads it
         from jupyterlab_pipelines.quality.notebook_schema import read_schemas, require_environment
@@ -696,19 +696,13 @@ class Project:
                 run=run,
             )
         outline, pipeline = self._pipeline(content)
-        executions = {
-            row["step"]: execution
-            for row in self.store.runs.steps(run["run_id"])
-            if (execution := self.store.executions.get(row["execution_id"])) is not None
-        }
-        codes = {name: code_fingerprint(code) for name, code in step_code(outline).items()}
         return Source(
             notebook=Path(os.path.abspath(notebook)),
             content=content,
             outline=outline,
             pipeline=pipeline,
-            executions=executions,
-            learned=self.store.executions.effects(codes),
+            executions=self.store.executions_of(run["run_id"]),
+            learned=self.store.executions.effects(step_fingerprints(outline)),
             store=self.store,
             parameters=run["parameters"],
         )
@@ -964,13 +958,9 @@ class Project:
     def _step_run_documents(self, run: sqlite3.Row) -> list[Document]:
         rows = self.store.runs.steps(run["id"])
         anomalies = self.store.quality.anomalies_of_run(run["id"])
-        executions = {
-            row["step"]: self.store.executions.get(row["execution_id"])
-            for row in rows
-            if row["execution_id"] is not None
-        }
+        executions = self.store.executions_of(run["id"])
         caches: dict[str, str] = {}
-        if any(execution and execution.trace.get("doubts") for execution in executions.values()):
+        if any(execution.trace.get("doubts") for execution in executions.values()):
             pipeline = read_pipeline(read_outline(self._stored_notebook(run["snapshot"])))
             caches = {step.name: step.cache for step in pipeline.steps}
         return [
@@ -1202,12 +1192,7 @@ class Project:
     def _executions_of(self, run_id: str, step: str) -> dict[str, Execution]:
         """By step of the run, what stood for it, in the run's order; `step` must be one of them."""
         self.store.runs.step(run_id, step)
-        found = (
-            (row["step"], self.store.executions.get(row["execution_id"]))
-            for row in self.store.runs.steps(run_id)
-            if row["execution_id"] is not None
-        )
-        return {name: execution for name, execution in found if execution is not None}
+        return self.store.executions_of(run_id)
 
     def step_logged(self, run_id: str, step: str) -> Document:
         """What the step's cells have logged; while it runs, so far.

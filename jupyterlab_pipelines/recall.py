@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, HIDDEN, KERNEL, Artifact, in_loading_order, is_state
-from jupyterlab_pipelines.fingerprint import code_fingerprint
-from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
+from jupyterlab_pipelines.notebook.flow import read_pipeline, step_fingerprints
 from jupyterlab_pipelines.notebook.parse import read_outline
 from jupyterlab_pipelines.pipeline import AS_READ, Definition, Effects, Pipeline
 from jupyterlab_pipelines.planner import Resolved
@@ -99,8 +98,7 @@ def recall(
     below = read_pipeline(read_outline(content))[step].cells[-1] + 1
     imagined = {"cell_type": "code", "metadata": {"tags": [f"step:{IMAGINED}"]}, "source": name or READS_ALL}
     outline = read_outline({**content, "cells": [*cells[:below], imagined]})
-    codes = {each: code_fingerprint(code) for each, code in step_code(outline).items()}
-    learned = store.executions.effects(codes)
+    learned = store.executions.effects(step_fingerprints(outline))
     pipeline = read_pipeline(outline, learned)
     whole = {each.name: each.cells for each in read_pipeline(read_outline(content)).steps}
     missing: dict[str, str] = {}

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyterlab_pipelines.environment import environment_with_us
 from jupyterlab_pipelines.errors import NotFoundError, PipelinesError, UsageError
+from jupyterlab_pipelines.quality.inspection import schema_path
 from jupyterlab_pipelines.store import Store
 from jupyterlab_pipelines.writing import write_whole
 
 if TYPE_CHECKING:
+    from jupyterlab_pipelines.quality.glance import Against
     from jupyterlab_pipelines.quality.schema import Schema
     from jupyterlab_pipelines.quality.statistics import Statistics
 
@@ -83,19 +85,23 @@ class Tables:
         """
         from jupyterlab_pipelines.quality import glance
 
-        run = self._project.run_document(run_id)
-        wanted = self._compared_table(run, table, against) if against else None
-        other = glance.against_of(self._store, run, table, wanted)
+        run, other = self._beside(run_id, table, against)
         return glance.table_at_a_glance(self._store, run, table, other)
 
     def column_in_detail(self, run_id: str, table: str, column: str, against: str | None = None) -> Document:
         """All that is told of one column of a table of a run, see `glance.column_in_detail`."""
         from jupyterlab_pipelines.quality import glance
 
+        run, other = self._beside(run_id, table, against)
+        return glance.column_in_detail(self._store, run, table, column, other)
+
+    def _beside(self, run_id: str, table: str, against: str | None) -> tuple[Document, Against | None]:
+        """A run, and what its table is shown beside."""
+        from jupyterlab_pipelines.quality import glance
+
         run = self._project.run_document(run_id)
         wanted = self._compared_table(run, table, against) if against else None
-        other = glance.against_of(self._store, run, table, wanted)
-        return glance.column_in_detail(self._store, run, table, column, other)
+        return run, glance.against_of(self._store, run, table, wanted)
 
     def stats(self, run_id: str, target: str, *, against: str | None = None) -> Document:
         """All that is known of the output ``step.name`` of a run, see `views.table_document`.
@@ -308,23 +314,23 @@ class Tables:
 
     def schemas(self, notebook: Path) -> Document:
         """The schema file of a notebook: its text, and what it says of each table."""
-        from jupyterlab_pipelines.quality.notebook_schema import documents_in, read_text, schema_path
+        from jupyterlab_pipelines.quality.notebook_schema import documents_in, read_text
 
-        path = schema_path(self._project.root / self._project.key_of(notebook))
+        path = self._schema_file(notebook)
         text = read_text(path)
         return {"file": path.name, "text": text, "tables": documents_in(text, path)}
 
     def read_schemas(self, notebook: Path) -> dict[str, Schema]:
         """By ``step.name``, what the schema file of a notebook says."""
-        from jupyterlab_pipelines.quality.notebook_schema import read_schemas, schema_path
+        from jupyterlab_pipelines.quality.notebook_schema import read_schemas
 
-        return read_schemas(schema_path(self._project.root / self._project.key_of(notebook)))
+        return read_schemas(self._schema_file(notebook))
 
     def import_schema(self, notebook: Path, table: str, says: Document) -> Document:
         """Write what another tool says of a table into the schema file, in place of what stands there."""
-        from jupyterlab_pipelines.quality.notebook_schema import read_text, schema_path, with_table
+        from jupyterlab_pipelines.quality.notebook_schema import read_text, with_table
 
-        path = schema_path(self._project.root / self._project.key_of(notebook))
+        path = self._schema_file(notebook)
         return self.write_schemas(notebook, with_table(read_text(path), table, says, notebook.name))
 
     def write_schemas(self, notebook: Path, text: str) -> Document:
@@ -335,9 +341,9 @@ class Tables:
         UsageError
             The text is no schema file.
         """
-        from jupyterlab_pipelines.quality.notebook_schema import parse_schemas, schema_path
+        from jupyterlab_pipelines.quality.notebook_schema import parse_schemas
 
-        path = schema_path(self._project.root / self._project.key_of(notebook))
+        path = self._schema_file(notebook)
         parse_schemas(text, path)
         if text:
             write_whole(path, text.encode())
@@ -362,13 +368,13 @@ class Tables:
         """
         from jupyterlab_pipelines.quality import views
         from jupyterlab_pipelines.quality.measurable import is_table
-        from jupyterlab_pipelines.quality.notebook_schema import pin, read_text, schema_path
+        from jupyterlab_pipelines.quality.notebook_schema import pin, read_text
 
         run = self._project.run_document(run_id) if run_id else self._newest_success(notebook)
         key = self._project.key_of(notebook)
         if run["notebook"] != key:
             raise UsageError("other_notebook", f"Run {run['run_id']} is of {run['notebook']}, not of {key}.")
-        path = schema_path(self._project.root / key)
+        path = self._schema_file(notebook)
         text, pinned = read_text(path), []
         targets = tables or [
             f"{step['name']}.{output['name']}" for step in run["steps"] for output in step["outputs"]
@@ -403,7 +409,7 @@ class Tables:
         """
         from jupyterlab_pipelines.quality import views
         from jupyterlab_pipelines.quality.accepting import accepted
-        from jupyterlab_pipelines.quality.notebook_schema import read_text, schema_path
+        from jupyterlab_pipelines.quality.notebook_schema import read_text
 
         run = self._project.run_document(run_id)
         anomaly = views.anomaly_of(run, target, kind, feature, check)
@@ -459,14 +465,10 @@ class Tables:
         """
         from jupyterlab_pipelines.quality.anomalies import find
         from jupyterlab_pipelines.quality.measurer import Measurer
-        from jupyterlab_pipelines.quality.notebook_schema import (
-            read_schemas,
-            require_environment,
-            schema_path,
-        )
+        from jupyterlab_pipelines.quality.notebook_schema import require_environment
 
         run = self._project.run_document(run_id) if run_id else self._newest_success(notebook)
-        schemas = read_schemas(schema_path(self._project.root / self._project.key_of(notebook)))
+        schemas = self.read_schemas(notebook)
         require_environment(environment, schemas)
         outputs = {
             f"{step['name']}.{output['name']}": output for step in run["steps"] for output in step["outputs"]
@@ -494,6 +496,9 @@ class Tables:
             "not_checked": [target for target in schemas if target not in outputs],
             "anomalies": found,
         }
+
+    def _schema_file(self, notebook: Path) -> Path:
+        return schema_path(self._project.root / self._project.key_of(notebook))
 
     def _newest_success(self, notebook: Path) -> Document:
         for run in self._project.runs(notebook):

@@ -20,9 +20,8 @@ from jupyterlab_pipelines.errors import NotFoundError, PipelinesError
 from jupyterlab_pipelines.execution.runner import Runner, close_servers
 from jupyterlab_pipelines.execution.scratch import Scratch, scratch_folder, terminated_as_interrupted
 from jupyterlab_pipelines.files import file_digest
-from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.kernel.runtime.probing import RECORD
-from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
+from jupyterlab_pipelines.notebook.flow import read_pipeline, step_fingerprints
 from jupyterlab_pipelines.notebook.parse import Outline, read_outline
 from jupyterlab_pipelines.pipeline import FileEffects, Pipeline, Role, Step
 from jupyterlab_pipelines.planner import Planner
@@ -107,14 +106,13 @@ class Replayer:
             )
         content = json.loads(snapshot)
         outline = read_outline(content)
-        codes = {name: code_fingerprint(code) for name, code in step_code(outline).items()}
-        effects = self.store.executions.effects(codes)
+        effects = self.store.executions.effects(step_fingerprints(outline))
         pipeline = read_pipeline(outline, effects)
         pipeline.require_steps([step])
         unit = pipeline[step].unit
         group = [pipeline[name] for name in (unit.steps if unit else (step,))]
         files = _together(effects[one.name].files for one in group if one.name in effects)
-        executions = self._executions(run_id)
+        executions = self.store.executions_of(run_id)
         notebook = self.root / row["notebook"]
         problem = self._obstacle(pipeline, group, files, executions)
         if problem is not None:
@@ -122,15 +120,6 @@ class Replayer:
         warnings = tuple(_warnings(pipeline[step], executions.get(step), notebook.parent))
         states, problem = self._execute(run_id, outline, content, notebook, group, step, executions, files)
         return Replay(run_id, pipeline, step, states, problem, warnings)
-
-    def _executions(self, run_id: str) -> dict[str, Execution]:
-        """What stood for the steps of the run."""
-        found = (
-            (row["step"], self.store.executions.get(row["execution_id"]))
-            for row in self.store.runs.steps(run_id)
-            if row["execution_id"] is not None
-        )
-        return {name: execution for name, execution in found if execution is not None}
 
     def _obstacle(
         self,

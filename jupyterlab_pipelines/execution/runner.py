@@ -31,8 +31,7 @@ from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import SharedKernel, SharedKernels
 from jupyterlab_pipelines.execution.step import StepJob, StepOutcome, execute_step
 from jupyterlab_pipelines.files import file_digest, with_digests
-from jupyterlab_pipelines.fingerprint import code_fingerprint
-from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
+from jupyterlab_pipelines.notebook.flow import read_pipeline, step_fingerprints
 from jupyterlab_pipelines.notebook.parse import Outline
 from jupyterlab_pipelines.notebook.units import why_apart
 from jupyterlab_pipelines.pipeline import Effects, Input, Pipeline, Role, Step
@@ -129,7 +128,7 @@ class Runner:
     listener: Listener = field(default=lambda event: None)
 
     def __post_init__(self) -> None:
-        self.codes = {name: code_fingerprint(code) for name, code in step_code(self.outline).items()}
+        self.codes = step_fingerprints(self.outline)
         self.learned: dict[str, Effects] = self.store.executions.effects(self.codes)
         self.pipeline: Pipeline = read_pipeline(self.outline, self.learned)
         self.pipeline.require_steps(self.force)

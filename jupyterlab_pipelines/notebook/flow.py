@@ -26,6 +26,7 @@ from typing import Any
 from jupyterlab_pipelines import dag
 from jupyterlab_pipelines.artifact import AMBIENT, FILE, KERNEL, is_state
 from jupyterlab_pipelines.errors import NotebookError
+from jupyterlab_pipelines.fingerprint import code_fingerprint
 from jupyterlab_pipelines.notebook.file_flow import FileLinks, link_files
 from jupyterlab_pipelines.notebook.ipython import is_quiet, parse_python
 from jupyterlab_pipelines.notebook.links import Links
@@ -200,6 +201,11 @@ def step_code(outline: Outline) -> dict[str, tuple[tuple[str, ...], ...]]:
             if normal:
                 code[cell.step] += (normal,)
     return code
+
+
+def step_fingerprints(outline: Outline) -> dict[str, str]:
+    """Per step the fingerprint of its code, by which its effects are learned."""
+    return {name: code_fingerprint(code) for name, code in step_code(outline).items()}
 
 
 def has_code(cell: Cell) -> bool:

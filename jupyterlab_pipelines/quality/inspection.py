@@ -37,6 +37,11 @@ VERDICTS = 1
 """A number that changes with the rules: verdicts made by others are made again."""
 
 
+def schema_path(notebook: Path) -> Path:
+    """Where the schemas of a notebook are: ``flights.schema.yaml`` beside ``flights.ipynb``."""
+    return notebook.with_name(f"{notebook.stem}.schema.yaml")
+
+
 class Inspector:
     """Inspects the tables of one run.
 
@@ -57,7 +62,7 @@ class Inspector:
         self._notebook = notebook
         self._run_id = run_id
         self._environment = environment
-        self._schema_file = file.with_name(f"{file.stem}.schema.yaml")
+        self._schema_file = schema_path(file)
         self._measures: Measurer | None = None
         # As it is when the run begins.
         self._schema_text = self._read_schema_file()

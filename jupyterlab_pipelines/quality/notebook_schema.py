@@ -29,8 +29,6 @@ from jupyterlab_pipelines.quality.schema_file import schema_from
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
 from jupyterlab_pipelines.quality.yaml_text import flow, set_in
 
-SUFFIX = ".schema.yaml"
-
 _HEADER = """\
 # What is expected of the tables of {notebook}, checked strictly on every run.
 # Keys: rows, checks, environments, environment, closed, columns. Of a column: type, nulls, required, values,
@@ -52,11 +50,6 @@ _SURELY_KEYS = 100
 """From so many rows on, values that are all different are hardly so by accident."""
 
 Document = dict[str, Any]
-
-
-def schema_path(notebook: Path) -> Path:
-    """Where the schemas of a notebook are: ``flights.schema.yaml`` beside ``flights.ipynb``."""
-    return notebook.with_name(notebook.stem + SUFFIX)
 
 
 def read_text(path: Path) -> str:

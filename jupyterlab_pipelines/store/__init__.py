@@ -8,6 +8,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from jupyterlab_pipelines.run import Execution
 from jupyterlab_pipelines.store.artifacts import ArtifactStore
 from jupyterlab_pipelines.store.database import Database, unwritable
 from jupyterlab_pipelines.store.executions import ExecutionStore
@@ -69,6 +70,15 @@ class Store:
     def sweep_lock(self, sweep_id: str) -> FileLock:
         """Held by the process that carries out the sweep."""
         return FileLock(self.path / "locks" / f"sweep-{sweep_id}")
+
+    def executions_of(self, run_id: str) -> dict[str, Execution]:
+        """By step of the run, what stood for it, in the run's order; steps without an execution are left out."""
+        found = (
+            (row["step"], self.executions.get(row["execution_id"]))
+            for row in self.runs.steps(run_id)
+            if row["execution_id"] is not None
+        )
+        return {step: execution for step, execution in found if execution is not None}
 
     def step_lock(self, cache_key: str) -> FileLock:
         """Held by the run that executes the step with this key, so that no other does."""

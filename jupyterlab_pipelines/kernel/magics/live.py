@@ -337,13 +337,12 @@ class Live:
     def _read(
         self, project: Project, content: Mapping[str, Any]
     ) -> tuple[Outline, Pipeline, dict[str, Effects]]:
-        from jupyterlab_pipelines.fingerprint import code_fingerprint
-        from jupyterlab_pipelines.notebook.flow import read_pipeline, step_code
+        from jupyterlab_pipelines.notebook.flow import read_pipeline, step_fingerprints
         from jupyterlab_pipelines.notebook.parse import read_outline, require_python
 
         outline = read_outline(content)
         require_python(outline)
-        codes = {name: code_fingerprint(code) for name, code in step_code(outline).items()}
+        codes = step_fingerprints(outline)
         learned = project.store.executions.effects(codes)
         learned |= {name: self._learned[code] for name, code in codes.items() if code in self._learned}
         return outline, read_pipeline(outline, learned), learned
