@@ -44,13 +44,13 @@ class ShownStatistics(Statistics):
         return shown
 
     def __repr__(self) -> str:
-        lines = [f"{self.rows} rows, {len(self.columns)} columns"]
+        lines = [f"{_number(self.rows, 'row')}, {_number(len(self.columns), 'column')}"]
         for row in self._rows[:MOST_LINES]:
             numbers = ", ".join(f"{name} {value}" for name, value in row["numbers"].items())
             lines.append(f"{row['name']}: {row['type']}, {100 * row['nulls']:.3g} % nulls, {numbers}")
             lines += [f"    {a['severity']}: {a['kind']}: {a['description']}" for a in row["anomalies"]]
         if len(self._rows) > MOST_LINES:
-            lines.append(f"… and {len(self._rows) - MOST_LINES} more columns")
+            lines.append(f"… and {_number(len(self._rows) - MOST_LINES, 'more column')}")
         return "\n".join(lines)
 
     def to_html(self) -> str:
@@ -63,3 +63,7 @@ class ShownStatistics(Statistics):
         from jupyterlab_pipelines.quality.charts import mimebundle
 
         return mimebundle(self._rows, repr(self))
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

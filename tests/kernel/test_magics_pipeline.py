@@ -53,7 +53,7 @@ def test_the_commands_of_a_notebook(path: Path) -> None:
     assert why.splitlines()[0] == "train: undecided"
     assert "text/html" in runs.shown[-1]
     assert "change" in shown
-    assert step.text.startswith("<list 4 items: `xs` of step load")
+    assert step.text.splitlines() == ["4 rows, 1 column", "values: int, 0 % nulls, min 0, median 1.5, max 3"]
     assert second
     assert "parameter n: 3 → 4" in diff
     assert frame == "[3, 4]"
