@@ -447,6 +447,12 @@ class Functions:
         }
         left: dict[str, str] = {}
         unread = self._unread(steps)
+        changed = {
+            name
+            for step in steps
+            for name, artifact in self.facts.artifacts.get(step.name, {}).items()
+            if artifact.kind == "uncarriable"
+        }
         for step in steps:
             kept = self.facts.artifacts.get(step.name, {})
             wanted = set(read)
@@ -456,7 +462,8 @@ class Functions:
             wanted |= {
                 name
                 for name in results
-                if self._is_result(name, kept) and (step.name, name) not in self.facts.unwritable
+                if self._is_result(kept.get(name), name, changed)
+                and (step.name, name) not in self.facts.unwritable
             }
             for name in step.leaves:
                 left.pop(name, None)
@@ -534,8 +541,8 @@ class Functions:
                     bound.subtract(n.id for n in ast.walk(node.target) if isinstance(n, ast.Name))
         return {name for name, times in heads.items() if times == bound[name]}
 
-    def _is_result(self, name: str, kept: Mapping[str, Artifact]) -> bool:
-        artifact = kept.get(name)
+    def _is_result(self, artifact: Artifact | None, name: str, changed: Collection[str]) -> bool:
+        """Whether what a step leaves can be an output; `changed`: what its part has that no file can hold."""
         if artifact is None or artifact.kind != "value" or name.startswith("_") or is_state(name):
             return False
         if artifact.type.startswith("matplotlib."):
@@ -543,7 +550,7 @@ class Functions:
         if name in self.star_names or name in self.definitions or is_made_here(artifact, self.shared_names):
             return False
         named = {artifact.type.rpartition(".")[2], *artifact.definitions}
-        if any(each in named and left.kind == "uncarriable" for each, left in kept.items()):
+        if named & set(changed):
             return False  # of a class that the step has changed
         return self.shared_names.issuperset(artifact.definitions)
 
