@@ -71,6 +71,8 @@ HELPERS = {
 }
 """What exported functions call in the package's own modules, and where it is."""
 
+LINE_LENGTH = 110
+
 SETS_VARIABLES = re.compile(r"\benviron\b|\bputenv\b|_magic\('(set_)?env'")
 """In the source of a statement that sets environment variables."""
 
@@ -502,7 +504,7 @@ class Functions:
         for each in reversed(self._own(steps)):
             statement = each.statement
             bound = statement.binds | statement.may_bind
-            unread |= bound - later
+            unread |= bound - later - _read_inside(statement.source)
             later -= statement.binds
             later |= statement.reads.difference(statement.printed, () if bound else statement.mutates)
         return unread
@@ -1051,6 +1053,15 @@ def kind_of_state(name: str) -> str:
     return name.removeprefix(HIDDEN).removeprefix(AMBIENT).replace(".", " ")
 
 
+def _read_inside(source: str) -> set[str]:
+    """Names that a loop, a condition and the like reads: it may have bound them before."""
+    statement = parse_python(source).body[0]
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return set()
+    nodes = ast.walk(statement)
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
 def _is_decorated(each: Placed) -> bool:
     return each.statement.kind is StatementKind.DEFINITION and each.statement.source.lstrip().startswith("@")
 
@@ -1118,10 +1129,14 @@ def _function(
     returns = "None" if not result else result[0] if len(result) == 1 else f"tuple[{', '.join(result)}]"
     if returns.startswith("tuple[") and '"' in returns:
         returns = f'"{returns.replace(chr(34), "")}"'
-    head = f"{'async ' if body.is_async else ''}def {name}({', '.join(signature)}) -> {returns}:"
-    if len(head) > 110:
+    begin = f"{'async ' if body.is_async else ''}def {name}"
+    head = f"{begin}({', '.join(signature)}) -> {returns}:"
+    if len(head) > LINE_LENGTH:
         lines = "".join(f"{INDENT}{each},\n" for each in signature)
-        head = f"{'async ' if body.is_async else ''}def {name}(\n{lines}) -> {returns}:"
+        head = f"{begin}(\n{lines}) -> {returns}:" if signature else head
+        if len(head.splitlines()[-1]) > LINE_LENGTH and len(result) > 1 and not returns.startswith('"'):
+            types = "".join(f"{INDENT}{each},\n" for each in result)
+            head = f"{head.removesuffix(f'{returns}:')}tuple[\n{types}]:"
     written = body.lines
     if written and written[0].startswith(("def ", "async def ", "class ", "@")):
         written = [f"\n{written[0]}", *written[1:]]

@@ -172,6 +172,75 @@ def test_a_failed_run_keeps_what_there_is_and_goes_on_from_it(tmp_path: Path) ->
     }
 
 
+PATHS = notebook(
+    parameters("n = 5\ndebug = False"),
+    cell(
+        """
+        values = list(range(n))
+        if debug:
+            sample = values[:2]
+        for value in values[1:]:
+            last = value
+        """,
+        step="load",
+    ),
+    cell("if n > 3:\n    sign = 'wide'\nsize = len(values)", step="widen"),
+    cell(
+        """
+        if n > 3:
+            word = sign.upper()
+        if debug:
+            first = sample[0]
+        try:
+            after = last + 1
+        except NameError:
+            after = None
+        """,
+        step="use",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, {"load": {"values", "last"}, "widen": {"sign", "size"}, "use": {"word", "after"}}),
+        ({"n": 2}, {"load": {"values", "last"}, "widen": {"size"}, "use": {"after"}}),
+        (
+            {"n": 1, "debug": True},
+            {"load": {"values", "sample"}, "widen": {"size"}, "use": {"after", "first"}},
+        ),
+    ],
+)
+def test_other_parameters_lead_steps_along_other_paths(
+    given: dict[str, Any], left: dict[str, set[str]], tmp_path: Path
+) -> None:
+    output = exported(PATHS, tmp_path)
+
+    ended = run_in(output, "-m", "notebook", "run", "--parameters", json.dumps(given))
+
+    assert ended.returncode == 0, ended.stderr
+    manifests = {step: output / "artifacts" / step / "_step.json" for step in left}
+    found = {step: set(json.loads(path.read_text())["outputs"]) for step, path in manifests.items()}
+    # `first` was not seen in the run that was exported, and nobody reads it.
+    assert found == {step: names - {"first"} for step, names in left.items()}
+
+
+def test_results_that_nothing_reads_are_returned_and_means_to_an_end_are_not(tmp_path: Path) -> None:
+    document = notebook(
+        cell(
+            "raw = [3, 1, 2]\nordered = sorted(raw)\nlargest = max(raw)\nprint(largest)\n"
+            "for each in raw:\n    pass\ndoubled = [each * 2 for each in raw]\ndoubled.sort()",
+            step="make",
+        ),
+        cell("total = sum(ordered)", step="use"),
+    )
+
+    code = (exported(document, tmp_path) / "src" / "notebook" / "steps.py").read_text()
+
+    assert "return ordered, largest, doubled\n" in code
+
+
 def test_retries_and_timeouts_are_those_of_the_tags(tmp_path: Path) -> None:
     document = notebook(
         cell("import os, time"),
