@@ -43,7 +43,7 @@ from jupyterlab_pipelines.export.source import (
 )
 from jupyterlab_pipelines.notebook.flow import HISTORY, Position
 from jupyterlab_pipelines.notebook.ipython import is_quiet, parse_python, words
-from jupyterlab_pipelines.notebook.names import StatementKind, makes_annotations_lazy
+from jupyterlab_pipelines.notebook.names import StatementKind, analyse, makes_annotations_lazy
 from jupyterlab_pipelines.notebook.parse import Outline, source_of
 from jupyterlab_pipelines.pipeline import (
     Cell,
@@ -72,6 +72,12 @@ HELPERS = {
 """What exported functions call in the package's own modules, and where it is."""
 
 LINE_LENGTH = 110
+
+KEEPS_EXCEPTIONS = re.compile(r"suppress|raises|ignore|catch(?!_warnings)", re.IGNORECASE)
+"""In the name of a context manager after whose block code goes on though the block has failed."""
+
+REGISTERS = re.compile(r"__init_subclass__|__subclasses__|\bmetaclass\b")
+"""In code to which it matters which subclasses there are."""
 
 SETS_VARIABLES = re.compile(r"\benviron\b|\bputenv\b|_magic\('(set_)?env'")
 """In the source of a statement that sets environment variables."""
@@ -185,6 +191,7 @@ class Functions:
         self.helpers: dict[str, set[str]] = {}
         self.left_out: list[str] = []
         self.optional: set[tuple[str, str]] = set()
+        self.subclasses = self._subclasses()
         self.effects = self._effects()
         self.early = [each for each in self.effects if self._is_early(each)]
         self.effects = [each for each in self.effects if each not in self.early]
@@ -249,6 +256,21 @@ class Functions:
     def name_of(self, step: str) -> str:
         """Name of the function that executes a step of the notebook."""
         return self.names[self.part_of[step].steps]
+
+    def _subclasses(self) -> dict[str, list[Position]]:
+        """By class, those of setup at the top of the module that derive from it, where code may ask which there are."""
+        if not any(REGISTERS.search(each.statement.source) for each in self.placed.values()):
+            return {}
+        found: dict[str, list[Position]] = {}
+        for position in sorted(self.shared):
+            each = self.placed[position]
+            if each.cell.step is None and each.statement.kind is StatementKind.DEFINITION:
+                node = parse_python(each.statement.source).body[0]
+                for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                    name = base.value if isinstance(base, ast.Subscript) else base
+                    if isinstance(name, ast.Name):
+                        found.setdefault(name.id, []).append(position)
+        return found
 
     def _effects(self) -> list[Placed]:
         """Statements of setup cells that bind nothing: options of packages, a seed."""
@@ -394,7 +416,9 @@ class Functions:
             name = todo.pop()
             done.add(name)
             for position in self.shared:
-                if name in self.placed[position].names and position not in reached:
+                if (
+                    name in self.placed[position].names or position in self.subclasses.get(name, ())
+                ) and position not in reached:
                     reached.add(position)
                     statement = self.placed[position].statement
                     todo |= (statement.reads | statement.deferred) - done
@@ -514,7 +538,7 @@ class Functions:
         uncertain: set[str] = set()
         for each in self._own(steps):
             statement = each.statement
-            bound = statement.binds
+            bound = statement.binds | _bound_within(statement.source)
             if "raises-exception" in self._tags(each.cell.index):
                 bound = frozenset()
             certain |= bound
@@ -1051,6 +1075,19 @@ def is_made_here(artifact: Artifact, shared: Collection[str]) -> bool:
 def kind_of_state(name: str) -> str:
     """How the package calls a state of the process: ``hidden state numpy.random`` → ``numpy random``"""
     return name.removeprefix(HIDDEN).removeprefix(AMBIENT).replace(".", " ")
+
+
+def _bound_within(source: str) -> set[str]:
+    """Names that a `with` surely binds in its body: its manager keeps no exception, unless it is made for that."""
+    statement = parse_python(source).body[0]
+    bound: set[str] = set()
+    if isinstance(statement, ast.With | ast.AsyncWith) and not any(
+        KEEPS_EXCEPTIONS.search(ast.unparse(item.context_expr)) for item in statement.items
+    ):
+        for inner in statement.body:
+            text = ast.unparse(inner)
+            bound.update(*(each.binds for each in analyse(text).statements), _bound_within(text))
+    return bound
 
 
 def _read_inside(source: str) -> set[str]:

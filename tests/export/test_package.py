@@ -241,6 +241,51 @@ def test_results_that_nothing_reads_are_returned_and_means_to_an_end_are_not(tmp
     assert "return ordered, largest, doubled\n" in code
 
 
+def test_what_a_with_binds_is_bound_unless_it_keeps_exceptions(tmp_path: Path) -> None:
+    document = notebook(
+        cell("import contextlib"),
+        cell(
+            "with open('a.txt') as file:\n    text = file.read()\n"
+            "with contextlib.suppress(ValueError):\n    number = int(text)",
+            step="read",
+        ),
+        cell("size = len(text), number", step="use"),
+    )
+
+    code = (exported(document, tmp_path, files={"a.txt": "12"}) / "src" / "notebook" / "steps.py").read_text()
+
+    assert 'return text, locals().get("number", ABSENT)\n' in code
+    assert "def use(text: str, number: int = ABSENT) -> " in code
+
+
+def test_what_modules_beside_the_notebook_import_is_required_and_comes_along(tmp_path: Path) -> None:
+    document = notebook(cell("from helper import parsed"), cell("value = parsed('a: 1')", step="read"))
+    files = {
+        "helper.py": "import yaml\nfrom other import same\ndef parsed(text):\n    return same(yaml.safe_load(text))\n",
+        "other.py": "try:\n    import not_there\nexcept ImportError:\n    pass\ndef same(value):\n    return value\n",
+    }
+
+    output = exported(document, tmp_path, files=files)
+
+    assert "PyYAML==" in (output / "pyproject.toml").read_text()
+    assert (output / "src" / "other.py").is_file()
+    assert "not_there" not in (output / "README.md").read_text()
+    assert run_in(output, "-m", "notebook", "run").returncode == 0
+
+
+def test_subclasses_come_along_where_it_matters_which_there_are() -> None:
+    document = notebook(
+        cell(
+            "class Base:\n    known = []\n    def __init_subclass__(cls):\n        Base.known.append(cls.__name__)\n\n"
+            "class One(Base):\n    pass\n\nclass Two(One):\n    pass"
+        ),
+        cell("names = list(Base.known)", step="list"),
+        cell("children = [each.__name__ for each in Base.__subclasses__()]", step="ask"),
+    )
+
+    assert check(document) == "equal"
+
+
 def test_retries_and_timeouts_are_those_of_the_tags(tmp_path: Path) -> None:
     document = notebook(
         cell("import os, time"),
