@@ -39,6 +39,8 @@ SECONDS_TO_ANSWER = 0.5
 OPTIONS = ("--HistoryManager.hist_file=:memory:",)
 """Of every kernel: what steps execute is not what somebody has typed."""
 
+COMMANDS = "jupyterlab_pipelines.kernel.runtime.commands"
+
 KILL_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
 
@@ -208,6 +210,12 @@ class Prepared:
         finally:
             applications.initialize = begin
             del shells.instance
+        kernel = self.app.kernel
+        find = getattr(kernel, "_process_children", None)
+        if find is not None and sys.platform == "linux":
+            children = importlib.import_module(COMMANDS).children
+            # psutil looks at every process of the machine.
+            kernel._process_children = lambda: find() if any(children()) else []
 
 
 def _prepare() -> Prepared | None:
