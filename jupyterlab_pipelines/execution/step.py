@@ -174,7 +174,7 @@ def _execute(job: StepJob, session: StepSession) -> None:
     from jupyterlab_pipelines.execution.papermill import PipelinesEngine
 
     papermill_engines.register("pipelines", PipelinesEngine)
-    notebook = from_dict(notebook_of(job))
+    notebook: Any = from_dict(notebook_of(job))  # type: ignore[no-untyped-call]
     notebook.metadata["papermill"] = {}
     for cell in notebook.cells:
         cell.metadata["papermill"] = {}
