@@ -30,7 +30,7 @@ KINDS = (
         "Far fewer rows than the reference, or fewer than the schema allows.",
         "rows",
     ),
-    Kind("row_count_grew", "warning", "More rows than the schema allows.", "rows"),
+    Kind("row_count_grew", "warning", "Thirty times the reference's rows and more, or more than the schema allows.", "rows"),
     Kind("duplicate_rows", "warning", "Whole rows occur again, more often than in the reference."),
     Kind("check_failed", "error", "A check of the schema does not hold in every row."),
     Kind("invalid_schema", "error", "The schema contradicts itself, or asks what cannot be checked."),

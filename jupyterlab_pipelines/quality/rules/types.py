@@ -6,6 +6,8 @@ from jupyterlab_pipelines.quality.chance import exclusive_tail
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
 
 NEARLY_ALL = 0.9
+FEWEST_WORDS = 2
+"""So many words among numbers are told also where the reference might have missed them."""
 
 
 def type_changed(pair: Pair) -> Anomaly | None:
@@ -29,7 +31,7 @@ def type_changed(pair: Pair) -> Anomaly | None:
         )
     if after.type == "string" and after.text:
         words = after.text.seen - after.text.numeric
-        few = exclusive_tail(words, after.count, before.count) > 0.05
+        few = exclusive_tail(words, after.count, before.count) > (0.05 if words < FEWEST_WORDS else 0.3)
         if before.type in ("int", "float") and words and few:
             # Where types are found out from the values, as in CSV, a few words make a column text.
             return None
