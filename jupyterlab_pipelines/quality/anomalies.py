@@ -86,7 +86,7 @@ def _differences(
         if (anomaly := _difference(before.by_name[column.name], column, limit, goes_on))
     }
     of_columns |= _exchanged(before, after, of_columns, limit)
-    if counted and counted.kind == "row_count_dropped":
+    if counted:
         return found + _of_few_rows(of_columns, len(common))
     of_columns = _one_key(after, of_columns)
     found += _repeated_rows(before, after, of_columns, limit)

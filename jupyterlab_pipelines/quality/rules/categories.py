@@ -124,7 +124,8 @@ def unseen_values(pair: Pair) -> Anomaly | None:
             # Another rule tells of signs.
             return None
         named: dict[Value, tuple[str, object]] = {
-            value: ("sentinel_values" if _is_stand_in(value, pair) else "unexpected_values", None) for value in unseen
+            value: ("sentinel_values" if _is_stand_in(value, pair) else "unexpected_values", None)
+            for value in unseen
         }
     else:
         named = {value: variant_of(str(value), before.counts) for value in unseen}

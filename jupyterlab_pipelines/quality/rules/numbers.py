@@ -78,8 +78,8 @@ ODD_MOMENTS = frozenset(
 """1970-01-01, 1900-01-01 and -02, 0001-01-01, 9999-12-31 and -01-01, 2100-01-01, 2099-01-01."""
 FEWEST_NEAR = 5
 """So many values just beyond the reference are no accident any more."""
-SURE = 1e-3
-"""What a tail lets expect so seldom is a fault, be it two values."""
+SURE = 0.05
+"""So much rarer than the limit are two values a fault where several would else be needed."""
 DEAREST = 2.0
 """Money that is multiplied by less is in another of the great currencies, and not in feet."""
 CHANGES_THE_PICTURE = 1.15
@@ -152,10 +152,9 @@ def _flipped_in_part(
     # Few of them are no accident either where they lie as far beyond zero as the others before it.
     likely = p_value < pair.limit or (p_value < 0.05 and _gap_to_zero(before, negative) and wrong >= 5)
     if not likely and not wrong_before:
-        # Two are enough where the reference's tail ends well before them.
-        last = outermost[min(wrong, len(outermost)) - 1]
-        p_value = _beyond(before, after, last, min(wrong, len(outermost)))
-        likely = p_value < pair.limit * SURE
+        # Two are enough where the reference shows that there can be none.
+        p_value = _chance_of_no_wall(before, abs(outermost[0]), negative)
+        likely = p_value < SURE * pair.limit and abs(outermost[0]) > 0.5 * abs(before.median)
     if not likely or min(inside, far) < 0.7 * len(shown):
         return None
     unsigned = kolmogorov_smirnov(sorted(abs(value) for value in after.grid), sorted(map(abs, before.grid)))
@@ -173,6 +172,20 @@ def _flipped_in_part(
         p_value=p_value,
         effect=share,
     )
+
+
+def _chance_of_no_wall(before: Numbers, reach: float, negative: bool) -> float:
+    """P that no value of the reference lies within `reach` beyond zero, if nothing keeps them on their side.
+
+    A tail that passes zero thins out before it. Half as far on this side of zero there are so many, twice as far so
+    many more; as a normal distribution goes on, beyond there are the former times the square of their ratio.
+    """
+    grid = sorted(-value for value in before.grid) if negative else before.grid
+    reach = min(reach, grid[50])
+    near = cumulated(grid, reach / 2)
+    far = cumulated(grid, reach) - near
+    expected = before.count * near * min(1.0, near / far if far else 1.0) ** 2
+    return math.exp(-min(expected, 600.0))
 
 
 def _gap_to_zero(before: Numbers, negative: bool) -> bool:
@@ -238,7 +251,7 @@ def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -
         return False
     if _is_power_of_ten(factor):
         return True
-    if 0 <= min(before.min, after.min) and max(before.max, after.max) <= 1:
+    if min(before.min, after.min) >= 0 and max(before.max, after.max) <= 1:
         # Shares and probabilities stay between 0 and 1: larger ones are no other unit.
         return False
     if before.min < 0 < before.max and abs(before.median) < 0.1 * (before.grid[75] - before.grid[25]):
@@ -549,7 +562,9 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         p_value = max(p_value, exclusive_tail(beyond, pair.after.count, pair.before.count))
     if abs(value - border) < 3 * width:
         # Near as it is, it must be more than one or two, unless the tail ends well before it.
-        independent = round(_at_least_beyond(pair, border, side) * independence(after)) if pair.goes_on else count
+        independent = (
+            round(_at_least_beyond(pair, border, side) * independence(after)) if pair.goes_on else count
+        )
         if min(count, independent) >= FEWEST_NEAR:
             alone = exclusive_tail(count, pair.after.count, pair.before.count)
             p_value = max(p_value, alone * pair.limit * 20)
@@ -621,18 +636,20 @@ def _beyond(before: Numbers, after: Numbers, value: float, count: int) -> float:
     """P of `count` values as far out as `value`, by a power law fitted to the reference's tail.
 
     Hill's estimate from the outermost values and from the outermost tenth, the slower one, and one
-    standard error slower: a heavy tail may do what a light one never does.
+    standard error slower: a heavy tail may do what a light one never does. A larger table looks further down the
+    tail than the reference did, so the estimate is trusted less.
     """
     side = 1 if value > before.median else -1
     outermost = before.highest if side > 0 else before.lowest
     tail = [side * (one - before.median) for one in outermost]
     tenth = [side * (one - before.median) for one in (before.grid[90:] if side > 0 else before.grid[10::-1])]
+    errors = 1 + math.log10(max(1.0, after.count / before.count))
     exponents, border = [], tail[-1]
     if border > 0:
-        exponents.append(tail_exponent(tail[:-1], border) * (1 + 1 / math.sqrt(len(tail))))
+        exponents.append(tail_exponent(tail[:-1], border) * (1 + errors / math.sqrt(len(tail))))
     if tenth[0] > 0:
         exponents.append(
-            tail_exponent(tenth[1:], tenth[0]) * (1 + 1 / math.sqrt(max(1.0, before.count / 10)))
+            tail_exponent(tenth[1:], tenth[0]) * (1 + errors / math.sqrt(max(1.0, before.count / 10)))
         )
     distance = side * (value - before.median)
     if border <= 0:

@@ -6,7 +6,6 @@ from jupyterlab_pipelines.quality.chance import exclusive_tail, hypergeometric_t
 from jupyterlab_pipelines.quality.drift import FEWEST, cumulated
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
 
-
 FIRST_OF_A_CASE = 0.03
 """The share of values in upper (or lower) case that matters where hardly any was."""
 MORE_OF_A_CASE = 0.1
