@@ -30,8 +30,8 @@ from typing import Any
 from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN
 from jupyterlab_pipelines.kernel.runtime import variables
 
-UNTOUCHED_POSITION = 624
-"""Where the Mersenne Twister stands before its first draw."""
+UNTOUCHED = (0x80000000, 623)
+"""First key and position of NumPy's Mersenne Twister that has its seed from the system, before its first draw."""
 
 SET_BY_PACKAGES = (
     "KMP_",
@@ -488,6 +488,9 @@ def begin() -> None:
     _loggers = dict(_of_loggers(sys.modules["logging"])) if "logging" in sys.modules else {}
     shell = _shell()
     if shell is not None:
+        if hasattr(shell, "enable_tip"):
+            # Whoever asks the kernel what it is gets a tip, which IPython draws from the global generator.
+            shell.enable_tip = False
         _options = _of_shell(shell)
         _extensions = set(shell.extension_manager.loaded)
         _traceback_mode = shell.InteractiveTB.mode
@@ -534,7 +537,7 @@ def is_known(name: str) -> bool:
 def untouched(name: str, state: Any) -> bool:
     """Whether a generator that this step brought up has neither been drawn from nor, surely, seeded."""
     if name == f"{HIDDEN}numpy.random":
-        return bool(state is None or (state[2] == UNTOUCHED_POSITION and not state[3]))
+        return state is None or (int.from_bytes(state[1][:4], sys.byteorder), state[2]) == UNTOUCHED
     if name == f"{HIDDEN}torch":
         return bool(state == [bytes(sys.modules["torch"].Generator().get_state().tolist())])
     return False
