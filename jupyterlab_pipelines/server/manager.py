@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECONDS_TO_SETTLE = 1.5
+TASK_IN_BRIEF = ("task_id", "kind", "path", "folder", "status", "created_at", "finished_at")
 CONTENTS_EVENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 """What the contents manager tells: files that are saved, renamed, deleted."""
 
@@ -348,16 +349,26 @@ class PipelineManager:
             "arguments": arguments,
         }
         task = Task(request.kind, request.path, folder)
-        return await asyncio.to_thread(self._tasks.start, task, wanted, project.root)
+        loop = asyncio.get_running_loop()
+
+        def publish() -> None:
+            loop.call_soon_threadsafe(self._publish_task, task)
+
+        return await asyncio.to_thread(self._tasks.start, task, wanted, project.root, publish)
 
     async def tasks(self) -> dict[str, Any]:
-        return {"tasks": [task.to_json() | {"log": ""} for task in self._tasks.all()]}
+        """Tasks in brief; what came of each is asked for by its id."""
+        await self._open(self._root())
+        tasks = await asyncio.to_thread(self._tasks.all)
+        return {"tasks": [{name: task[name] for name in TASK_IN_BRIEF} for task in tasks]}
 
-    async def task(self, task_id: str) -> dict[str, Any]:
-        return self._tasks.find(task_id).to_json()
+    async def task(self, task_id: str, path: str | None = None) -> dict[str, Any]:
+        """A task of this server, or of one that was here before it and served the project of `path`."""
+        await (self._open(self._root()) if path is None else self._find(path))
+        return await asyncio.to_thread(self._tasks.find, task_id)
 
     async def cancel_task(self, task_id: str) -> None:
-        self._tasks.find(task_id).cancel()
+        self._tasks.cancel(task_id)
 
     # -- projects ---------------------------------------------------------------------------------
 
@@ -372,6 +383,7 @@ class PipelineManager:
         """The project that `path` belongs to; its runs are watched from now on."""
         opened = await asyncio.to_thread(open_project, path, self._store)
         project = self._projects.setdefault(opened.root, opened)
+        self._tasks.notes(project.store_path)
         await self._watcher.watch(project)
         return project
 
@@ -462,6 +474,10 @@ class PipelineManager:
             self._event_logger.emit(schema_id=events.RUN, data=data)
         else:
             self._event_logger.emit(schema_id=events.STEP_RUN, data=data | {"step": news.step})
+
+    def _publish_task(self, task: Task) -> None:
+        data = {"task_id": task.id, "path": task.path, "status": task.status}
+        self._event_logger.emit(schema_id=events.TASK, data=data)
 
 
 def _with_dates(document: dict[str, Any]) -> dict[str, Any]:
