@@ -24,6 +24,7 @@ from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
 from jupyterlab_pipelines.server.wire import (
     AnomalyName,
     HistoryQuery,
+    LogQuery,
     PipelineRequest,
     RunChange,
     RunRequest,
@@ -208,9 +209,18 @@ class PipelineManager:
         project = await self._project_of_run(run_id, path)
         return {"content": await asyncio.to_thread(project.step_notebook, run_id, step)}
 
-    async def step_log(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
+    async def step_log(
+        self, run_id: str, step: str, query: LogQuery, path: str | None = None
+    ) -> dict[str, Any]:
         project = await self._project_of_run(run_id, path)
-        return {"log": await asyncio.to_thread(project.step_log, run_id, step)}
+        part = await asyncio.to_thread(
+            project.step_log_part, run_id, step, start=query.start, last_bytes=query.last_bytes
+        )
+        return {"log": part.text, "start": part.start, "end": part.end}
+
+    async def whole_step_log(self, run_id: str, step: str, path: str | None = None) -> str:
+        project = await self._project_of_run(run_id, path)
+        return await asyncio.to_thread(project.step_log, run_id, step)
 
     async def table_at_a_glance(
         self, run_id: str, table: str, against: str | None, path: str | None = None

@@ -21,7 +21,7 @@ from jupyterlab_pipelines.errors import NotFoundError, PipelinesError
 from jupyterlab_pipelines.store.tasks import TaskNotes
 
 KINDS = ("export", "verify", "import", "doctor", "check", "gc")
-MOST_LOGGED = 1_000_000
+MOST_LOGGED = 200_000
 """Characters of a task's log that are kept: the last ones."""
 MOST_TASKS = 50
 """Ended tasks that are remembered."""

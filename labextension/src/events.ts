@@ -1,4 +1,4 @@
-/** The server's events about runs, as one signal. They carry ids only: the truth is fetched. */
+/** The server's events about runs and tasks, as signals. They carry ids only: the truth is fetched. */
 import type { Event } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 
@@ -9,7 +9,9 @@ const SCHEMAS: readonly string[] = [EventSchemas.run, EventSchemas.stepRun];
 export class RunEvents {
   constructor(events: Pick<Event.IManager, 'stream'>) {
     events.stream.connect((_, event) => {
-      if (SCHEMAS.includes(event.schema_id) && typeof event.run_id === 'string') {
+      if (event.schema_id === EventSchemas.task) {
+        this._taskHappened.emit();
+      } else if (SCHEMAS.includes(event.schema_id) && typeof event.run_id === 'string') {
         this._happened.emit({ run_id: event.run_id, path: String(event.path ?? '') });
       }
     });
@@ -20,5 +22,11 @@ export class RunEvents {
     return this._happened;
   }
 
+  /** A task has begun or ended. */
+  get taskHappened(): ISignal<this, void> {
+    return this._taskHappened;
+  }
+
   private _happened = new Signal<this, RunEvent>(this);
+  private _taskHappened = new Signal<this, void>(this);
 }

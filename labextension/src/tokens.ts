@@ -55,6 +55,7 @@ export namespace CommandIDs {
 export namespace EventSchemas {
   export const run = 'https://pipelines-as-experiments.dev/events/run/v1';
   export const stepRun = 'https://pipelines-as-experiments.dev/events/step_run/v1';
+  export const task = 'https://pipelines-as-experiments.dev/events/task/v1';
 }
 
 export type JSONValue =
@@ -615,13 +616,21 @@ export interface Run {
   steps: StepRun[];
 }
 
+/** A piece of what a step wrote, and the bytes that it stands for. */
+export interface LogPiece {
+  log: string;
+  start: number;
+  end: number;
+}
+
 /** What the server is asked to do beside runs. */
 export type TaskKind = 'export' | 'verify' | 'import' | 'doctor' | 'check' | 'gc';
 
-export type TaskStatus = 'running' | 'succeeded' | 'failed' | 'cancelled';
+/** `interrupted`: its server has ended, and the task with it. */
+export type TaskStatus = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
 
 /** Work beside runs, in a process that the server owns. */
-export interface Task {
+export interface TaskSummary {
   task_id: string;
   kind: TaskKind;
   path: string;
@@ -629,6 +638,10 @@ export interface Task {
   folder: string | null;
   status: TaskStatus;
   created_at: string;
+  finished_at: string | null;
+}
+
+export interface Task extends TaskSummary {
   log: string;
   events: unknown[];
   /** What the command of this name answers with; null until it is there. */
