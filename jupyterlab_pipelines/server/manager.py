@@ -50,6 +50,12 @@ CONTENTS_EVENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1
 """What the contents manager tells: files that are saved, renamed, deleted."""
 
 
+def move_schemas(before: Path, after: Path) -> bool | None:
+    from jupyterlab_pipelines.quality.inspection import move_schemas
+
+    return move_schemas(before, after)
+
+
 def open_project(path: Path, store: Path | None) -> Project:
     from jupyterlab_pipelines.project import Project
 
@@ -428,7 +434,10 @@ class PipelineManager:
             task.add_done_callback(self._renaming.discard)
 
     async def _rename(self, before: str, after: str) -> None:
-        """The history follows a notebook or a folder within its project; elsewhere it begins anew."""
+        """The history follows a notebook or a folder within its project; elsewhere it begins anew.
+
+        The schema file follows its notebook anywhere.
+        """
         files = self._files()
         old, new = (
             Path(files._get_os_path(path.strip("/")))  # type: ignore[no-untyped-call]
@@ -440,6 +449,13 @@ class PipelineManager:
         target = await asyncio.to_thread(open_project, new.parent, self._store)
         if project.store_path == target.store_path:
             await asyncio.to_thread(project.rename, old, new)
+        if new.suffix == ".ipynb":
+            is_moved = await asyncio.to_thread(move_schemas, old, new)
+            if is_moved is not None:
+                self._event_logger.emit(
+                    schema_id=events.SCHEMA_FILE,
+                    data={"path": after, "before": before, "status": "moved" if is_moved else "in_the_way"},
+                )
 
     # -- paths ------------------------------------------------------------------------------------
 

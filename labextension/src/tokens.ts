@@ -55,6 +55,7 @@ export namespace CommandIDs {
 export namespace EventSchemas {
   export const run = 'https://pipelines-as-experiments.dev/events/run/v1';
   export const stepRun = 'https://pipelines-as-experiments.dev/events/step_run/v1';
+  export const schemaFile = 'https://pipelines-as-experiments.dev/events/schema_file/v1';
   export const task = 'https://pipelines-as-experiments.dev/events/task/v1';
 }
 

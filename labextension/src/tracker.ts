@@ -25,7 +25,7 @@ export class PipelineTracker implements IPipelineTracker<PipelineModel> {
   constructor(
     readonly client: PipelinesClient,
     private readonly _notebooks: INotebookTracker,
-    events: RunEvents
+    readonly events: RunEvents
   ) {
     this.activeRuns = new ActiveRuns(client, events);
     this.activeTasks = new ActiveTasks(client, events);

@@ -21,6 +21,11 @@ import { formatDuration } from '../units';
 /** Unless the settings say otherwise. */
 const LONG_SECONDS = 30;
 
+/** The file beside a notebook that says what is expected of its tables. */
+function schemaFileOf(path: string): string {
+  return PathExt.join(PathExt.dirname(path), `${PathExt.basename(path, '.ipynb')}.schema.yaml`);
+}
+
 export const news: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:news`,
   description: 'Notifies about the end of long runs and tasks.',
@@ -29,7 +34,7 @@ export const news: JupyterFrontEndPlugin<void> = {
   optional: [ITranslator, ISettingRegistry],
   activate: (
     app: JupyterFrontEnd,
-    { activeRuns, activeTasks }: PipelineTracker,
+    { activeRuns, activeTasks, events }: PipelineTracker,
     translator: ITranslator | null,
     settings: ISettingRegistry | null
   ) => {
@@ -59,6 +64,25 @@ export const news: JupyterFrontEndPlugin<void> = {
       const seconds = finished_at ? (Date.parse(finished_at) - Date.parse(created_at)) / 1000 : 0;
       if (longSeconds > 0 && seconds >= longSeconds) {
         tellTask(task, taskTitle(trans, kind, path), formatDuration(seconds));
+      }
+    });
+
+    events.schemaFileHappened.connect((_, { path, before, isMoved }) => {
+      const [old, now] = [schemaFileOf(before), schemaFileOf(path)];
+      const open = {
+        label: trans.__('Open'),
+        callback: () => void app.commands.execute('docmanager:open', { path: now })
+      };
+      if (isMoved) {
+        Notification.info(trans.__('The schema file went with the notebook: it is %1 now.', now), {
+          autoClose: 8000,
+          actions: [open]
+        });
+      } else {
+        Notification.warning(
+          trans.__('%1 was there already and counts from now on; %2 stays where it is.', now, old),
+          { autoClose: false, actions: [open] }
+        );
       }
     });
 
