@@ -29,7 +29,7 @@ from jupyterlab_pipelines.notebook.parse import (
     read_outline,
     require_python,
 )
-from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
+from jupyterlab_pipelines.pipeline import RESOURCES, CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
 from jupyterlab_pipelines.run import Execution, Status
@@ -1344,6 +1344,7 @@ def _step_document(planned: PlannedStep) -> Document:
         "kernel": step.kernel,
         "retries": step.retries,
         "timeout_seconds": step.timeout_seconds,
+        "resources": {kind: getattr(step.resources, kind) for kind in RESOURCES},
         "inputs": [{"name": i.name, "step": i.step} for i in step.needs.inputs if not is_state(i.name)],
         "outputs": [name for name in step.outputs if not is_state(name)],
         "unit": step.unit.to_json() if step.unit else None,

@@ -84,6 +84,9 @@ export const ROLES = [
 ] as const;
 export type Role = (typeof ROLES)[number];
 
+export const RESOURCES = ['cpu', 'memory', 'gpu'] as const;
+export type Resource = (typeof RESOURCES)[number];
+
 export type Decision = 'reuse' | 'run' | 'undecided';
 
 export type RunStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
@@ -142,7 +145,9 @@ export interface Step {
   cache: string;
   kernel: string | null;
   retries: number;
-  timeout: JSONValue;
+  timeout_seconds: number | null;
+  /** What it asks of the machine that runs it in production. */
+  resources: { [kind in Resource]: string | null };
   inputs: { name: string; step: string }[];
   outputs: string[];
   /** Those with which it runs in one kernel; null if it has a kernel of its own. */
