@@ -74,13 +74,13 @@ NUMBERS = [
 
 
 def test_an_export_is_verified_on_its_engine_from_the_panel(desk: Desk) -> None:
-    desk.open(desk.write("numbers.ipynb", NUMBERS))
+    desk.open(desk.write("figures.ipynb", NUMBERS))
     choose(desk, "Export as a Production Pipeline")
-    form = desk.page.get_by_role("region", name="Export numbers as a production pipeline")
+    form = desk.page.get_by_role("region", name="Export figures as a production pipeline")
     form.get_by_label("Target").select_option("package")
     form.get_by_label(re.compile("^Verify: install it")).check()
     form.get_by_role("button", name="Export", exact=True).click()
-    expect(form.get_by_text(re.compile("`numbers` for package: 2 steps"))).to_be_visible(timeout=200_000)
+    expect(form.get_by_text(re.compile("`figures` for package: 2 steps"))).to_be_visible(timeout=200_000)
     desk.screenshot("export-verified")
     expect(
         form.get_by_text("Every artifact of the exported pipeline is that of the notebook.")
@@ -88,30 +88,28 @@ def test_an_export_is_verified_on_its_engine_from_the_panel(desk: Desk) -> None:
 
 
 def test_a_run_of_an_exported_pipeline_is_imported_from_the_panel(desk: Desk) -> None:
-    desk.open(desk.write("numbers.ipynb", NUMBERS))
+    desk.open(desk.write("figures.ipynb", NUMBERS))
     choose(desk, "Export as a Production Pipeline")
-    form = desk.page.get_by_role("region", name="Export numbers as a production pipeline")
+    form = desk.page.get_by_role("region", name="Export figures as a production pipeline")
     form.get_by_label("Target").select_option("package")
     form.get_by_role("button", name="Export", exact=True).click()
-    expect(form.get_by_text(re.compile("`numbers` for package"))).to_be_visible(timeout=RUN_MS)
-    package = desk.directory / "numbers-package"
-    command = [sys.executable, "-m", "numbers", "run", "--artifacts", "artifacts", "--param", "factor=5"]
-    name = next(folder.name for folder in (package / "src").iterdir() if (folder / "__main__.py").exists())
-    command[2] = name
+    expect(form.get_by_text(re.compile("`figures` for package"))).to_be_visible(timeout=RUN_MS)
+    package = desk.directory / "figures-package"
+    command = [sys.executable, "-m", "figures", "run", "--artifacts", "artifacts", "--param", "factor=5"]
     subprocess.run(command, cwd=package, env=os.environ | {"PYTHONPATH": "src"}, check=True)
 
-    desk.command("docmanager:open", {"path": f"{desk.folder}/numbers.ipynb"})
+    desk.command("docmanager:open", {"path": f"{desk.folder}/figures.ipynb"})
     choose(desk, "Import a Run of an Exported Pipeline")
     importing = desk.page.get_by_role("region", name="Import a run of an exported pipeline")
     # A folder in which there is no run is told, and can be corrected.
     importing.get_by_label("Folder").fill(f"{desk.folder}/nowhere")
     importing.get_by_role("button", name="Import").click()
     expect(importing.get_by_role("alert")).to_contain_text("nowhere", timeout=RUN_MS)
-    importing.get_by_label("Folder").fill(f"{desk.folder}/numbers-package/artifacts")
+    importing.get_by_label("Folder").fill(f"{desk.folder}/figures-package/artifacts")
     importing.get_by_role("button", name="Import").click()
     expect(desk.runs).to_have_count(2, timeout=RUN_MS)
     desk.screenshot("imported")
-    desk.command("docmanager:open", {"path": f"{desk.folder}/numbers.ipynb"})
+    desk.command("docmanager:open", {"path": f"{desk.folder}/figures.ipynb"})
     desk.runs.first.get_by_role("button").first.click()
     expect(desk.panel.get_by_text("factor = 5")).to_be_visible()
     desk.step("sum").get_by_role("button").first.click()
