@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { formatDuration, formatSize } from '../../labextension/src/units';
 
 it.each([
-  [0, '0.0 s'],
+  [0, '< 0.1 s'],
   [1.24, '1.2 s'],
   [9.96, '10 s'],
   [59.4, '59 s'],

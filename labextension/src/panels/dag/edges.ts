@@ -46,8 +46,8 @@ export function lineLabel({ edges }: Line, sizeOf: (step: string, name: string) 
     }
   }
   const others = names.size - MANY_NAMES;
-  const shown = [...names.values()].slice(0, MANY_NAMES).join(', ');
-  return others > 0 ? `${shown} +${others}` : shown;
+  const shown = [...names.values()].slice(0, MANY_NAMES).join('\n');
+  return others > 0 ? `${shown}\n+${others}` : shown;
 }
 
 /** The course of a line, from the lower edge of a box to the upper edge of another. */
