@@ -86,7 +86,7 @@ export function forecastSentence(trans: TranslationBundle, expected: Forecast): 
   if (!seconds) {
     return count;
   }
-  const time = formatWholeSeconds(seconds);
+  const time = formatWholeSeconds(Math.max(1, seconds));
   return certain < possible
     ? trans.__('%1, up to about %2', count, time)
     : trans.__('%1, about %2', count, time);

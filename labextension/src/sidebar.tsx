@@ -324,14 +324,18 @@ function Progress(props: { pipeline: Pipeline; run: Run | null }): React.ReactEl
     return <State state="queued" />;
   }
   const done = run.steps.filter(step => !['queued', 'running'].includes(step.status)).length;
-  const elapsed = formatWholeSeconds(Math.max(0, (now - Date.parse(run.created_at)) / 1000));
+  const elapsed = formatWholeSeconds(
+    Math.max(0, Math.floor((now - Date.parse(run.created_at)) / 1000))
+  );
   const expected = pipeline.expected_duration_seconds;
   return (
     <>
       <State state={run.status} isBrief />
       <span>{trans.__('%1 of %2 steps', done, run.steps.length)}</span>
       <span aria-live="off">
-        {expected ? trans.__('%1 of ~%2', elapsed, formatWholeSeconds(expected)) : elapsed}
+        {expected
+          ? trans.__('%1 of ~%2', elapsed, formatWholeSeconds(Math.max(1, expected)))
+          : elapsed}
       </span>
       <progress
         className="jp-Pipelines-runProgress"

@@ -19,9 +19,10 @@ export function formatDuration(seconds: number): string {
   return join(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
 }
 
-/** A duration that is not known exactly, or still grows: `< 1 s`, `9 s`, `2 min 5 s`. */
+/** A duration that is not known exactly, or still grows: `0 s`, `9 s`, `2 min 5 s`. */
 export function formatWholeSeconds(seconds: number): string {
-  return seconds < 0.5 ? '< 1 s' : formatDuration(Math.round(seconds)).replace('.0', '');
+  const whole = Math.round(seconds);
+  return whole < 10 ? `${whole} s` : formatDuration(whole);
 }
 
 /** `512 B`, `1.2 kB`, `34 MB`; powers of 1000. */

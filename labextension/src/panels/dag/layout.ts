@@ -107,7 +107,7 @@ function bestDrawing(shape: Shape, frame: Size, isCompact: boolean, columns?: nu
   );
   // What is too high to be read as a whole is seen piece by piece: downwards, rather than to all sides.
   const merits = drawings.map(
-    ({ width }, at) => scales[at] + Math.min(MIN_ZOOM, frame.width / width)
+    ({ width }, at) => scales[at] * Math.min(1, frame.width / width / MIN_ZOOM) ** 2
   );
   let best = merits.indexOf(Math.max(...merits));
   const last = choices.indexOf(columns ?? -1);

@@ -198,10 +198,10 @@ function SweepItem(props: Choice & { group: RunGroup }): React.ReactElement {
             <span className="jp-Pipelines-sweepName">
               {trans._n('Sweep of %1 run', 'Sweep of %1 runs', total)}
             </span>
-            <span className="jp-Pipelines-runTime">{Time.formatHuman(created)}</span>
           </span>
           <span className="jp-Pipelines-stepLine">
             <span>{trans.__('%1 of %2 ended', done, total)}</span>
+            <span>{Time.formatHuman(created)}</span>
             {isInterrupted ? (
               <span title={trans.__('The process that begins its runs is gone.')}>
                 {trans._n(
