@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN
+from jupyterlab_pipelines.kernel.runtime import variables
 
 UNTOUCHED = (0x80000000, 623)
 """First key and position of NumPy's Mersenne Twister that has its seed from the system, before its first draw."""
@@ -115,7 +116,7 @@ _path: list[str] = []
 
 
 def _read_environment() -> Any:
-    now = dict(os.environ)
+    now = variables.values()
     changes = {
         name: now.get(name)
         for name in sorted(now.keys() | _environment.keys())
@@ -480,7 +481,7 @@ def begin() -> None:
     """States are told as what differs from now, when a kernel has just started."""
     global _environment, _folder, _path, _interpreter, _filters, _loggers
     global _options, _extensions, _traceback_mode
-    _environment, _folder, _path = dict(os.environ), os.getcwd(), list(sys.path)
+    _environment, _folder, _path = variables.values(), os.getcwd(), list(sys.path)
     _interpreter = {name: read() for name, (read, _) in _INTERPRETER.items()}
     _filters = None
     _filters = _read_warnings()
