@@ -1078,7 +1078,12 @@ def kind_of_state(name: str) -> str:
 
 
 def _bound_within(source: str) -> set[str]:
-    """Names that a `with` surely binds in its body: its manager keeps no exception, unless it is made for that."""
+    """Names that a statement surely binds inside: what runs as the main module does so here.
+
+    The manager of a `with` keeps no exception, unless it is made for that.
+    """
+    if "__name__" in source and (plain := unguarded(source)) != source:
+        return {name for each in analyse(plain).statements for name in each.binds}
     statement = parse_python(source).body[0]
     bound: set[str] = set()
     if isinstance(statement, ast.With | ast.AsyncWith) and not any(

@@ -117,7 +117,7 @@ def test_the_tree_passes_its_own_checks(tmp_path: Path) -> None:
     assert str(tmp_path) not in text
     steps = (output / "src" / "notebook" / "steps.py").read_text()
     assert "# the numbers" in steps
-    assert "def load() -> pd.DataFrame:" in steps
+    assert "def load() -> tuple[pd.DataFrame, str]:" in steps
     assert (output / "src" / "notebook" / "definitions.py").read_text().count("# the first rows") == 1
 
 
