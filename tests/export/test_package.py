@@ -475,12 +475,12 @@ def test_exported_code_reads_as_if_it_were_written_by_hand(tmp_path: Path) -> No
         from .definitions import Mode, configure, logger
 
 
-        def first() -> float:
+        def first() -> tuple[str, float]:
             """First."""
             configure()
             mode: Mode = helper.MODE[0]
             root = sqrt(16) + double(2)
-            return root
+            return mode, root
 
 
         def second(root: float) -> list[Any]:
