@@ -347,7 +347,7 @@ class PipelineManager:
 
     async def export_targets(self) -> dict[str, Any]:
         project = await self._open(self._root())
-        return await asyncio.to_thread(project.export_targets)
+        return await asyncio.to_thread(project.exports.targets)
 
     async def start_task(self, request: TaskRequest) -> str:
         """Begin an export, a verification or the like in a process of its own; its id."""
