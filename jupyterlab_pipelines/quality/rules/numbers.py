@@ -235,7 +235,9 @@ def _candidates(estimate: float | None, pair: Pair) -> list[float]:
         return []
     powers = [10.0**power for power in range(-9, 10) if power]
     known = [*powers, *CONVERSIONS, *(1 / factor for factor in CONVERSIONS)]
-    near = [factor for factor in known if abs(math.log(estimate / factor)) < 0.1]
+    # The fewer values there are, the less is the estimate worth.
+    unsure = max(0.1, 3 / math.sqrt(min(pair.before.count, pair.after.count)))
+    near = [factor for factor in known if abs(math.log(estimate / factor)) < unsure]
     first, second = pair.before.top, pair.after.top
     if first and second and first[0][0] and isinstance(second[0][0], int | float):
         mode = second[0][0] / first[0][0]  # type: ignore[operator]
@@ -348,7 +350,7 @@ def unit_changed_in_part(pair: Pair) -> Anomaly | None:
             (1 - cumulated(after.grid, before.max)) if share == "large" else _share_below(after, before.min)
         )
         p_value = exclusive_tail(round(moved * after.count), after.count, before.count)
-        if p_value >= pair.limit:
+        if p_value >= pair.limit or not _is_mixture(before, after, 10.0 ** round(middle), moved):
             continue
         return pair.anomaly(
             "unit_changed",
@@ -360,6 +362,23 @@ def unit_changed_in_part(pair: Pair) -> Anomaly | None:
             effect=moved,
         )
     return None
+
+
+def _is_mixture(before: Numbers, after: Numbers, factor: float, moved: float) -> bool:
+    """Whether the values are the reference's, a part of them times `factor`, of which `moved` lie beyond."""
+    border = before.max if factor > 1 else before.min
+    scaled_below = cumulated(before.grid, border / factor)
+    beyond = 1 - scaled_below if factor > 1 else scaled_below
+    part = min(1.0, moved / max(beyond, 0.01))
+    distance = max(
+        abs(
+            (1 - part) * cumulated(before.grid, value)
+            + part * cumulated(before.grid, value / factor)
+            - step / 100
+        )
+        for step, value in enumerate(after.grid)
+    )
+    return distance < 0.1 or kolmogorov_tail(distance, before.count, after.count) > 1e-3
 
 
 def _above(before: Numbers, after: Numbers) -> list[tuple[float, float]]:
@@ -491,11 +510,12 @@ def value_spike(pair: Pair) -> Anomaly | None:
         key=lambda spike: spike[1] / pair.after.count - spike[2] / pair.before.count,
     )
     share, share_before = count / pair.after.count, then / pair.before.count
+    least = max(0.05, 4 * share_before) if share_before > 0.002 else 0.02
     usual, usual_count = pair.before.top[0] if pair.before.top else (None, 0)
     if usual_count / pair.before.count > 0.7 * share and usual not in pair.after.counts:
         # The reference has so common a value as well; it has moved.
         return None
-    if share < max(0.05, 4 * share_before) or isinstance(value, str) or value is None:
+    if share < least or isinstance(value, str) or value is None:
         return None
     p_value = _spike(pair, count, then)
     if p_value >= pair.limit:
@@ -582,6 +602,10 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         return None
     if not far and pair.has_drifted and pair.drift and share < 0.6 * pair.drift.distance:
         # The whole column has moved, and its end with it.
+        return None
+    other = _share_below(after, before.min) if side > 0 else 1 - cumulated(after.grid, before.max)
+    if pair.has_drifted and (share > 0.5 or min(share, other) > 0.02):
+        # Most have moved, or the column has become wider on both sides.
         return None
     kind = "outliers" if far else "out_of_range"
     told = moment if pair.before.type == "time" else number
