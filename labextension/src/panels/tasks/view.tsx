@@ -9,6 +9,7 @@ import { LogLines } from '../../components/logLines';
 import { Message } from '../../components/message';
 import { useNow } from '../../components/now';
 import { State } from '../../components/state';
+import { Words } from '../../components/words';
 import { ResponseError } from '../../request';
 import { stateWord } from '../../state';
 import type { GcResult, NotebookContent, Parameters, Task, TaskKind } from '../../tokens';
@@ -36,7 +37,7 @@ export interface TaskViewProps {
 export default function TaskView(props: TaskViewProps): React.ReactElement {
   const { client, kind, path, taskId } = props;
   const trans = useTrans();
-  const { task, error } = useTask(client, taskId);
+  const { task, error } = useTask(client, path, taskId);
   const [problem, setProblem] = React.useState('');
   const start = async (said: Pick<TaskRequest, 'folder' | 'arguments'> = {}): Promise<void> => {
     const document = props.document();
@@ -68,7 +69,9 @@ export default function TaskView(props: TaskViewProps): React.ReactElement {
       <h1>{titleOf(kind, name)}</h1>
       {problem || error ? (
         <Message kind="error">
-          <p>{problem || error}</p>
+          <p>
+            <Words text={problem || error} />
+          </p>
         </Message>
       ) : null}
       {kind === 'export' ? (
@@ -95,7 +98,9 @@ export default function TaskView(props: TaskViewProps): React.ReactElement {
           <TaskProgress task={task} onCancel={() => void client.cancelTask(task.task_id)} />
           {task.error ? (
             <Message kind="error">
-              <p>{task.error.message}</p>
+              <p>
+                <Words text={task.error.message} />
+              </p>
             </Message>
           ) : null}
           <Result task={task} {...props} />
@@ -136,6 +141,7 @@ function needsNoForm(kind: TaskKind): boolean {
 /** What is known of a task; asked for again and again until it has ended. */
 function useTask(
   client: PipelinesClient,
+  path: string,
   taskId: string | null
 ): { task: Task | null; error: string } {
   const trans = useTrans();
@@ -153,7 +159,7 @@ function useTask(
     const ask = async (): Promise<void> => {
       let isGoingOn = true;
       try {
-        const task = await client.task(taskId);
+        const task = await client.task(path, taskId);
         isGoingOn = task.status === 'running';
         if (isWanted) {
           setAnswer({ task, error: '' });
@@ -176,7 +182,7 @@ function useTask(
       isWanted = false;
       clearTimeout(timer);
     };
-  }, [client, taskId]);
+  }, [client, path, taskId]);
   return answer;
 }
 
