@@ -11,7 +11,7 @@ SURE = 10.0
 """So many pairs of equal values expected by chance, and none seen: the column is a key by design."""
 RESOLUTIONS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 KEY_NAME = re.compile(
-    r"(^|[_\W])(id|key|pk|uuid|guid|isbn|sku|ean|mrn|ssn|vin|iban|imei|serial)$|[a-z](Id|ID|Key)$", re.I
+    r"(^|[_\W])(id|key|pk|uuid|guid|isbn|sku|ean|mrn|ssn|vin|imei|serial)$|[a-z](Id|ID|Key)$", re.I
 )
 
 

@@ -78,6 +78,8 @@ ODD_MOMENTS = frozenset(
 """1970-01-01, 1900-01-01 and -02, 0001-01-01, 9999-12-31 and -01-01, 2100-01-01, 2099-01-01."""
 FEWEST_NEAR = 5
 """So many values just beyond the reference are no accident any more."""
+SELDOM = 0.08
+"""What chance explains more often than this is not told, whatever else speaks for it."""
 SURE = 0.05
 """So much rarer than the limit are two values a fault where several would else be needed."""
 DEAREST = 2.0
@@ -151,7 +153,7 @@ def _flipped_in_part(
     p_value = hypergeometric_tail(wrong, after.count, wrong_before, before.count)
     # Few of them are no accident either where they lie as far beyond zero as the others before it.
     likely = p_value < pair.limit or (p_value < 0.05 and _gap_to_zero(before, negative) and wrong >= 5)
-    if not likely and not wrong_before:
+    if not likely and not wrong_before and p_value < SELDOM:
         # Two are enough where the reference shows that there can be none.
         p_value = _chance_of_no_wall(before, abs(outermost[0]), negative)
         likely = p_value < SURE * pair.limit and abs(outermost[0]) > 0.5 * abs(before.median)
@@ -257,8 +259,9 @@ def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -
         # Shares and probabilities stay between 0 and 1: larger ones are no other unit.
         return False
     if before.min < 0 < before.max and abs(before.median) < 0.1 * (before.grid[75] - before.grid[25]):
-        # Values around zero that lie wider are noisier, unless the factor is one that people use.
-        return _conversion(factor) is not None or bool(MONEY.search(pair.name))
+        # Values around zero that lie wider are noisier, unless the factor is just one that people use.
+        estimate = _factor(before, after) or 1.0
+        return _conversion(estimate) is not None or bool(MONEY.search(pair.name))
     return size >= 2.5 or _conversion(factor) is not None or bool(MONEY.search(pair.name))
 
 
@@ -386,10 +389,11 @@ def _above(before: Numbers, after: Numbers) -> list[tuple[float, float]]:
     share = 1 - cumulated(after.grid, before.max)
     if share * 100 < 3 or share > 0.7:
         return []
-    points = [0.1 + 0.1 * step for step in range(9)]
+    # Quantiles next to the border lie between the part and the rest.
+    share -= 0.01
     return [
         (_quantile(after.grid, 1 - share + share * point), expected)
-        for point in points
+        for point in _POINTS
         if (expected := _quantile(before.grid, point)) > 0
     ]
 
@@ -398,13 +402,16 @@ def _below(before: Numbers, after: Numbers) -> list[tuple[float, float]]:
     share = _share_below(after, before.min) if before.min > 0 else 0.0
     if share * 100 < 3 or share > 0.7:
         return []
-    points = [0.1 + 0.1 * step for step in range(9)]
+    share -= 0.01
     return [
         (value, expected)
-        for point in points
+        for point in _POINTS
         if (expected := _quantile(before.grid, point)) > 0
         and (value := _quantile(after.grid, share * point)) > 0
     ]
+
+
+_POINTS = tuple(step / 10 for step in range(1, 10))
 
 
 def _quantile(grid: Sequence[float], share: float) -> float:
@@ -510,7 +517,7 @@ def value_spike(pair: Pair) -> Anomaly | None:
         key=lambda spike: spike[1] / pair.after.count - spike[2] / pair.before.count,
     )
     share, share_before = count / pair.after.count, then / pair.before.count
-    least = max(0.05, 4 * share_before) if share_before > 0.002 else 0.02
+    least = min(max(0.05, 4 * share_before), max(0.02, 10 * share_before))
     usual, usual_count = pair.before.top[0] if pair.before.top else (None, 0)
     if usual_count / pair.before.count > 0.7 * share and usual not in pair.after.counts:
         # The reference has so common a value as well; it has moved.
@@ -748,8 +755,9 @@ def truncated_range(pair: Pair) -> Anomaly | None:
     beyond = max(low, high)
     if beyond < 0.03 or min(low, high) > 0.02:
         return None
-    p_value = exclusive_tail(round(beyond * before.count), before.count, after.count)
-    if p_value >= pair.limit:
+    # A quantile may be one per cent off.
+    p_value = exclusive_tail(round((beyond - 0.01) * before.count), before.count, after.count)
+    if p_value >= (pair.limit if pair.has_drifted else pair.limit * SURE):
         return None
     kept = [_quantile(before.grid, low + (1 - low - high) * step / 100) for step in range(101)]
     distance = kolmogorov_smirnov(kept, after.grid)
