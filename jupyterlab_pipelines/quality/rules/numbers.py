@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 from jupyterlab_pipelines.quality.chance import (
@@ -645,7 +646,7 @@ def _lies_beyond(value: object, border: float, side: int) -> bool:
 
 
 def _share_below(numbers: Numbers, point: float) -> float:
-    return sum(value < point for value in numbers.grid) / len(numbers.grid)
+    return bisect_left(numbers.grid, point) / len(numbers.grid)
 
 
 def _farthest(
