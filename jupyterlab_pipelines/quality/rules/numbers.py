@@ -256,6 +256,9 @@ def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -
         return False
     if _is_power_of_ten(factor):
         return True
+    if pair.before.type == pair.after.type == "int" and _are_codes(pair):
+        # Counts of a few are in no unit, unless each is a whole number in the other one.
+        return all(isinstance(v, int) and _is_whole(v * factor) for v in pair.before.counts)
     if min(before.min, after.min) >= 0 and max(before.max, after.max) <= 1:
         # Shares and probabilities stay between 0 and 1: larger ones are no other unit.
         return False
@@ -264,6 +267,10 @@ def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -
         estimate = _factor(before, after) or 1.0
         return _conversion(estimate) is not None or bool(MONEY.search(pair.name))
     return size >= 2.5 or _conversion(factor) is not None or bool(MONEY.search(pair.name))
+
+
+def _is_whole(value: float) -> bool:
+    return abs(value - round(value)) < 1e-6
 
 
 def _factor(before: Numbers, after: Numbers) -> float | None:
@@ -599,7 +606,8 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         elif pair.goes_on or abs(value - border) < width or count < 2:
             return None
         else:
-            p_value /= SURE
+            seldom = exclusive_tail(count, pair.after.count, pair.before.count) < SELDOM
+            p_value = p_value / SURE if seldom else 1.0
     if p_value >= pair.limit:
         return None
     portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
