@@ -191,14 +191,6 @@ class Prepared:
             self.shell.history_manager.dir_hist[:] = [Path.cwd()]
             return self.shell
 
-        make_control = self.app.init_control
-
-        def init_control(context: Any) -> None:
-            make_control(context)
-            # Steps have no subshells: messages need not pass through another thread.
-            self.app.shell_channel_thread = None
-
-        self.app.init_control = init_control
         # Whoever has started this kernel sees whether it lives; a heart has three threads.
         self.app.init_heartbeat = lambda: None
         begin = applications.initialize
