@@ -275,7 +275,7 @@ def test_nothing_serious_keeps_people_out(desk: Desk, theme) -> None:
 def test_a_run_is_listed_among_the_running_sessions(desk: Desk) -> None:
     desk.open(desk.write("slow.ipynb", [(["step:slow"], "import time; time.sleep(60)")]))
     desk.button("Run").click()
-    expect(desk.page.get_by_role("button", name="slow: 0 of 1 steps")).to_be_visible(timeout=RUN_MS)
+    expect(desk.page.get_by_role("button", name="slow: 0 of 1 step")).to_be_visible(timeout=RUN_MS)
     desk.command("running:show-panel")
     runs = desk.page.get_by_role("region", name="Pipeline runs Section")
     item = runs.locator(".jp-RunningSessions-item").filter(has_text="slow.ipynb").first

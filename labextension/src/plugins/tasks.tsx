@@ -110,8 +110,10 @@ export const tasks: JupyterFrontEndPlugin<void> = {
           return trans.__('Import a run');
         case 'doctor':
           return trans.__('Installation');
-        default:
-          return trans.__('Store');
+        case 'check':
+          return trans.__('Check the store');
+        case 'gc':
+          return trans.__('Reclaim space');
       }
     };
 
