@@ -113,7 +113,7 @@ function decisionSentence(trans: TranslationBundle, decision: Decision): string 
     case 'run':
       return trans.__('Run it:');
     case 'undecided':
-      return trans.__('Decide when what it waits for is there:');
+      return trans.__('Decided once what it waits for has ended:');
   }
 }
 
