@@ -6,6 +6,7 @@ they hold is written down in ``docs/reference/json.md``.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Required, TypedDict, Unpack
 
 from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
 from jupyterlab_pipelines.environment import environment_with_us, find_kernelspec
@@ -28,12 +29,13 @@ from jupyterlab_pipelines.notebook.parse import (
     read_outline,
     require_python,
 )
-from jupyterlab_pipelines.pipeline import CellKind, Pipeline, Step
+from jupyterlab_pipelines.pipeline import RESOURCES, CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
 from jupyterlab_pipelines.planner import Planner, TypedText, check_parameters, make_plan
 from jupyterlab_pipelines.run import Execution, Status
 from jupyterlab_pipelines.store import Store, find_root, find_store
 from jupyterlab_pipelines.store.integrity import DAMAGED
+from jupyterlab_pipelines.store.logs import LogPart, read_part
 from jupyterlab_pipelines.store.runs import new_run_id
 from jupyterlab_pipelines.writing import write_whole
 
@@ -1098,19 +1100,28 @@ class Project:
 
     def step_log(self, run_id: str, step: str) -> str:
         """What the step wrote to stdout and stderr; while it runs, so far."""
+        return self.step_log_part(run_id, step).text
+
+    def step_log_part(
+        self, run_id: str, step: str, *, start: int = 0, last_bytes: int | None = None
+    ) -> LogPart:
+        """What the step wrote, from the byte `start` on; of more than `last_bytes` of it, the end."""
         row = self.store.runs.step(self.store.runs.find(run_id), step)
-        data: bytes | None = None
-        if row["log"]:
-            data = self.store.artifacts.read_object(row["log"])
-            if data is None:
-                problem = self.store.integrity.object_problem(row["log"]) or DAMAGED
-                return f"(The log {problem}.)\n"
-        else:
+        is_growing = row["status"] == Status.RUNNING
+        with self._open_log(row) as file:
+            return read_part(file, start=start, last_bytes=last_bytes, is_growing=is_growing)
+
+    def _open_log(self, row: sqlite3.Row) -> BinaryIO:
+        if not row["log"]:
             try:
-                data = (self.store.run_folder(row["run_id"]) / f"{step}.log").read_bytes()
+                return (self.store.run_folder(row["run_id"]) / f"{row['step']}.log").open("rb")
             except OSError:
-                data = None
-        return (data or b"").decode("utf-8", "replace")
+                return io.BytesIO()
+        data = self.store.artifacts.read_object(row["log"])
+        if data is None:
+            problem = self.store.integrity.object_problem(row["log"]) or DAMAGED
+            data = f"(The log {problem}.)\n".encode()
+        return io.BytesIO(data)
 
     def artifact(self, run_id: str, step: str, name: str) -> Artifact:
         """What a step of a run has left under a name.
@@ -1333,6 +1344,7 @@ def _step_document(planned: PlannedStep) -> Document:
         "kernel": step.kernel,
         "retries": step.retries,
         "timeout_seconds": step.timeout_seconds,
+        "resources": {kind: getattr(step.resources, kind) for kind in RESOURCES},
         "inputs": [{"name": i.name, "step": i.step} for i in step.needs.inputs if not is_state(i.name)],
         "outputs": [name for name in step.outputs if not is_state(name)],
         "unit": step.unit.to_json() if step.unit else None,

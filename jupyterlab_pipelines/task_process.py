@@ -3,18 +3,22 @@
 A task is what takes long, or imports more than a server should, and is no run: an export, a verification, the
 import of an exported run, a look at the installation or the store.
 
-What is wanted comes as one JSON document on stdin. On stdout goes one JSON document a line: ``{"event": …}`` as
+What is wanted comes as one JSON document in the first line of stdin. When stdin ends, the server is gone, and the task
+ends with all that it has started. On stdout goes one JSON document a line: ``{"event": …}`` as
 often as there is news, and at the end ``{"result": …}`` or ``{"error": …}``. What is meant for people goes to stderr.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jupyterlab_pipelines.documents import write_document
 from jupyterlab_pipelines.errors import PipelinesError, UsageError
@@ -88,6 +92,15 @@ TASKS: dict[str, Callable[[Project, Mapping[str, Any], Emit], Document]] = {
 }
 
 
+def _end_with(server: BinaryIO) -> None:
+    """Wait until the server is gone, then end everything."""
+    with contextlib.suppress(OSError):
+        server.read()
+    if os.name == "posix":
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
+
+
 def main() -> int:
     """Exit status 0 if there is a result, 1 if there is none."""
     # Only documents go to stdout: what a library or a child process prints goes where people read.
@@ -98,7 +111,11 @@ def main() -> int:
         documents.write(write_document(document) + "\n")
         documents.flush()
 
-    task = json.load(sys.stdin)
+    requests = os.fdopen(os.dup(0), "rb", buffering=0)
+    os.dup2(nothing := os.open(os.devnull, os.O_RDONLY), 0)
+    os.close(nothing)
+    task = json.loads(requests.readline())
+    threading.Thread(target=_end_with, args=(requests,), daemon=True).start()
     try:
         if task["kind"] not in TASKS:
             raise UsageError("unknown_task", f"There is no task `{task['kind']}`.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.errors import NotFoundError, ParameterError
+from jupyterlab_pipelines.store.logs import LogPart, read_part
 
 ENDED = {"succeeded", "failed", "cancelled", "interrupted"}
 REASON = {"kind": "new", "what": None, "before": None, "after": None, "message": "it has never run"}
@@ -206,9 +208,14 @@ class FakeProject:
         return self.run_notebook(run_id)
 
     def step_log(self, run_id: str, step: str) -> str:
+        return self.step_log_part(run_id, step).text
+
+    def step_log_part(
+        self, run_id: str, step: str, *, start: int = 0, last_bytes: int | None = None
+    ) -> LogPart:
         if step not in self.step_names:
             raise NotFoundError("unknown_step", f"Run {run_id} has no step {step!r}.")
-        return f"log of {step}"
+        return read_part(io.BytesIO(f"log of {step}".encode()), start=start, last_bytes=last_bytes)
 
     def preview(self, digest: str) -> dict[str, Any]:
         if digest != "d1":

@@ -11,6 +11,8 @@ what judges; whatever does is imported where it is used.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -40,6 +42,24 @@ VERDICTS = 1
 def schema_path(notebook: Path) -> Path:
     """Where the schemas of a notebook are: ``flights.schema.yaml`` beside ``flights.ipynb``."""
     return notebook.with_name(f"{notebook.stem}.schema.yaml")
+
+
+def move_schemas(before: Path, after: Path) -> bool | None:
+    """A notebook was moved: take its schema file along. Whether that was possible; None if it has no such file."""
+    source, target = schema_path(before), schema_path(after)
+    if source == target or not source.is_file():
+        return None
+    try:
+        # Fails where there is a file already; a rename would take its place.
+        os.link(source, target)
+        source.unlink()
+    except FileExistsError:
+        return False
+    except OSError:  # no links in this file system, or none to another one
+        if target.exists():
+            return False
+        shutil.move(source, target)
+    return True
 
 
 class Inspector:

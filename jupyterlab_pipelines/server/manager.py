@@ -24,6 +24,7 @@ from jupyterlab_pipelines.server.watcher import News, RunNews, RunWatcher
 from jupyterlab_pipelines.server.wire import (
     AnomalyName,
     HistoryQuery,
+    LogQuery,
     PipelineRequest,
     RunChange,
     RunRequest,
@@ -44,8 +45,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SECONDS_TO_SETTLE = 1.5
+TASK_IN_BRIEF = ("task_id", "kind", "path", "folder", "status", "created_at", "finished_at")
 CONTENTS_EVENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
 """What the contents manager tells: files that are saved, renamed, deleted."""
+
+
+def move_schemas(before: Path, after: Path) -> bool | None:
+    from jupyterlab_pipelines.quality.inspection import move_schemas
+
+    return move_schemas(before, after)
 
 
 def open_project(path: Path, store: Path | None) -> Project:
@@ -207,9 +215,18 @@ class PipelineManager:
         project = await self._project_of_run(run_id, path)
         return {"content": await asyncio.to_thread(project.step_notebook, run_id, step)}
 
-    async def step_log(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
+    async def step_log(
+        self, run_id: str, step: str, query: LogQuery, path: str | None = None
+    ) -> dict[str, Any]:
         project = await self._project_of_run(run_id, path)
-        return {"log": await asyncio.to_thread(project.step_log, run_id, step)}
+        part = await asyncio.to_thread(
+            project.step_log_part, run_id, step, start=query.start, last_bytes=query.last_bytes
+        )
+        return {"log": part.text, "start": part.start, "end": part.end}
+
+    async def whole_step_log(self, run_id: str, step: str, path: str | None = None) -> str:
+        project = await self._project_of_run(run_id, path)
+        return await asyncio.to_thread(project.step_log, run_id, step)
 
     async def table_at_a_glance(
         self, run_id: str, table: str, against: str | None, path: str | None = None
@@ -348,16 +365,26 @@ class PipelineManager:
             "arguments": arguments,
         }
         task = Task(request.kind, request.path, folder)
-        return await asyncio.to_thread(self._tasks.start, task, wanted, project.root)
+        loop = asyncio.get_running_loop()
+
+        def publish() -> None:
+            loop.call_soon_threadsafe(self._publish_task, task)
+
+        return await asyncio.to_thread(self._tasks.start, task, wanted, project.root, publish)
 
     async def tasks(self) -> dict[str, Any]:
-        return {"tasks": [task.to_json() | {"log": ""} for task in self._tasks.all()]}
+        """Tasks in brief; what came of each is asked for by its id."""
+        await self._open(self._root())
+        tasks = await asyncio.to_thread(self._tasks.all)
+        return {"tasks": [{name: task[name] for name in TASK_IN_BRIEF} for task in tasks]}
 
-    async def task(self, task_id: str) -> dict[str, Any]:
-        return self._tasks.find(task_id).to_json()
+    async def task(self, task_id: str, path: str | None = None) -> dict[str, Any]:
+        """A task of this server, or of one that was here before it and served the project of `path`."""
+        await (self._open(self._root()) if path is None else self._find(path))
+        return await asyncio.to_thread(self._tasks.find, task_id)
 
     async def cancel_task(self, task_id: str) -> None:
-        self._tasks.find(task_id).cancel()
+        self._tasks.cancel(task_id)
 
     # -- projects ---------------------------------------------------------------------------------
 
@@ -372,6 +399,7 @@ class PipelineManager:
         """The project that `path` belongs to; its runs are watched from now on."""
         opened = await asyncio.to_thread(open_project, path, self._store)
         project = self._projects.setdefault(opened.root, opened)
+        self._tasks.notes(project.store_path)
         await self._watcher.watch(project)
         return project
 
@@ -406,7 +434,10 @@ class PipelineManager:
             task.add_done_callback(self._renaming.discard)
 
     async def _rename(self, before: str, after: str) -> None:
-        """The history follows a notebook or a folder within its project; elsewhere it begins anew."""
+        """The history follows a notebook or a folder within its project; elsewhere it begins anew.
+
+        The schema file follows its notebook anywhere.
+        """
         files = self._files()
         old, new = (
             Path(files._get_os_path(path.strip("/")))  # type: ignore[no-untyped-call]
@@ -418,6 +449,13 @@ class PipelineManager:
         target = await asyncio.to_thread(open_project, new.parent, self._store)
         if project.store_path == target.store_path:
             await asyncio.to_thread(project.rename, old, new)
+        if new.suffix == ".ipynb":
+            is_moved = await asyncio.to_thread(move_schemas, old, new)
+            if is_moved is not None:
+                self._event_logger.emit(
+                    schema_id=events.SCHEMA_FILE,
+                    data={"path": after, "before": before, "status": "moved" if is_moved else "in_the_way"},
+                )
 
     # -- paths ------------------------------------------------------------------------------------
 
@@ -462,6 +500,10 @@ class PipelineManager:
             self._event_logger.emit(schema_id=events.RUN, data=data)
         else:
             self._event_logger.emit(schema_id=events.STEP_RUN, data=data | {"step": news.step})
+
+    def _publish_task(self, task: Task) -> None:
+        data = {"task_id": task.id, "path": task.path, "status": task.status}
+        self._event_logger.emit(schema_id=events.TASK, data=data)
 
 
 def _with_dates(document: dict[str, Any]) -> dict[str, Any]:

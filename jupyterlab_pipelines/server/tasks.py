@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +18,19 @@ from typing import Any
 
 from jupyterlab_pipelines.environment import environment_with_us
 from jupyterlab_pipelines.errors import NotFoundError, PipelinesError
+from jupyterlab_pipelines.store.tasks import TaskNotes
 
 KINDS = ("export", "verify", "import", "doctor", "check", "gc")
-MOST_LOGGED = 1_000_000
+MOST_LOGGED = 200_000
 """Characters of a task's log that are kept: the last ones."""
 MOST_TASKS = 50
 """Ended tasks that are remembered."""
 SECONDS_TO_SETTLE = 8.0
 """What a task gets to end by itself when it was cancelled."""
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
@@ -39,14 +44,15 @@ class Task:
     folder
         The folder that it writes or reads, as the contents API calls it.
     status
-        ``running``, ``succeeded``, ``failed`` or ``cancelled``.
+        ``running``, ``succeeded``, ``failed`` or ``cancelled``; of a server that has ended, ``interrupted``.
     """
 
     kind: str
     path: str
     folder: str | None
     id: str = field(default_factory=lambda: f"task-{secrets.token_hex(6)}")
-    created_at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    created_at: str = field(default_factory=_now)
+    finished_at: str | None = None
     status: str = "running"
     log: str = ""
     events: list[Any] = field(default_factory=list)
@@ -54,6 +60,7 @@ class Task:
     error: dict[str, Any] | None = None
     process: subprocess.Popen[bytes] | None = None
     is_cancelled: bool = False
+    on_end: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def to_json(self) -> dict[str, Any]:
@@ -65,6 +72,7 @@ class Task:
                 "folder": self.folder,
                 "status": self.status,
                 "created_at": self.created_at,
+                "finished_at": self.finished_at,
                 "log": self.log,
                 "events": list(self.events),
                 "result": self.result,
@@ -90,10 +98,11 @@ class Task:
             reader.start()
         threading.Thread(target=self._settle, args=(readers,), daemon=True).start()
         assert process.stdin is not None
-        # A process that has died at once is told by `_settle`.
+        # A process that has died at once is told by `_settle`. The pipe stays open: its end tells the process that
+        # this server is gone, however it went.
         with contextlib.suppress(OSError):
-            process.stdin.write(json.dumps(request).encode())
-            process.stdin.close()
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
 
     def cancel(self) -> None:
         """Interrupt the process and all that it has started; what does not give in is killed."""
@@ -145,43 +154,81 @@ class Task:
                 self.status = "failed"
                 broken = PipelinesError("task_broke_off", "It broke off; its log has the details.")
                 self.error = self.error or broken.to_document()["error"]
+            self.finished_at = _now()
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self.on_end()
 
 
 class Tasks:
-    """The tasks of this server. They end with it."""
+    """The tasks of this server, which end with it; and what is noted of those of servers before it."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
+        self._notes: dict[Path, TaskNotes] = {}
+        self._is_closed = False
 
-    def start(self, task: Task, request: Mapping[str, Any], directory: Path) -> str:
-        """Begin a task; its id."""
+    def start(
+        self, task: Task, request: Mapping[str, Any], directory: Path, changed: Callable[[], None]
+    ) -> str:
+        """Begin a task; its id. `changed` is called, in any thread, when it has begun and when it has ended."""
         ended = [known.id for known in self._tasks.values() if known.status != "running"]
         for task_id in ended[: max(0, len(ended) - MOST_TASKS)]:
             del self._tasks[task_id]
         self._tasks[task.id] = task
+        notes = self.notes(Path(request["store"]))
+        notes.begin(task.to_json())
+
+        def end() -> None:
+            if not self._is_closed:
+                notes.end(task.to_json())
+                changed()
+
+        task.on_end = end
         task.begin(request, directory)
+        changed()
         return task.id
 
-    def find(self, task_id: str) -> Task:
+    def notes(self, store_path: Path) -> TaskNotes:
+        return self._notes.setdefault(store_path, TaskNotes(store_path))
+
+    def find(self, task_id: str) -> dict[str, Any]:
         """
         Raises
         ------
         NotFoundError
-            This server has no such task.
+            Neither this server nor a store that it has met knows such a task.
+        """
+        if task_id in self._tasks:
+            return self._tasks[task_id].to_json()
+        for notes in self._notes.values():
+            if (note := notes.find(task_id)) is not None:
+                return note
+        raise NotFoundError("unknown_task", f"The server knows no task `{task_id}`.", task=task_id)
+
+    def all(self) -> list[dict[str, Any]]:
+        """Oldest first."""
+        noted = {note["task_id"]: note for notes in self._notes.values() for note in notes.all()}
+        known = noted | {task.id: task.to_json() for task in self._tasks.values()}
+        return sorted(known.values(), key=lambda task: task["created_at"])
+
+    def cancel(self, task_id: str) -> None:
+        """
+        Raises
+        ------
+        NotFoundError
+            This server carries out no such task.
         """
         if task_id not in self._tasks:
-            raise NotFoundError(
-                "unknown_task",
-                f"The server knows no task `{task_id}`: it was started anew since.",
-                task=task_id,
-            )
-        return self._tasks[task_id]
-
-    def all(self) -> list[Task]:
-        return list(self._tasks.values())
+            raise NotFoundError("unknown_task", f"This server carries out no task `{task_id}`.", task=task_id)
+        self._tasks[task_id].cancel()
 
     def close(self) -> None:
-        """End all tasks now."""
-        for task in self.all():
+        """End all tasks now. Their notes say so to the next server."""
+        self._is_closed = True
+        for task in self._tasks.values():
             task.is_cancelled = True
             task.kill()
+        for notes in self._notes.values():
+            notes.leave()

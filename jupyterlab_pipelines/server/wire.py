@@ -261,6 +261,29 @@ def required(name: str, value: str | None) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Query of ``GET runs/<id>/steps/<step>/log``: which part of a log.
+
+    Attributes
+    ----------
+    start
+        The byte from which on it is wanted.
+    last_bytes
+        At most so much of it, the end; None for all.
+    """
+
+    start: int = 0
+    last_bytes: int | None = None
+
+    @classmethod
+    def from_query(cls, start: str | None, last_bytes: str | None) -> LogQuery:
+        for name, text in (("start", start), ("last_bytes", last_bytes)):
+            if text is not None and not (text.isascii() and text.isdigit()):
+                raise _bad(name, f"must be a number of bytes, not {text!r}")
+        return cls(int(start or 0), None if last_bytes is None else int(last_bytes))
+
+
 def parse_limit(text: str, *, most: int = 1000) -> int:
     """How many runs a list may have, from the query string."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):

@@ -1,7 +1,9 @@
 /** The REST contract, one method for each question. */
+import { URLExt } from '@jupyterlab/coreutils';
 import type { ServerConnection } from '@jupyterlab/services';
 
 import { request } from './request';
+import { NAMESPACE } from './tokens';
 import type {
   AnomalyName,
   ColumnDetail,
@@ -11,6 +13,7 @@ import type {
   Glance,
   HistoryQuery,
   JSONValue,
+  LogPiece,
   Logged,
   NotebookContent,
   Parameters,
@@ -27,6 +30,7 @@ import type {
   TableTrend,
   Task,
   TaskKind,
+  TaskSummary,
   Trace
 } from './tokens';
 
@@ -81,8 +85,13 @@ export class PipelinesClient {
     return (await request<{ task_id: string }>(this._settings, 'POST', 'tasks', task)).task_id;
   }
 
-  task(taskId: string): Promise<Task> {
-    return request(this._settings, 'GET', `tasks/${encodeURIComponent(taskId)}`);
+  /** What the server was asked to do beside runs, oldest first. */
+  async tasks(): Promise<TaskSummary[]> {
+    return (await request<{ tasks: TaskSummary[] }>(this._settings, 'GET', 'tasks')).tasks;
+  }
+
+  task(path: string, taskId: string): Promise<Task> {
+    return request(this._settings, 'GET', withPath(path, 'tasks', taskId));
   }
 
   async cancelTask(taskId: string): Promise<void> {
@@ -279,10 +288,22 @@ export class PipelinesClient {
     return (await request<{ content: NotebookContent }>(this._settings, 'GET', url)).content;
   }
 
-  /** What a step wrote while it ran. */
-  async stepLog(path: string, runId: string, step: string): Promise<string> {
+  /** What a step wrote while it ran: from a byte on, of much the last bytes. */
+  stepLog(
+    path: string,
+    runId: string,
+    step: string,
+    start: number,
+    lastBytes: number
+  ): Promise<LogPiece> {
     const url = withPath(path, 'runs', runId, 'steps', step, 'log');
-    return (await request<{ log: string }>(this._settings, 'GET', url)).log;
+    return request(this._settings, 'GET', `${url}&start=${start}&last_bytes=${lastBytes}`);
+  }
+
+  /** Where a browser finds all that a step wrote, as plain text. */
+  stepLogUrl(path: string, runId: string, step: string): string {
+    const url = withPath(path, 'runs', runId, 'steps', step, 'log', 'text');
+    return URLExt.join(this._settings.baseUrl, NAMESPACE, url);
   }
 }
 

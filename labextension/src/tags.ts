@@ -2,7 +2,7 @@
  * The tags of one cell as the form shows and changes them. The server alone decides what a notebook
  * means; this file knows just enough to fill in a form and to write it back.
  */
-import { ROLES, type Role } from './tokens';
+import { RESOURCES, ROLES, type Resource, type Role } from './tokens';
 
 /** What a cell is to the pipeline. `join`: no tag of its own, it goes with what is above. */
 export type CellKind = 'step' | 'join' | 'parameters' | 'skip' | 'shared' | 'metrics';
@@ -14,10 +14,38 @@ export interface CellTags {
   role: Role | null;
   /** `on`, `off`, or an age such as `12h`. */
   cache: string;
+  /** As its tags write them; empty where nothing is said. */
+  limits: { [limit in Limit]: string };
 }
+
+/** How often a step is tried again, how long it may take, and what it asks of a machine in production. */
+export const LIMITS = ['retries', 'timeout', ...RESOURCES] as const;
+export type Limit = 'retries' | 'timeout' | Resource;
+
+export const NO_LIMITS: CellTags['limits'] = {
+  retries: '',
+  timeout: '',
+  cpu: '',
+  memory: '',
+  gpu: ''
+};
 
 const STEP_NAME = /^[a-z][a-z0-9_-]*$/;
 const AGE = /^\d+(\.\d+)?[smhdw]$/;
+/** How the values of limits are written. */
+const LIMIT_VALUES: { [limit in Limit]: RegExp } = {
+  retries: /^\d+$/,
+  timeout: AGE,
+  cpu: /^\d+(\.\d+)?$|^\d+m$/,
+  memory: /^\d+(\.\d+)?([kMGT]|[KMGT]i)?$/,
+  gpu: /^\d+$/
+};
+/** Kale's spelling of some. */
+const KALE_LIMITS: { [name: string]: Limit } = {
+  cpu: 'cpu',
+  memory: 'memory',
+  'nvidia.com/gpu': 'gpu'
+};
 const STEP_TAG = /^(step|block):(.*)$/;
 const STEP_MAGIC = /^\s*%%step\b/;
 
@@ -40,7 +68,13 @@ const WRITTEN: { [kind in CellKind]?: string } = {
 };
 
 export function readTags(tags: readonly string[]): CellTags {
-  const said: CellTags = { kind: 'join', step: '', role: null, cache: 'on' };
+  const said: CellTags = {
+    kind: 'join',
+    step: '',
+    role: null,
+    cache: 'on',
+    limits: { ...NO_LIMITS }
+  };
   for (const tag of tags.map(tag => tag.trim())) {
     const step = STEP_TAG.exec(tag)?.[2].trim();
     if (step) {
@@ -53,6 +87,11 @@ export function readTags(tags: readonly string[]): CellTags {
     } else if (tag.startsWith('cache:')) {
       const cache = tag.slice('cache:'.length).trim();
       said.cache = { enabled: 'on', disabled: 'off' }[cache] ?? cache;
+    } else {
+      const [limit, value] = readLimit(tag) ?? [];
+      if (limit !== undefined && value !== undefined) {
+        said.limits[limit] = value;
+      }
     }
   }
   return said;
@@ -75,7 +114,33 @@ export function writeTags(tags: readonly string[], wanted: CellTags): string[] {
   if (said.cache !== cache) {
     written.replace(tag => tag.startsWith('cache:'), cache === 'on' ? undefined : `cache:${cache}`);
   }
+  for (const limit of LIMITS) {
+    const value = isStep ? wanted.limits[limit] : '';
+    if (said.limits[limit] !== value) {
+      written.replace(
+        tag => readLimit(tag)?.[0] === limit,
+        value ? `${limit}:${value}` : undefined
+      );
+    }
+  }
   return written.tags;
+}
+
+/** The limit that a tag sets, and to what. */
+function readLimit(tag: string): [Limit, string] | null {
+  const [key, ...rest] = tag.split(':');
+  const value = rest.join(':').trim();
+  if (key === 'limit') {
+    const [name, amount] = value.split(':');
+    return name in KALE_LIMITS ? [KALE_LIMITS[name], (amount ?? '').trim()] : null;
+  }
+  const limit = LIMITS.find(limit => limit === key);
+  return limit && rest.length > 0 ? [limit, value] : null;
+}
+
+/** Whether a limit may say so; nothing is a good value, too. */
+export function isLimit(limit: Limit, value: string): boolean {
+  return value === '' || LIMIT_VALUES[limit].test(value);
 }
 
 /** Whether a step may be called so. */

@@ -55,6 +55,8 @@ export namespace CommandIDs {
 export namespace EventSchemas {
   export const run = 'https://pipelines-as-experiments.dev/events/run/v1';
   export const stepRun = 'https://pipelines-as-experiments.dev/events/step_run/v1';
+  export const schemaFile = 'https://pipelines-as-experiments.dev/events/schema_file/v1';
+  export const task = 'https://pipelines-as-experiments.dev/events/task/v1';
 }
 
 export type JSONValue =
@@ -81,6 +83,9 @@ export const ROLES = [
   'monitor'
 ] as const;
 export type Role = (typeof ROLES)[number];
+
+export const RESOURCES = ['cpu', 'memory', 'gpu'] as const;
+export type Resource = (typeof RESOURCES)[number];
 
 export type Decision = 'reuse' | 'run' | 'undecided';
 
@@ -140,7 +145,9 @@ export interface Step {
   cache: string;
   kernel: string | null;
   retries: number;
-  timeout: JSONValue;
+  timeout_seconds: number | null;
+  /** What it asks of the machine that runs it in production. */
+  resources: { [kind in Resource]: string | null };
   inputs: { name: string; step: string }[];
   outputs: string[];
   /** Those with which it runs in one kernel; null if it has a kernel of its own. */
@@ -615,13 +622,21 @@ export interface Run {
   steps: StepRun[];
 }
 
+/** A piece of what a step wrote, and the bytes that it stands for. */
+export interface LogPiece {
+  log: string;
+  start: number;
+  end: number;
+}
+
 /** What the server is asked to do beside runs. */
 export type TaskKind = 'export' | 'verify' | 'import' | 'doctor' | 'check' | 'gc';
 
-export type TaskStatus = 'running' | 'succeeded' | 'failed' | 'cancelled';
+/** `interrupted`: its server has ended, and the task with it. */
+export type TaskStatus = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
 
 /** Work beside runs, in a process that the server owns. */
-export interface Task {
+export interface TaskSummary {
   task_id: string;
   kind: TaskKind;
   path: string;
@@ -629,6 +644,10 @@ export interface Task {
   folder: string | null;
   status: TaskStatus;
   created_at: string;
+  finished_at: string | null;
+}
+
+export interface Task extends TaskSummary {
   log: string;
   events: unknown[];
   /** What the command of this name answers with; null until it is there. */

@@ -3,6 +3,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import { ActiveRuns } from './activeRuns';
+import { ActiveTasks } from './activeTasks';
 import type { PipelinesClient } from './client';
 import type { RunEvents } from './events';
 import { PipelineModel } from './model';
@@ -24,10 +25,12 @@ export class PipelineTracker implements IPipelineTracker<PipelineModel> {
   constructor(
     readonly client: PipelinesClient,
     private readonly _notebooks: INotebookTracker,
-    events: RunEvents
+    readonly events: RunEvents
   ) {
     this.activeRuns = new ActiveRuns(client, events);
+    this.activeTasks = new ActiveTasks(client, events);
     void this.activeRuns.refresh();
+    void this.activeTasks.refresh();
     this._notebooks.widgetAdded.connect((_, panel) => this._add(panel));
     this._notebooks.forEach(panel => this._add(panel));
     this._notebooks.currentChanged.connect(() => this._updateFront());
@@ -41,6 +44,7 @@ export class PipelineTracker implements IPipelineTracker<PipelineModel> {
         // Events sent while the page was away are lost.
         void this.current?.refresh();
         void this.activeRuns.refresh();
+        void this.activeTasks.refresh();
       }
     });
     this._updateFront();
@@ -48,6 +52,9 @@ export class PipelineTracker implements IPipelineTracker<PipelineModel> {
 
   /** Runs that are under way, of any notebook. */
   readonly activeRuns: ActiveRuns;
+
+  /** Exports, verifications and the like that are under way. */
+  readonly activeTasks: ActiveTasks;
 
   get current(): PipelineModel | null {
     return this.currentNotebook?.model ?? null;

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -202,6 +203,42 @@ def test_a_sweep_is_one_thing(desk: Desk) -> None:
     expect(sweep.locator("[data-run]")).to_have_count(3)
     # What does not read `alpha` was run once.
     expect(sweep.locator("[data-run]").first).to_contain_text("1 reused")
+
+
+@pytest.mark.timeout(240)
+def test_a_sweep_whose_process_was_killed_is_resumed(desk: Desk) -> None:
+    waiting = (
+        "import pathlib, time\npathlib.Path('began').touch()\n"
+        "while not pathlib.Path('go').exists():\n    time.sleep(0.05)\nscore = alpha * 2"
+    )
+    desk.open(desk.write("waiting.ipynb", [(["parameters"], "alpha = 1.0"), (["step:train"], waiting)]))
+    desk.button("Sweep…").click()
+    dialog = desk.page.get_by_role("dialog")
+    dialog.get_by_label("alpha").fill("1, 2, 3")
+    dialog.get_by_role("button", name="Start", exact=True).click()
+    sweep = desk.panel.locator("[data-sweep]")
+    expect(sweep).to_contain_text("Sweep of 3 runs", timeout=RUN_MS)
+    expect(desk.step("train")).to_have_attribute("data-state", "running", timeout=RUN_MS)
+
+    sweep_id = sweep.get_attribute("data-sweep")
+    [process] = [each for each in psutil.process_iter() if sweep_id in commandline(each)]
+    process.kill()
+    (desk.directory / "go").touch()
+    expect(sweep).to_contain_text("2 runs were not begun", timeout=RUN_MS)
+    desk.screenshot("sweep-interrupted")
+    sweep.get_by_role("button", name="Resume").click()
+
+    expect(sweep).to_contain_text("3 of 3 ended", timeout=RUN_MS)
+    expect(sweep.get_by_role("button", name="Resume")).to_have_count(0)
+    sweep.get_by_role("button", name=re.compile("Sweep of")).click()
+    expect(sweep.locator("[data-run][data-status='succeeded']")).to_have_count(3)
+
+
+def commandline(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def test_three_hundred_steps_are_drawn_within_a_second_and_found(desk: Desk) -> None:

@@ -37,6 +37,25 @@ def test_the_button_of_a_cell_sets_step_role_and_cache_and_undo_takes_it_back(de
     assert desk.tags(5) == ["step:square", "owner:anna"]
 
 
+def test_retries_timeout_and_resources_are_set_and_shown_with_the_step(desk: Desk) -> None:
+    desk.open(desk.write_small())
+    dialog = open_form(desk, 5)
+    dialog.get_by_label("Retries, timeout and resources").check()
+    dialog.get_by_label("Timeout", exact=True).fill("30m")
+    dialog.get_by_label("GPUs").fill("1")
+    dialog.get_by_label("Memory").fill("4 GB")
+    expect(dialog.get_by_text("Write a number and a unit, such as 4Gi.")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Set")).to_be_disabled()
+    dialog.get_by_label("Memory").fill("4Gi")
+    desk.screenshot("limits")
+    dialog.get_by_role("button", name="Set").click()
+
+    assert desk.tags(5) == ["step:square", "owner:anna", "timeout:30m", "memory:4Gi", "gpu:1"]
+    facts = desk.step("square").locator(".jp-Pipelines-facts")
+    expect(facts).to_contain_text("4Gi of memory, 1 GPU")
+    expect(facts).to_contain_text("Timeout30 min")
+
+
 def test_a_name_that_is_none_is_refused_with_a_reason(desk: Desk) -> None:
     desk.open(desk.write_small())
     dialog = open_form(desk, 5)

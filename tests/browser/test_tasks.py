@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from .conftest import RUN_MS, Desk, Server
 from .test_stories import menu_item, serious_problems
@@ -60,6 +64,93 @@ def test_a_notebook_is_exported_and_verified_from_the_panel(desk: Desk) -> None:
     # From a verdict to the cells.
     verified.get_by_role("button", name="shake").click()
     expect(desk.step("shake").locator("button").first).to_have_attribute("aria-expanded", "true")
+
+
+NUMBERS = [
+    (["parameters"], "factor = 2"),
+    (["step:load"], "rows = [1, 2, 3]"),
+    (["step:sum"], "total = sum(rows) * factor\nprint(total)"),
+]
+
+
+def test_an_export_is_verified_on_its_engine_from_the_panel(desk: Desk) -> None:
+    desk.open(desk.write("figures.ipynb", NUMBERS))
+    choose(desk, "Export as a Production Pipeline")
+    form = desk.page.get_by_role("region", name="Export figures as a production pipeline")
+    form.get_by_label("Target").select_option("package")
+    form.get_by_label(re.compile("^Verify: install it")).check()
+    form.get_by_role("button", name="Export", exact=True).click()
+    expect(form.get_by_text(re.compile("`figures` for package: 2 steps"))).to_be_visible(timeout=200_000)
+    desk.screenshot("export-verified")
+    expect(
+        form.get_by_text("Every artifact of the exported pipeline is that of the notebook.")
+    ).to_be_visible()
+
+
+def test_a_run_of_an_exported_pipeline_is_imported_from_the_panel(desk: Desk) -> None:
+    desk.open(desk.write("figures.ipynb", NUMBERS))
+    choose(desk, "Export as a Production Pipeline")
+    form = desk.page.get_by_role("region", name="Export figures as a production pipeline")
+    form.get_by_label("Target").select_option("package")
+    form.get_by_role("button", name="Export", exact=True).click()
+    expect(form.get_by_text(re.compile("`figures` for package"))).to_be_visible(timeout=RUN_MS)
+    package = desk.directory / "figures-package"
+    command = [sys.executable, "-m", "figures", "run", "--artifacts", "artifacts", "--param", "factor=5"]
+    subprocess.run(command, cwd=package, env=os.environ | {"PYTHONPATH": "src"}, check=True)
+
+    desk.command("docmanager:open", {"path": f"{desk.folder}/figures.ipynb"})
+    choose(desk, "Import a Run of an Exported Pipeline")
+    importing = desk.page.get_by_role("region", name="Import a run of an exported pipeline")
+    # A folder in which there is no run is told, and can be corrected.
+    importing.get_by_label("Folder").fill(f"{desk.folder}/nowhere")
+    importing.get_by_role("button", name="Import").click()
+    expect(importing.get_by_role("alert")).to_contain_text("nowhere", timeout=RUN_MS)
+    importing.get_by_label("Folder").fill(f"{desk.folder}/figures-package/artifacts")
+    importing.get_by_role("button", name="Import").click()
+    expect(desk.runs).to_have_count(2, timeout=RUN_MS)
+    desk.screenshot("imported")
+    desk.command("docmanager:open", {"path": f"{desk.folder}/figures.ipynb"})
+    desk.runs.first.get_by_role("button").first.click()
+    expect(desk.panel.get_by_text("factor = 5")).to_be_visible()
+    desk.step("sum").get_by_role("button").first.click()
+    expect(desk.step("sum").locator(".jp-Pipelines-detail")).to_contain_text("30")
+
+
+def test_tasks_are_among_the_running_sessions_and_end_honestly_with_the_server(
+    start_server: Callable[..., Server], make_desk: Callable[[Server], Desk]
+) -> None:
+    server = start_server("lab")
+    desk = make_desk(server)
+    desk.open(desk.write("slow.ipynb", [(["step:load"], "import time\ntime.sleep(600)\nx = 1")]))
+    choose(desk, "Export as a Production Pipeline")
+    form = desk.page.get_by_role("region", name="Export slow as a production pipeline")
+
+    def begin() -> Locator:
+        form.get_by_role("button", name="Export", exact=True).click()
+        expect(form.get_by_text("load: running")).to_be_visible(timeout=RUN_MS)
+        desk.command("running:show-panel")
+        return desk.page.get_by_role("treeitem", name=re.compile("^Export slow .+"))
+
+    item = begin()
+    expect(item).to_be_visible()
+    desk.screenshot("running-tasks")
+    item.hover()
+    item.get_by_title("Cancel").click()
+    expect(form.locator("[data-state='cancelled']")).to_be_visible(timeout=RUN_MS)
+    expect(item).to_have_count(0)
+
+    expect(begin()).to_be_visible()
+    # From there back to what it shows.
+    form.page.get_by_role("tab", name="slow.ipynb").click()
+    item.locator(".jp-RunningSessions-itemLabel").click()
+    expect(form).to_be_visible()
+    server.stop()
+    expect(form.get_by_text("The server does not answer.")).to_be_visible(timeout=60_000)
+    server.start()
+    expect(form.get_by_role("alert")).to_contain_text("ended together with the server", timeout=60_000)
+    desk.page.reload()
+    expect(form.get_by_role("alert")).to_contain_text("ended together with the server", timeout=60_000)
+    expect(item).to_have_count(0)
 
 
 def test_an_export_that_cannot_be_says_why_and_one_under_way_is_cancelled(desk: Desk) -> None:

@@ -79,3 +79,34 @@ async def test_a_notebook_that_leaves_its_project_leaves_its_runs_there(
     await move("one/a.ipynb", "other/a.ipynb")
 
     assert await ids(ask, "other/a.ipynb") == []
+
+
+async def test_a_schema_file_goes_with_its_notebook_and_takes_the_place_of_no_other(
+    move, heard, jp_root_dir: Path
+) -> None:
+    for name in ("one", "two"):
+        write(NUMBERS, jp_root_dir / f"{name}.ipynb")
+        (jp_root_dir / f"{name}.schema.yaml").write_text(f"# {name}\n")
+    (jp_root_dir / "folder").mkdir()
+
+    def schemas() -> dict[str, str]:
+        files = sorted(jp_root_dir.rglob("*.schema.yaml"))
+        return {file.relative_to(jp_root_dir).as_posix(): file.read_text() for file in files}
+
+    async def wait_for_news(count: int) -> dict[str, Any]:
+        while len(news := [event for event in heard if event["kind"] == "schema_file"]) < count:
+            await asyncio.sleep(0.02)
+        return news[-1]
+
+    await move("one.ipynb", "folder/uno.ipynb")
+    news = await wait_for_news(1)
+    assert news == {
+        "kind": "schema_file", "path": "folder/uno.ipynb", "before": "one.ipynb", "status": "moved"
+    }  # fmt: skip
+    assert schemas() == {"folder/uno.schema.yaml": "# one\n", "two.schema.yaml": "# two\n"}
+
+    (jp_root_dir / "three.schema.yaml").write_text("# three\n")
+    await move("two.ipynb", "three.ipynb")
+    assert (await wait_for_news(2))["status"] == "in_the_way"
+    assert schemas()["two.schema.yaml"] == "# two\n"
+    assert schemas()["three.schema.yaml"] == "# three\n"

@@ -158,12 +158,18 @@ async def test_runs_are_listed_for_one_notebook_newest_first(
     assert await listed(path="a.ipynb", limit=1) == [ids[2]]
 
 
-async def test_what_a_run_left_can_be_read(ask, project: FakeProject, jp_root_dir: Path) -> None:
+async def test_what_a_run_left_can_be_read(ask, jp_fetch, project: FakeProject, jp_root_dir: Path) -> None:
     run_id = project.begin(jp_root_dir / "a.ipynb")
 
     assert (await ask("GET", f"runs/{run_id}/notebook"))[1]["content"]["nbformat"] == 4
     assert (await ask("GET", f"runs/{run_id}/steps/load/notebook"))[1]["content"]["nbformat"] == 4
-    assert await ask("GET", f"runs/{run_id}/steps/load/log") == (200, {"log": "log of load"})
+    log = f"runs/{run_id}/steps/load/log"
+    assert await ask("GET", log) == (200, {"log": "log of load", "start": 0, "end": 11})
+    assert (await ask("GET", f"{log}?start=4"))[1] == {"log": "of load", "start": 4, "end": 11}
+    assert (await ask("GET", f"{log}?last_bytes=4"))[1] == {"log": "load", "start": 7, "end": 11}
+    assert (await ask("GET", f"{log}?start=x"))[0] == 400
+    text = await jp_fetch("pipelines-as-experiments", *log.split("/"), "text")
+    assert (text.body, text.headers["Content-Type"]) == (b"log of load", "text/plain; charset=utf-8")
 
 
 async def test_a_page_of_the_history_can_be_asked_for(ask, project: FakeProject) -> None:

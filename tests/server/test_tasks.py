@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -131,3 +137,70 @@ async def test_the_targets_are_told_with_their_options(ask) -> None:
 
     assert {"name", "summary", "options", "can_verify"} == answer["targets"][0].keys()
     assert "image" in next(each["options"] for each in answer["targets"] if each["name"] == "argo")
+
+
+STAYING = notebook(cell("open('began', 'w').close()\nimport time\ntime.sleep(600)", step="stay"))
+
+
+def start_server(root: Path, port: int) -> subprocess.Popen[bytes]:
+    """A server that is a process of its own, so that it can be killed."""
+    command = [
+        *(sys.executable, "-m", "jupyter_server", "--allow-root", "--no-browser"),
+        *(f"--port={port}", f"--ServerApp.root_dir={root}", "--IdentityProvider.token=t"),
+        "--ServerApp.jpserver_extensions={'jupyterlab_pipelines': True}",
+    ]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_a_server_after_one_that_was_killed_tells_what_came_of_its_tasks(save, jp_root_dir: Path) -> None:
+    path = save(NUMBERS)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    base = f"http://127.0.0.1:{port}/pipelines-as-experiments"
+
+    def ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{base}/{url}", data, {"Authorization": "token t"})
+        while True:
+            try:
+                with urlopen(request, timeout=30) as answer:
+                    return dict(json.load(answer))
+            except HTTPError:
+                raise
+            except OSError:
+                time.sleep(0.1)
+
+    def wait_for(task_id: str, status: str) -> dict[str, Any]:
+        while (task := ask(f"tasks/{task_id}?path={path}"))["status"] == "running":
+            time.sleep(0.1)
+        assert task["status"] == status
+        return task
+
+    server = start_server(jp_root_dir, port)
+    try:
+        done = ask("tasks", {"kind": "check", "path": path})["task_id"]
+        result = wait_for(done, "succeeded")["result"]
+        stay = {"kind": "export", "path": path, "folder": "out", "arguments": {"target": "package"}}
+        cut = ask("tasks", stay | {"content": json.loads(json.dumps(STAYING))})["task_id"]
+        while not (jp_root_dir / "began").exists():
+            time.sleep(0.05)
+        server.kill()
+        server.wait()
+        server = start_server(jp_root_dir, port)
+
+        task = wait_for(cut, "interrupted")
+
+        assert task["error"]["code"] == "server_ended"
+        assert wait_for(done, "succeeded")["result"] == result
+        assert {task["task_id"]: task["status"] for task in ask("tasks")["tasks"]} == {
+            done: "succeeded",
+            cut: "interrupted",
+        }
+        # What the task had started has ended with it, and the run is told so.
+        while ask(f"runs?path={path}")["runs"][0]["status"] == "running":
+            time.sleep(0.1)
+        assert ask(f"runs?path={path}")["runs"][0]["status"] == "interrupted"
+    finally:
+        server.kill()
+        server.wait()

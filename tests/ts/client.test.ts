@@ -33,11 +33,12 @@ function json(status: number, body: unknown): Response {
 const CONTENT = { nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [] };
 
 it('asks below the base URL, with encoded names and the notebook', async () => {
-  const { client, asked } = serverThat(() => json(200, { log: 'text' }));
-  expect(await client.stepLog('a b/ü.ipynb', 'run/1', 'train')).toBe('text');
+  const part = { log: 'text', start: 7, end: 11 };
+  const { client, asked } = serverThat(() => json(200, part));
+  expect(await client.stepLog('a b/ü.ipynb', 'run/1', 'train', 7, 100)).toEqual(part);
   expect(asked[0]).toMatchObject({
     method: 'GET',
-    path: '/base/pipelines-as-experiments/runs/run%2F1/steps/train/log?path=a+b%2F%C3%BC.ipynb'
+    path: '/base/pipelines-as-experiments/runs/run%2F1/steps/train/log?path=a+b%2F%C3%BC.ipynb&start=7&last_bytes=100'
   });
 });
 

@@ -2,15 +2,17 @@ import { describe, expect, it } from 'vitest';
 
 import {
   isCache,
+  isLimit,
   isStepName,
   namesStep,
+  NO_LIMITS,
   readTags,
   tagsOf,
   writeTags,
   type CellTags
 } from '../../labextension/src/tags';
 
-const JOIN: CellTags = { kind: 'join', step: '', role: null, cache: 'on' };
+const JOIN: CellTags = { kind: 'join', step: '', role: null, cache: 'on', limits: NO_LIMITS };
 
 describe('reading', () => {
   it.each<[string[], Partial<CellTags>]>([
@@ -32,10 +34,55 @@ describe('reading', () => {
   });
 });
 
+describe('limits', () => {
+  const tags = [
+    'step:train',
+    'retries:2',
+    'mine',
+    'timeout:30m',
+    'memory: 4Gi',
+    'limit:nvidia.com/gpu:1'
+  ];
+
+  it('are read, in Kale’s spelling too', () => {
+    const limits = { retries: '2', timeout: '30m', cpu: '', memory: '4Gi', gpu: '1' };
+    expect(readTags(tags).limits).toEqual(limits);
+    expect(writeTags(tags, readTags(tags))).toEqual(tags);
+  });
+
+  it('are changed where they stand, and go with their step', () => {
+    const said = readTags(tags);
+    const wanted = { ...said, limits: { ...NO_LIMITS, timeout: '1h', cpu: '0.5', gpu: '2' } };
+    expect(writeTags(tags, wanted)).toEqual([
+      'step:train',
+      'mine',
+      'timeout:1h',
+      'gpu:2',
+      'cpu:0.5'
+    ]);
+    expect(writeTags(tags, JOIN)).toEqual(['mine']);
+  });
+
+  it('have values that the server would take', () => {
+    expect(isLimit('cpu', '500m') && isLimit('memory', '1.5Gi') && isLimit('timeout', '')).toBe(
+      true
+    );
+    expect(isLimit('gpu', 'half') || isLimit('retries', '-1') || isLimit('memory', '4 GB')).toBe(
+      false
+    );
+  });
+});
+
 describe('writing', () => {
   it('changes only what has to change, where it stands', () => {
     const tags = ['mine', 'block:train', 'prev:load', 'role:trainer', 'image:x'];
-    const wanted: CellTags = { kind: 'step', step: 'fit', role: 'evaluator', cache: 'off' };
+    const wanted: CellTags = {
+      kind: 'step',
+      step: 'fit',
+      role: 'evaluator',
+      cache: 'off',
+      limits: NO_LIMITS
+    };
     expect(writeTags(tags, wanted)).toEqual([
       'mine',
       'step:fit',
@@ -70,7 +117,13 @@ describe('writing', () => {
       for (const before of befores) {
         const wanted: CellTags =
           kind === 'step'
-            ? { kind, step: 'new', role: 'monitor', cache: '30m' }
+            ? {
+                kind,
+                step: 'new',
+                role: 'monitor',
+                cache: '30m',
+                limits: { ...NO_LIMITS, timeout: '1h', gpu: '1' }
+              }
             : { ...JOIN, kind };
         expect(readTags(writeTags(before, wanted))).toEqual(wanted);
       }

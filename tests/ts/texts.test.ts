@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { diffLines } from '../../labextension/src/diff';
-import { readLog } from '../../labextension/src/log';
+import { followLog, NO_LOG, readLog } from '../../labextension/src/log';
 import { formatNumber } from '../../labextension/src/units';
 import { groupRuns, shortMetrics } from '../../labextension/src/panels/runs/grouping';
-import type { RunSummary } from '../../labextension/src/tokens';
+import type { LogPiece, RunSummary } from '../../labextension/src/tokens';
 
 /** The texts that a difference was made of. */
 function ends(before: string, after: string): [string, string] {
@@ -52,6 +52,54 @@ describe('a log', () => {
       { kind: 'progress', label: 'epoch 1', percent: 70, note: '70/100 [00:01<00:02]' },
       { kind: 'text', text: 'after 50% of it' }
     ]);
+  });
+
+  it('shows bars below each other as two lines that change', () => {
+    const bar = (label: string, percent: number): string =>
+      `${label}: ${percent}%|██    | ${percent}/100`;
+    const inner = [10, 100, 50].map(percent => `\n\r${bar('in', percent)}\u001b[A`).join('');
+    expect(readLog(`begin\n\r${bar('out', 0)}${inner}\r${bar('out', 50)}\n\nend\n`)).toEqual([
+      { kind: 'text', text: 'begin' },
+      { kind: 'progress', label: 'out', percent: 50, note: '50/100' },
+      { kind: 'progress', label: 'in', percent: 50, note: '50/100' },
+      { kind: 'text', text: 'end' }
+    ]);
+  });
+
+  it('of many megabytes in one line, written over and over, is read at once', () => {
+    const text = '\r 10%|█         | 1/10'.repeat(10_000);
+    expect(readLog(text)).toEqual([{ kind: 'progress', label: '', percent: 10, note: '1/10' }]);
+  });
+});
+
+describe('a log that grows', () => {
+  const part = (log: string, start: number): LogPiece => ({ log, start, end: start + log.length });
+
+  it('is put together of its parts', () => {
+    const parts = [part('one\ntw', 0), part('o\n', 6), part('', 8), part('three', 8)];
+    const seen = parts.reduce((known, next) => followLog(known, next, 100), NO_LOG);
+    expect(seen).toEqual(part('one\ntwo\nthree', 0));
+  });
+
+  it('loses whole lines at its beginning when it is long', () => {
+    const seen = followLog(part('one\ntwo\n', 0), part('three\n', 8), 12);
+    expect([seen.log, seen.start > 0, seen.end]).toEqual(['two\nthree\n', true, 14]);
+    // More was written between two looks than is fetched.
+    expect(followLog(seen, part('lf\nlast\n', 500), 100)).toMatchObject({
+      log: 'last\n',
+      end: 508
+    });
+  });
+
+  it('of one bar keeps what it has written last', () => {
+    const bars = Array.from({ length: 100 }, (_, at) => `\r${at}%|#| ${at}/100`).join('');
+    const seen = followLog(NO_LOG, part(`${bars}\n`, 0), 50);
+    expect(readLog(seen.log)).toMatchObject([{ kind: 'progress', percent: 99 }]);
+    expect(seen.log.length).toBeLessThanOrEqual(50);
+  });
+
+  it('is replaced where the step has begun anew', () => {
+    expect(followLog(part('long ago', 0), part('new', 0), 100)).toEqual(part('new', 0));
   });
 });
 

@@ -37,6 +37,7 @@ COLOURS = {
     "interrupted": "#f57c00",
 }
 LOG_LINES = 30
+LOG_BYTES = 20_000
 
 
 class View(Protocol):
@@ -207,7 +208,8 @@ class WidgetView:
         for step in document["steps"]:
             if step["status"] in ("running", "failed", "succeeded"):
                 with suppress(Exception):  # a log that is being moved into the store
-                    lines = self._project.step_log(self._run_id, step["name"]).splitlines()[-LOG_LINES:]
+                    part = self._project.step_log_part(self._run_id, step["name"], last_bytes=LOG_BYTES)
+                    lines = part.text.splitlines()[-LOG_LINES:]
                     if lines:
                         text = html.escape("\n".join(lines))
                         parts.append(f"<b>{html.escape(step['name'])}</b><pre>{text}</pre>")

@@ -22,6 +22,7 @@ from jupyterlab_pipelines.server.routes.runs import (
     StepFactsHandler,
     StepLoggedHandler,
     StepLogHandler,
+    StepLogTextHandler,
     StepNotebookHandler,
 )
 from jupyterlab_pipelines.server.routes.schemas import SchemasHandler
@@ -66,6 +67,7 @@ ROUTES: list[tuple[str, type[PipelinesAPIHandler]]] = [
     (rf"{_STEP}/cancel", StepCancelHandler),
     (rf"{_STEP}/notebook", StepNotebookHandler),
     (rf"{_STEP}/log", StepLogHandler),
+    (rf"{_STEP}/log/text", StepLogTextHandler),
     (rf"{_STEP}/logged", StepLoggedHandler),
     (_TABLE, TableHandler),
     (rf"{_TABLE}/rows", FailingRowsHandler),

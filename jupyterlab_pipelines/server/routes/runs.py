@@ -5,7 +5,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
-from jupyterlab_pipelines.server.wire import HistoryQuery, RunChange, RunRequest, parse_compared
+from jupyterlab_pipelines.server.wire import HistoryQuery, LogQuery, RunChange, RunRequest, parse_compared
 
 
 class RunsHandler(PipelinesAPIHandler):
@@ -71,7 +71,20 @@ class StepLogHandler(PipelinesAPIHandler):
     @web.authenticated
     @authorized
     async def get(self, run_id: str, step: str) -> None:
-        self.answer(await self.manager.step_log(run_id, step, self.notebook_path))
+        query = LogQuery.from_query(
+            self.get_query_argument("start", None), self.get_query_argument("last_bytes", None)
+        )
+        self.answer(await self.manager.step_log(run_id, step, query, self.notebook_path))
+
+
+class StepLogTextHandler(PipelinesAPIHandler):
+    """The same as plain text, for a browser to show or to save."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run_id: str, step: str) -> None:
+        text = await self.manager.whole_step_log(run_id, step, self.notebook_path)
+        self.finish(text, set_content_type="text/plain; charset=utf-8")
 
 
 class StepFactsHandler(PipelinesAPIHandler):

@@ -28,7 +28,7 @@ class TaskHandler(PipelinesAPIHandler):
     @web.authenticated
     @authorized
     async def get(self, task_id: str) -> None:
-        self.answer(await self.manager.task(task_id))
+        self.answer(await self.manager.task(task_id, self.notebook_path))
 
 
 class TaskCancelHandler(PipelinesAPIHandler):

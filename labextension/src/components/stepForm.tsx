@@ -2,7 +2,15 @@
 import * as React from 'react';
 
 import { roleWord } from '../state';
-import { isCache, isStepName, type CellKind, type CellTags } from '../tags';
+import {
+  isCache,
+  isLimit,
+  isStepName,
+  LIMITS,
+  type CellKind,
+  type CellTags,
+  type Limit
+} from '../tags';
 import { ROLES, type Role } from '../tokens';
 import { useTrans } from './context';
 
@@ -109,9 +117,80 @@ export function StepForm(props: StepFormProps): React.ReactElement {
             ))}
           </select>
           <CacheFields id={id} cache={value.cache} choose={choose} type={type} typed={typed} />
+          <LimitFields id={id} value={value} original={original} type={type} typed={typed} />
         </>
       ) : null}
     </div>
+  );
+}
+
+interface LimitFieldsProps {
+  id: string;
+  value: CellTags;
+  original: CellTags;
+  type(change: Partial<CellTags>): void;
+  typed: React.DOMAttributes<HTMLInputElement>;
+}
+
+/** What few steps need: folded, unless something is said there. */
+function LimitFields(props: LimitFieldsProps): React.ReactElement {
+  const { id, value, original, type, typed } = props;
+  const trans = useTrans();
+  const [isOpen, setOpen] = React.useState(LIMITS.some(limit => original.limits[limit] !== ''));
+  const labels: { [limit in Limit]: [label: string, example: string, how: string] } = {
+    retries: [trans.__('Retries'), '2', trans.__('Write a whole number, such as 2.')],
+    timeout: [
+      trans.__('Timeout'),
+      '30m',
+      trans.__('Write a number and s, m, h, d or w, such as 30m or 12h.')
+    ],
+    cpu: [trans.__('CPU cores'), '2', trans.__('Write a number of cores, such as 2 or 0.5.')],
+    memory: [trans.__('Memory'), '4Gi', trans.__('Write a number and a unit, such as 4Gi.')],
+    gpu: [trans.__('GPUs'), '1', trans.__('Write a whole number, such as 1.')]
+  };
+  return (
+    <>
+      {/* No button: in a dialog Enter would press that of the dialog. */}
+      <label className="jp-Pipelines-formMore">
+        <input type="checkbox" checked={isOpen} onChange={event => setOpen(event.target.checked)} />
+        {trans.__('Retries, timeout and resources')}
+      </label>
+      {isOpen
+        ? LIMITS.map(limit => {
+            const [label, example, how] = labels[limit];
+            const isGood = isLimit(limit, value.limits[limit]);
+            return (
+              <React.Fragment key={limit}>
+                <label htmlFor={`${id}-${limit}`}>{label}</label>
+                <input
+                  id={`${id}-${limit}`}
+                  type="text"
+                  value={value.limits[limit]}
+                  placeholder={trans.__('such as %1', example)}
+                  spellCheck={false}
+                  autoComplete="off"
+                  aria-invalid={!isGood}
+                  aria-describedby={isGood ? undefined : `${id}-${limit}-wrong`}
+                  onChange={({ target }) =>
+                    type({ limits: { ...value.limits, [limit]: target.value.trim() } })
+                  }
+                  {...typed}
+                />
+                {isGood ? null : (
+                  <p id={`${id}-${limit}-wrong`} className="jp-Pipelines-wrong">
+                    {how}
+                  </p>
+                )}
+              </React.Fragment>
+            );
+          })
+        : null}
+      {isOpen ? (
+        <p className="jp-Pipelines-note">
+          {trans.__('Cores, memory and GPUs are for exports: the engine is asked for them.')}
+        </p>
+      ) : null}
+    </>
   );
 }
 
@@ -168,7 +247,12 @@ function CacheFields(props: CacheFieldsProps): React.ReactElement {
 
 /** Whether the form may be written back to the cell. */
 export function isComplete(value: CellTags, original: CellTags): boolean {
-  return value.kind !== 'step' || (isAcceptedName(value, original) && isCache(value.cache));
+  return (
+    value.kind !== 'step' ||
+    (isAcceptedName(value, original) &&
+      isCache(value.cache) &&
+      LIMITS.every(limit => isLimit(limit, value.limits[limit])))
+  );
 }
 
 function isAcceptedName(value: CellTags, original: CellTags): boolean {

@@ -1,4 +1,4 @@
-/** Tells that a run has ended, where it took long enough to look away. */
+/** Tells that a run or a task has ended, where it took long enough to look away. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
@@ -6,12 +6,14 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import type { LocatedRun } from '../activeRuns';
+import { TASK_COMMANDS, taskTitle } from '../activeTasks';
 import {
   CommandIDs,
   IPipelineTracker,
   NAMESPACE,
   PANEL_PLUGIN_ID,
-  TRANSLATION_DOMAIN
+  TRANSLATION_DOMAIN,
+  type TaskSummary
 } from '../tokens';
 import type { PipelineTracker } from '../tracker';
 import { formatDuration } from '../units';
@@ -19,15 +21,20 @@ import { formatDuration } from '../units';
 /** Unless the settings say otherwise. */
 const LONG_SECONDS = 30;
 
+/** The file beside a notebook that says what is expected of its tables. */
+function schemaFileOf(path: string): string {
+  return PathExt.join(PathExt.dirname(path), `${PathExt.basename(path, '.ipynb')}.schema.yaml`);
+}
+
 export const news: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:news`,
-  description: 'Notifies about the end of long runs.',
+  description: 'Notifies about the end of long runs and tasks.',
   autoStart: true,
   requires: [IPipelineTracker],
   optional: [ITranslator, ISettingRegistry],
   activate: (
     app: JupyterFrontEnd,
-    { activeRuns }: PipelineTracker,
+    { activeRuns, activeTasks, events }: PipelineTracker,
     translator: ITranslator | null,
     settings: ISettingRegistry | null
   ) => {
@@ -51,6 +58,54 @@ export const news: JupyterFrontEndPlugin<void> = {
         tell(located, seconds);
       }
     });
+
+    activeTasks.ended.connect((_, task) => {
+      const { created_at, finished_at, kind, path } = task;
+      const seconds = finished_at ? (Date.parse(finished_at) - Date.parse(created_at)) / 1000 : 0;
+      if (longSeconds > 0 && seconds >= longSeconds) {
+        tellTask(task, taskTitle(trans, kind, path), formatDuration(seconds));
+      }
+    });
+
+    events.schemaFileHappened.connect((_, { path, before, isMoved }) => {
+      const [old, now] = [schemaFileOf(before), schemaFileOf(path)];
+      const open = {
+        label: trans.__('Open'),
+        callback: () => void app.commands.execute('docmanager:open', { path: now })
+      };
+      if (isMoved) {
+        Notification.info(trans.__('The schema file went with the notebook: it is %1 now.', now), {
+          autoClose: 8000,
+          actions: [open]
+        });
+      } else {
+        Notification.warning(
+          trans.__('%1 was there already and counts from now on; %2 stays where it is.', now, old),
+          { autoClose: false, actions: [open] }
+        );
+      }
+    });
+
+    function tellTask(
+      { kind, path, status, task_id }: TaskSummary,
+      title: string,
+      time: string
+    ): void {
+      const actions = [
+        {
+          label: trans.__('Show'),
+          callback: () => void app.commands.execute(TASK_COMMANDS[kind], { path, taskId: task_id })
+        }
+      ];
+      if (status === 'succeeded') {
+        Notification.success(trans.__('%1: done after %2.', title, time), { actions });
+      } else if (status === 'failed') {
+        Notification.error(trans.__('%1: failed after %2.', title, time), {
+          actions,
+          autoClose: false
+        });
+      }
+    }
 
     function tell({ path, run }: LocatedRun, seconds: number): void {
       const name = PathExt.basename(path, '.ipynb');

@@ -1,23 +1,24 @@
-/** Lists the runs that are under way among the running sessions, where shutting down cancels them. */
+/** Lists the runs and tasks that are under way among the running sessions, where shutting down cancels them. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { PathExt } from '@jupyterlab/coreutils';
+import { PathExt, Time } from '@jupyterlab/coreutils';
 import { IRunningSessionManagers } from '@jupyterlab/running';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { progressOf } from '../activeRuns';
+import { TASK_COMMANDS, taskTitle } from '../activeTasks';
 import { pipelineIcon } from '../components/icons';
 import { CommandIDs, IPipelineTracker, NAMESPACE, TRANSLATION_DOMAIN } from '../tokens';
 import type { PipelineTracker } from '../tracker';
 
 export const running: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:running`,
-  description: 'Lists runs of pipelines among the running sessions.',
+  description: 'Lists runs of pipelines, exports and the like among the running sessions.',
   autoStart: true,
   requires: [IPipelineTracker],
   optional: [IRunningSessionManagers, ITranslator],
   activate: (
     app: JupyterFrontEnd,
-    { activeRuns }: PipelineTracker,
+    { activeRuns, activeTasks }: PipelineTracker,
     managers: IRunningSessionManagers | null,
     translator: ITranslator | null
   ) => {
@@ -47,6 +48,28 @@ export const running: JupyterFrontEndPlugin<void> = {
       shutdownLabel: trans.__('Cancel'),
       shutdownAllLabel: trans.__('Cancel All'),
       shutdownAllConfirmationText: trans.__('Cancel all runs? Finished steps are kept.')
+    });
+    managers?.add({
+      name: trans.__('Pipeline tasks'),
+      running: () =>
+        activeTasks.all.map(task => ({
+          open: () =>
+            void app.commands.execute(TASK_COMMANDS[task.kind], {
+              path: task.path,
+              taskId: task.task_id
+            }),
+          shutdown: () => activeTasks.cancel(task),
+          icon: () => pipelineIcon,
+          label: () => taskTitle(trans, task.kind, task.path),
+          labelTitle: () => task.path,
+          detail: () => Time.formatHuman(new Date(task.created_at))
+        })),
+      shutdownAll: () => activeTasks.all.forEach(task => void activeTasks.cancel(task)),
+      refreshRunning: () => void activeTasks.refresh(),
+      runningChanged: activeTasks.changed,
+      shutdownLabel: trans.__('Cancel'),
+      shutdownAllLabel: trans.__('Cancel All'),
+      shutdownAllConfirmationText: trans.__('Cancel all exports, verifications and the like?')
     });
   }
 };

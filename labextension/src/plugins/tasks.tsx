@@ -15,6 +15,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { TASK_COMMANDS, taskTitle } from '../activeTasks';
 import { describeArguments } from '../commands';
 import { TransContext } from '../components/context';
 import { pipelineIcon } from '../components/icons';
@@ -50,6 +51,7 @@ export const tasks: JupyterFrontEndPlugin<void> = {
       namespace: `${NAMESPACE}-tasks`
     });
     const ofNotebook = { path: trans.__('Path of the notebook; without it, the one in front') };
+    const ofTask = { taskId: trans.__('Id of a task to show, which has begun already') };
     const pathOf = (args: { path?: unknown }): string | null =>
       typeof args.path === 'string' ? args.path : (tracker.current?.path ?? null);
 
@@ -63,7 +65,7 @@ export const tasks: JupyterFrontEndPlugin<void> = {
       commands.addCommand(id, {
         label,
         caption,
-        describedBy: describeArguments({}, ofNotebook),
+        describedBy: describeArguments({}, { ...ofNotebook, ...ofTask }),
         isEnabled: args =>
           typeof args.path === 'string' ||
           (tracker.current !== null &&
@@ -78,19 +80,25 @@ export const tasks: JupyterFrontEndPlugin<void> = {
       palette?.addItem({ command: id, category });
     };
 
-    const open = (kind: TaskKind, path: string, taskId: string | null): void => {
+    const open = (kind: TaskKind, path: string, wanted: string | null): void => {
+      // Not twice at the same time: whoever asks again wants to see how far it is.
+      const taskId = wanted ?? tracker.activeTasks.find(kind, path)?.task_id ?? null;
       const id = `${NAMESPACE}:task:${kind}:${path}`;
       const known = opened.find(widget => widget.id === id);
       if (known) {
         app.shell.activateById(id);
-        // What needs no form is asked again: an answer of yesterday helps nobody.
-        known.content.again();
+        if (taskId !== null) {
+          known.content.showTask(taskId);
+        } else {
+          // What needs no form is asked again: an answer of yesterday helps nobody.
+          known.content.again();
+        }
         return;
       }
       const content = new TaskWidget(kind, path, taskId, app, tracker, trans);
       const widget = new MainAreaWidget({ content });
       widget.id = id;
-      widget.title.label = titleOf(kind, PathExt.basename(path, '.ipynb'));
+      widget.title.label = taskTitle(trans, kind, path);
       widget.title.caption = path;
       widget.title.icon = pipelineIcon;
       widget.title.closable = true;
@@ -98,23 +106,6 @@ export const tasks: JupyterFrontEndPlugin<void> = {
       content.changed = () => void opened.save(widget);
       void opened.add(widget);
       addToMain(app, widget);
-    };
-
-    const titleOf = (kind: TaskKind, name: string): string => {
-      switch (kind) {
-        case 'export':
-          return trans.__('Export %1', name);
-        case 'verify':
-          return trans.__('Verify %1', name);
-        case 'import':
-          return trans.__('Import a run');
-        case 'doctor':
-          return trans.__('Installation');
-        case 'check':
-          return trans.__('Check the store');
-        case 'gc':
-          return trans.__('Reclaim space');
-      }
     };
 
     addTask(
@@ -238,14 +229,6 @@ export const tasks: JupyterFrontEndPlugin<void> = {
     });
 
     if (restorer) {
-      const byKind: { [kind in TaskKind]: string } = {
-        export: CommandIDs.exportPipeline,
-        verify: CommandIDs.verify,
-        import: CommandIDs.importRun,
-        doctor: CommandIDs.doctor,
-        check: CommandIDs.checkStore,
-        gc: CommandIDs.reclaimSpace
-      };
       // One command for all kinds, that a layout can name.
       commands.addCommand(RESTORE, {
         label: trans.__('Restore a Task'),
@@ -255,7 +238,7 @@ export const tasks: JupyterFrontEndPlugin<void> = {
           taskId: trans.__('Id of the task')
         }),
         execute: ({ kind, path, taskId }) =>
-          commands.execute(byKind[kind as TaskKind], {
+          commands.execute(TASK_COMMANDS[kind as TaskKind], {
             path: path as string,
             taskId: taskId || null
           })
@@ -296,9 +279,16 @@ class TaskWidget extends ReactWidget {
   /** Begin anew, if that needs no form. */
   again(): void {
     if (this.kind !== 'export' && this.kind !== 'import') {
-      this._show(null);
+      this.showTask(null);
       this._round += 1;
     }
+  }
+
+  /** Show a task from now on; null: the form for a new one. */
+  showTask(taskId: string | null): void {
+    this._taskId = taskId;
+    this.changed();
+    this.update();
   }
 
   protected render(): React.ReactElement {
@@ -319,18 +309,12 @@ class TaskWidget extends ReactWidget {
                 ? { content: model.content(), parameters: model.parsedOverrides.values }
                 : null;
             }}
-            onTask={taskId => this._show(taskId)}
+            onTask={taskId => this.showTask(taskId)}
             revealStep={name => void this._revealStep(name)}
           />
         </React.Suspense>
       </TransContext.Provider>
     );
-  }
-
-  private _show(taskId: string | null): void {
-    this._taskId = taskId;
-    this.changed();
-    this.update();
   }
 
   private async _revealStep(name: string): Promise<void> {

@@ -24,7 +24,7 @@ import {
   type StepRun,
   type Unit
 } from '../../tokens';
-import { formatNumber, formatSize, formatValue } from '../../units';
+import { formatDuration, formatNumber, formatSize, formatValue } from '../../units';
 import { inputsOf, valuesOf, type Input, type Value } from '../../values';
 import { StatisticsView, StepAnomalies, useOpenData } from '../statistics';
 import { Executed, wasExecuted } from './executed';
@@ -599,6 +599,18 @@ function Facts({ step }: { step: Step }): React.ReactElement | null {
   }
   if (step.retries > 0) {
     facts.push([trans.__('Retries'), String(step.retries)]);
+  }
+  if (step.timeout_seconds !== null) {
+    facts.push([trans.__('Timeout'), formatDuration(step.timeout_seconds)]);
+  }
+  const { cpu, memory, gpu } = step.resources;
+  const resources = [
+    cpu ? trans._n('%1 core', '%1 cores', Number(cpu)) : '',
+    memory ? trans.__('%1 of memory', memory) : '',
+    gpu ? trans._n('%1 GPU', '%1 GPUs', Number(gpu)) : ''
+  ].filter(Boolean);
+  if (resources.length > 0) {
+    facts.push([trans.__('In production'), resources.join(', ')]);
   }
   return facts.length > 0 ? (
     <dl className="jp-Pipelines-facts">

@@ -37,7 +37,7 @@ export interface TaskViewProps {
 export default function TaskView(props: TaskViewProps): React.ReactElement {
   const { client, kind, path, taskId } = props;
   const trans = useTrans();
-  const { task, error } = useTask(client, taskId);
+  const { task, error } = useTask(client, path, taskId);
   const [problem, setProblem] = React.useState('');
   const start = async (said: Pick<TaskRequest, 'folder' | 'arguments'> = {}): Promise<void> => {
     const document = props.document();
@@ -141,6 +141,7 @@ function needsNoForm(kind: TaskKind): boolean {
 /** What is known of a task; asked for again and again until it has ended. */
 function useTask(
   client: PipelinesClient,
+  path: string,
   taskId: string | null
 ): { task: Task | null; error: string } {
   const trans = useTrans();
@@ -158,7 +159,7 @@ function useTask(
     const ask = async (): Promise<void> => {
       let isGoingOn = true;
       try {
-        const task = await client.task(taskId);
+        const task = await client.task(path, taskId);
         isGoingOn = task.status === 'running';
         if (isWanted) {
           setAnswer({ task, error: '' });
@@ -181,7 +182,7 @@ function useTask(
       isWanted = false;
       clearTimeout(timer);
     };
-  }, [client, taskId]);
+  }, [client, path, taskId]);
   return answer;
 }
 
