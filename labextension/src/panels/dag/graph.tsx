@@ -489,7 +489,13 @@ function GroupBox(props: GroupBoxProps): React.ReactElement {
   const counts = new Map<StepState, number>();
   states.forEach(state => counts.set(state, (counts.get(state) ?? 0) + 1));
   const summary = [...counts].map(([state, count]) => `${count} ${stateWord(trans, state)}`);
-  const label = trans.__('%1: %2 steps (%3)', group.title, group.steps.length, summary.join(', '));
+  const label = trans._n(
+    '%2: %1 step (%3)',
+    '%2: %1 steps (%3)',
+    group.steps.length,
+    group.title,
+    summary.join(', ')
+  );
   return (
     <div
       id={props.id}
