@@ -1,7 +1,9 @@
-"""One fork server for the step kernels of all cases: a new one for each run takes a second and a half."""
+"""What all tests share."""
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -15,9 +17,23 @@ from jupyterlab_pipelines.execution.runner import Runner
 PRELOADED = ("numpy", "pandas")
 
 
+MOST_OPEN_FILES = 200
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_open_files() -> Iterator[None]:
+    """Event loops and connections of hundreds of runs wait for the garbage collector; the system allows 1,024."""
+    yield
+    if os.path.isdir("/proc/self/fd") and len(os.listdir("/proc/self/fd")) > MOST_OPEN_FILES:
+        gc.collect()
+
+
 @pytest.fixture(scope="module")
 def shared_fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Runs fork their kernels from one server; those that want none preloaded have one of their own."""
+    """Runs fork their kernels from one server, as a new one for each takes a second and a half.
+
+    Those that want none preloaded have one of their own.
+    """
     folder: Path = tmp_path_factory.mktemp("server")
     python = python_of(find_kernelspec("python3"))
     server = ForkServer(ServerSpec(python, PRELOADED, base_environment(folder), folder))

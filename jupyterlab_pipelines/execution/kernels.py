@@ -360,6 +360,23 @@ class StepKernelClient(AsyncKernelClient):
     def _context_default(self) -> zmq.asyncio.Context:
         return _zmq_context()
 
+    def start_channels(
+        self,
+        shell: bool = True,
+        iopub: bool = True,
+        stdin: bool = True,
+        hb: bool = True,
+        control: bool = True,
+    ) -> None:
+        """Those that a step needs: nobody types, and whether the kernel lives is asked of the system."""
+        super().start_channels(shell, iopub, stdin=False, hb=False, control=False)
+
+    def stop_channels(self) -> None:
+        """Those that are there: jupyter_client would make the others first."""
+        for channel in (self._shell_channel, self._iopub_channel):
+            if channel is not None and channel.is_alive():
+                channel.stop()
+
     async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
         deadline = time.monotonic() + (SECONDS_TO_START if timeout is None else timeout)
         while True:
@@ -420,7 +437,7 @@ class StepKernelManager(AsyncKernelManager):
 
     async def wait_for_sockets(self) -> None:
         """Until the kernel listens: ZeroMQ tries again only after 0.1 s if nobody does."""
-        ports = (self.shell_port, self.iopub_port, self.stdin_port, self.control_port, self.hb_port)
+        ports = (self.shell_port, self.iopub_port, self.control_port)
         missing = [f"{self.ip}-{port}" for port in ports] if self.transport == "ipc" else []
         deadline = time.monotonic() + SECONDS_TO_START
         while missing and self.is_running() and time.monotonic() < deadline:

@@ -281,7 +281,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             if index == first and session.spec["hidden"]:
                 self._tell(f"__pipelines__.prepare({session.spec['hidden']!r})")
             if index == own[0]:
-                self._tell(f"__pipelines__.begin(__pipelines__.json.loads({json.dumps(session.spec)!r}))")
+                self._begin()
                 session.on_cell(0, len(own))
                 self._probe(None)
             session.require_wanted()
@@ -307,6 +307,13 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         report = self._ask("__pipelines__.finish()")
         self._keep_logged(report.pop("logged", {}))
         session.finish(report)
+
+    def _begin(self) -> None:
+        """Tell the runtime what it is to watch: by a file, as IPython looks at every word of a long cell."""
+        assert self.session is not None
+        path = self.session.report_path
+        path.write_text(json.dumps(self.session.spec), encoding="utf-8")
+        self._tell(f"__pipelines__.begin(__pipelines__.told({str(path)!r}))")
 
     def _probe(self, cell_index: int | None) -> None:
         """Keep the tables that there are now, if somebody has asked for what each cell leaves."""

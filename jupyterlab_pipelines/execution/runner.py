@@ -69,6 +69,7 @@ class _Result:
 class _Running:
     cache_key: str
     wanted: frozenset[str]
+    newest: int
     shared: SharedKernel | None = None
     session: StepSession | None = None
     is_stale: bool = False
@@ -236,9 +237,10 @@ class Runner:
     def _go_on(self) -> None:
         while True:
             if not self.cancelled:
+                newest = self.store.executions.newest()
                 ready = self._reconsider()
                 self.kernels.close_unwanted(self.steps)
-                self._start(ready)
+                self._start(ready, newest)
             if not self.running:
                 return
             self._take_in(self._next_ended())
@@ -527,7 +529,8 @@ class Runner:
 
     # -- executing ------------------------------------------------------------------------------
 
-    def _start(self, ready: list[tuple[Resolved, Decided]]) -> None:
+    def _start(self, ready: list[tuple[Resolved, Decided]], newest: int) -> None:
+        """Hand steps to workers. `newest`: the last execution that may have been looked at."""
         for resolved, decided in ready:
             if len(self.running) >= max(1, self.jobs):
                 return
@@ -548,7 +551,7 @@ class Runner:
             shared = self._kernel_for(step)
             if shared is not None:
                 self.kernels.take(shared)
-            running = self.running[step.name] = _Running(resolved.cache_key, wanted, shared)
+            running = self.running[step.name] = _Running(resolved.cache_key, wanted, newest, shared)
             if len(self.running) > 1:
                 for each in self.running.values():
                     each.has_company = True
@@ -604,15 +607,14 @@ class Runner:
     ) -> _Ended:
         step = resolved.step
         lock = self.store.step_lock(resolved.cache_key)
-        has_waited = False
         while not lock.acquire():
             # Another run is executing this very step: its result will do.
-            has_waited = True
             if self._why_stop(step.name, running) is not None:
                 return _Ended(step.name, resolved, None, None)
             time.sleep(TICK_SECONDS / 2)
         try:
-            if has_waited and not forced and running.shared is None and not step.after_in_unit:
+            is_done = self.store.executions.newest(resolved.cache_key) > running.newest
+            if is_done and not forced and running.shared is None and not step.after_in_unit:
                 decided = self.planner.decide(resolved, wanted=wanted)
                 if decided.execution is not None:
                     return _Ended(step.name, resolved, None, decided.execution)

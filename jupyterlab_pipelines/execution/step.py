@@ -37,8 +37,6 @@ SEEDING = re.compile(r"\b\w*(seed|set_?state|set_rng_state)\w*\s*\(\s*[^\s)]")
 KILL = 9
 """The signal that nobody can refuse, which Linux sends when memory runs out."""
 
-ERROR_MARKER = "papermill-error-cell-tag"
-
 
 @dataclass(frozen=True, slots=True)
 class StepJob:
@@ -99,20 +97,12 @@ class StepOutcome:
 def execute_step(job: StepJob) -> StepOutcome:
     """Execute the step in a kernel of its own; what the user's code does wrong is part of the outcome."""
     import_papermill()
-    import papermill
-    from papermill.engines import papermill_engines
-    from papermill.exceptions import PapermillExecutionError
+    from jupyterlab_pipelines.execution.papermill import StepSession
 
-    from jupyterlab_pipelines.execution.papermill import PipelinesEngine, StepSession
-
-    papermill_engines.register("pipelines", PipelinesEngine)
     job.run_folder.mkdir(parents=True, exist_ok=True)
-    paths = {
-        part: job.run_folder / f"{job.step.name}.{part}" for part in ("ipynb", "log", "logged", "report.json")
-    }
+    paths = {part: job.run_folder / f"{job.step.name}.{part}" for part in ("log", "logged", "report.json")}
     for path in paths.values():
         path.unlink(missing_ok=True)
-    paths["ipynb"].write_text(json.dumps(notebook_of(job)), encoding="utf-8")
     paths["log"].touch()
     session = StepSession(
         spec_of(job) | {"logged": str(paths["logged"])},
@@ -133,19 +123,7 @@ def execute_step(job: StepJob) -> StepOutcome:
     failure: BaseException | None = None
     killed_by: int | None = None
     try:
-        papermill.execute_notebook(
-            str(paths["ipynb"]),
-            None,  # what was executed we keep in the store
-            parameters=used_parameters(job) if job.kernel is None else {},
-            engine_name="pipelines",
-            kernel_name=job.kernel_name,
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            session=session,
-            environment=base_environment(job.store.path),
-        )
-    except PapermillExecutionError:
-        pass  # a cell raised: told by the executed notebook
+        _execute(job, session)
     except Exception as error:  # a kernel that died, or one that says what nobody can write down
         failure = error
         killed_by = session.killed_by
@@ -182,6 +160,37 @@ def execute_step(job: StepJob) -> StepOutcome:
     kernel = job.kernel or LiveKernel(session.manager, used_parameters(job))
     note_in_kernel(kernel, job, outcome)
     return replace(outcome, kernel=kernel)
+
+
+def _execute(job: StepJob, session: StepSession) -> None:
+    """As `papermill.execute_notebook`, which reads, checks and writes the notebook as a file, and raises its errors.
+
+    Ours was made in memory just now, what was executed we keep in the store, and errors are told by it.
+    """
+    from nbformat import from_dict
+    from papermill.engines import papermill_engines
+    from papermill.parameterize import parameterize_notebook
+
+    from jupyterlab_pipelines.execution.papermill import PipelinesEngine
+
+    papermill_engines.register("pipelines", PipelinesEngine)
+    notebook: Any = from_dict(notebook_of(job))  # type: ignore[no-untyped-call]
+    notebook.metadata["papermill"] = {}
+    for cell in notebook.cells:
+        cell.metadata["papermill"] = {}
+    parameters = used_parameters(job) if job.kernel is None else {}
+    if parameters:
+        notebook = parameterize_notebook(
+            notebook, parameters, kernel_name=job.kernel_name, engine_name="pipelines"
+        )
+    papermill_engines.execute_notebook_with_engine(
+        "pipelines",
+        notebook,
+        job.kernel_name,
+        progress_bar=False,
+        session=session,
+        environment=base_environment(job.store.path),
+    )
 
 
 def may_go_on(step: Step, report: Mapping[str, Any]) -> bool:
@@ -417,12 +426,9 @@ def _executed(notebook: Mapping[str, Any] | None) -> dict[str, Any] | None:
     # As notebooks are in files: text is a list of lines.
     split_lines: Callable[[Any], Any] = rwbase.split_lines
     split_lines(notebook)
-    cells = [
-        cell for cell in notebook["cells"] if ERROR_MARKER not in cell.get("metadata", {}).get("tags", [])
-    ]
-    # Paths of this machine, and times that would make equal notebooks differ.
+    # Times that would make equal notebooks differ.
     metadata = {name: value for name, value in notebook["metadata"].items() if name != "papermill"}
-    return {**notebook, "cells": cells, "metadata": metadata}
+    return {**notebook, "metadata": metadata}
 
 
 def _error(

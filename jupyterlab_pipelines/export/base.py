@@ -82,11 +82,14 @@ class Value:
         Its type, as the function's signature says it.
     step
         Step of the notebook that leaves it as it is then: for comparison with a run of the notebook.
+    is_optional
+        The step binds it on some paths only.
     """
 
     name: str
     annotation: str
     step: str
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

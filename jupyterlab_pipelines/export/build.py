@@ -20,12 +20,12 @@ from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.artifact import Artifact, is_state
 from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import ExportError
-from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, Origin, Recorded
+from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, Origin, Recorded, Value
 from jupyterlab_pipelines.export.functions import OURS, Facts, Functions, is_made_here, kind_of_state
 from jupyterlab_pipelines.export.joining import Joint, Part, join, joints_of
 from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
-from jupyterlab_pipelines.export.requirements import ask_environment, named_in, requirements_of
+from jupyterlab_pipelines.export.requirements import COMPUTES_FOR, ask_environment, named_in, requirements_of
 from jupyterlab_pipelines.export.scopes import all_statements, shared_positions
 from jupyterlab_pipelines.export.source import unbound_names
 from jupyterlab_pipelines.notebook.assemble import is_step_cell
@@ -187,6 +187,7 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
         modules |= {"pandas", "pyarrow"}
     own = {module for module in modules if _is_local(source.folder, module)}
     also = named_in(each.statement.source for each in placed)
+    also -= {name for name, package in COMPUTES_FOR.items() if package not in modules}
     answer = ask_environment(
         source.python,
         modules - own,
@@ -258,7 +259,7 @@ def _joints_of_artifacts(source: Source, facts: Facts) -> Iterable[Joint]:
     for step in source.pipeline.steps:
         for given in step.needs.inputs:
             artifact = facts.artifacts.get(given.step, {}).get(given.name)
-            if artifact is None or is_state(given.name):
+            if artifact is None or artifact.kind == "absent" or is_state(given.name):
                 continue
             if is_made_here(artifact, names):
                 yield Joint(
@@ -542,7 +543,8 @@ def _judge(source: Source, export: Export, answer: Mapping[str, Any]) -> Finding
                     "sha256": hashlib.sha256(content).hexdigest(),
                 } | ({"member": name} if len(names) > 1 else {})
         kept, kept_files = _recorded_files(source, step)
-        if not is_whole or len(records) < len(step.outputs) or kept_files is None:
+        wanted = {value.name for value in step.outputs if not _is_absent(source, value)}
+        if not is_whole or not wanted <= records.keys() or kept_files is None:
             findings.untested[step.name] = (
                 "what it leaves is too large to keep, or is not in its file any more"
             )
@@ -634,6 +636,12 @@ def _groups(source: Source, step: ExportedStep) -> list[dict[str, Any]]:
         if len(references) == len(group):
             groups.append({"names": list(group), "references": references})
     return groups
+
+
+def _is_absent(source: Source, value: Value) -> bool:
+    """Whether the notebook's run, too, took a path that does not bind it."""
+    artifact = source.executions[value.step].outputs.get(value.name)
+    return value.is_optional and (artifact is None or artifact.kind == "absent")
 
 
 def _artifact(

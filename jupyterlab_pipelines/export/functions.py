@@ -9,7 +9,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import compress
 
@@ -67,6 +67,7 @@ HELPERS = {
     "change_folder": "commands",
     "current_folder": "commands",
     "state": "",
+    "ABSENT": "step",
 }
 """What exported functions call in the package's own modules, and where it is."""
 
@@ -181,6 +182,7 @@ class Functions:
         self.in_definitions: set[Position] = set()
         self.helpers: dict[str, set[str]] = {}
         self.left_out: list[str] = []
+        self.optional: set[tuple[str, str]] = set()
         self.effects = self._effects()
         self.early = [each for each in self.effects if self._is_early(each)]
         self.effects = [each for each in self.effects if each not in self.early]
@@ -300,27 +302,36 @@ class Functions:
         outputs = self._outputs(part, steps)
         states_out = self._states_out(part)
         body = _Body()
+        optional = [each for each in inputs if (self.name_of(inputs[each]), each) in self.optional]
         arguments = [*inputs, *(self._state_name(kind) for kind in states), *parameters]
         self._preamble(body, part, needs, arguments)
         for kind in states:
             body.helpers.add("state")
             body.add(f"{self.state}.restore({literal(kind)}, {self._state_name(kind)})")
         self._carried(body, part, needs)
+        uncertain = self._uncertain(steps, {*arguments, *body.local}.difference(optional))
         self._own_cells(body, part)
-        returned = [value.name for value in outputs]
+        outputs = [replace(value, is_optional=value.name in uncertain) for value in outputs]
+        returned = [self._returned(body, value) for value in outputs]
         for kind in states_out:
             body.helpers.add("state")
             returned.append(f"{self.state}.current({literal(kind)})")
-        self._first_lines(body, arguments, [value.name for value in outputs])
+        self._first_lines(body, arguments, [value.name for value in outputs], optional)
         parameters = [each for each in parameters if each in body.reads]
         name = self.names[part.steps]
+        self.optional |= {(name, value.name) for value in outputs if value.is_optional}
         title, text = self._prose(steps[0])
         if len(steps) > 1:
             title = _listed([self._prose(step)[0].rstrip(".") for step in steps])
             text = "\n\n".join(filter(None, (self._prose(step)[1] for step in steps)))
         annotations = [
-            *(f"{each}: {self._annotation_of_input(each, inputs[each])}" for each in inputs),
+            *(
+                f"{each}: {self._annotation_of_input(each, inputs[each])}"
+                for each in inputs
+                if each not in optional
+            ),
             *(f"{self._state_name(kind)}: Any" for kind in states),
+            *(f"{each}: {self._annotation_of_input(each, inputs[each])}" for each in optional),
         ]
         keywords = [f"{each}: {self._annotation_of_parameter(each)}" for each in parameters]
         result = [*(value.annotation for value in outputs), *("Any" for _ in states_out)]
@@ -329,6 +340,8 @@ class Functions:
             result = [f'"{each}"' for each in result]
         if states or states_out or "Any" in " ".join([*result, *annotations, *keywords]):
             self.annotations.needs_any = True
+        for number in range(len(annotations) - len(optional), len(annotations)):
+            annotations[number] += f" = {self.alias('ABSENT')}"
         source = _function(name, annotations, keywords, result, returned, title, text, body)
         self.helpers.setdefault(name, set()).update(body.helpers)
         self.used |= body.reads
@@ -409,7 +422,11 @@ class Functions:
                     files[given.name.removeprefix(FILE)] = given.step
                 elif given.name.startswith((HIDDEN, AMBIENT)):
                     states.setdefault(kind_of_state(given.name), given.step)
-                elif left is None or left.kind != "absent":
+                elif (
+                    left is None
+                    or left.kind != "absent"
+                    or (self.name_of(given.step), given.name) in self.optional
+                ):
                     inputs.setdefault(given.name, given.step)
         return inputs, states, files
 
@@ -429,13 +446,18 @@ class Functions:
             if given.step in part.steps and not is_state(given.name) and given.name not in self.star_names
         }
         left: dict[str, str] = {}
+        unread = self._unread(steps)
         for step in steps:
             kept = self.facts.artifacts.get(step.name, {})
             wanted = set(read)
-            if step.role in (Role.TRAINER, Role.EVALUATOR) or not read:
-                counters = self._counters(step)
-                results = {n for n in step.leaves if n not in counters and self._is_result(n, kept)}
-                wanted |= {name for name in results if (step.name, name) not in self.facts.unwritable}
+            results = set(step.leaves) - self._counters(step)
+            if step.role not in (Role.TRAINER, Role.EVALUATOR) and read:
+                results &= unread
+            wanted |= {
+                name
+                for name in results
+                if self._is_result(name, kept) and (step.name, name) not in self.facts.unwritable
+            }
             for name in step.leaves:
                 left.pop(name, None)
                 if name in wanted and name not in self.shared_names:
@@ -448,23 +470,68 @@ class Functions:
             artifact = self.facts.artifacts.get(owner, {}).get(name)
             if artifact is None and name not in read:
                 continue
-            if artifact is not None and artifact.kind == "absent":
+            if artifact is not None and artifact.kind == "absent" and name not in self._may_bind(steps):
                 continue
             found.append(Value(name, self._annotation(artifact), owner))
         return found
+
+    def _own(self, steps: Iterable[Step]) -> list[Placed]:
+        """The statements of steps' own cells, in order."""
+        cells = {index for step in steps for index in step.cells}
+        return [each for position, each in sorted(self.placed.items()) if position[0] in cells]
+
+    def _may_bind(self, steps: Iterable[Step]) -> set[str]:
+        return {name for each in self._own(steps) for name in each.statement.binds | each.statement.may_bind}
+
+    def _unread(self, steps: list[Step]) -> set[str]:
+        """Names that nothing in the steps reads after they are bound, but to show or to change what they name.
+
+        They are no means to anything: the steps make them for their own sake.
+        """
+        unread: set[str] = set()
+        later: set[str] = set()
+        for each in self._own(steps):
+            later |= each.statement.deferred
+        for each in reversed(self._own(steps)):
+            statement = each.statement
+            bound = statement.binds | statement.may_bind
+            unread |= bound - later
+            later -= statement.binds
+            later |= statement.reads.difference(statement.printed, () if bound else statement.mutates)
+        return unread
+
+    def _uncertain(self, steps: list[Step], certain: set[str]) -> set[str]:
+        """Names that the steps bind on some paths only, where there are `certain` ones before."""
+        uncertain: set[str] = set()
+        for each in self._own(steps):
+            statement = each.statement
+            bound = statement.binds
+            if "raises-exception" in self._tags(each.cell.index):
+                bound = frozenset()
+            certain |= bound
+            certain -= statement.deletes | statement.may_delete
+            uncertain |= statement.binds | statement.may_bind | statement.deletes | statement.may_delete
+        return uncertain - certain
+
+    def _returned(self, body: _Body, value: Value) -> str:
+        """What stands for an output in the function's last line."""
+        if not value.is_optional:
+            return value.name
+        body.helpers.add("ABSENT")
+        return f"locals().get({literal(value.name)}, {self.alias('ABSENT')})"
 
     def _counters(self, step: Step) -> set[str]:
         """Names that a step binds in the head of a loop only: they are not what it is for."""
         heads: Counter[str] = Counter()
         bound: Counter[str] = Counter()
-        for position, each in self.placed.items():
-            if position[0] not in step.cells:
-                continue
+        for each in self._own([step]):
             for node in ast.walk(parse_python(each.statement.source)):
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     bound[node.id] += 1
                 if isinstance(node, ast.For | ast.AsyncFor):
                     heads.update(name.id for name in ast.walk(node.target) if isinstance(name, ast.Name))
+                if isinstance(node, ast.comprehension):  # whose names are its own
+                    bound.subtract(n.id for n in ast.walk(node.target) if isinstance(n, ast.Name))
         return {name for name, times in heads.items() if times == bound[name]}
 
     def _is_result(self, name: str, kept: Mapping[str, Artifact]) -> bool:
@@ -804,9 +871,14 @@ class Functions:
                 return shown
         return source
 
-    def _first_lines(self, body: _Body, arguments: Collection[str], returned: Collection[str]) -> None:
+    def _first_lines(
+        self, body: _Body, arguments: Collection[str], returned: Collection[str], optional: Iterable[str]
+    ) -> None:
         """What must stand first so that a function's own names mean what the notebook's did."""
         first = []
+        for name in optional:
+            body.helpers.add("ABSENT")
+            first.append(f"if {name} is {self.alias('ABSENT')}:\n{INDENT}del {name}")
         for name in sorted(body.declared - set(arguments)):
             first.append(f"{name}: Any")
             self.annotations.needs_any = True

@@ -119,6 +119,7 @@ def _step(step: ExportedStep) -> str:
         ("inputs", dict(step.inputs), {}),
         ("parameters", step.parameters, ()),
         ("outputs", step.output_names, ()),
+        ("optional", tuple(value.name for value in step.outputs if value.is_optional), ()),
         ("together", step.together, ()),
         ("pickled", step.pickled, ()),
         ("files_in", dict(step.files_in), {}),

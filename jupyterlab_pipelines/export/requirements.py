@@ -67,8 +67,12 @@ BEHIND = {
     "eval": ("numexpr",),
     "query": ("numexpr",),
     "fetch_openml": ("pandas",),
+    **dict.fromkeys(words("agg aggregate describe mean median sem std var"), ("bottleneck",)),
 }
 """By attribute or function, distributions that a package imports only then. Those that are installed count."""
+
+COMPUTES_FOR = {"bottleneck": "pandas"}
+"""Distributions that another package computes with where they are installed: the last digits are others then."""
 
 TOLD_BY_TEXTS = {
     r"s3a?://": "s3fs",

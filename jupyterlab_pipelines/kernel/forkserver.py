@@ -39,6 +39,8 @@ SECONDS_TO_ANSWER = 0.5
 OPTIONS = ("--HistoryManager.hist_file=:memory:",)
 """Of every kernel: what steps execute is not what somebody has typed."""
 
+COMMANDS = "jupyterlab_pipelines.kernel.runtime.commands"
+
 KILL_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
 
@@ -162,8 +164,11 @@ class Prepared:
         self.shell: Any = shells.instance(
             parent=self.app, profile_dir=self.app.profile_dir, compiler_class=self.compiler
         )
-        # Its regular expressions are compiled when it is used for the first time.
+        # Made when they are used for the first time.
         transformers().transform_cell("def f(x):\n    return f'{x}'\n")
+        self.shell.display_formatter.formatters  # noqa: B018
+        # A logger lets everything through to its handlers, which throw most of it away.
+        self.app.log.setLevel(self.app.log_level)
 
     def initialize(self, connection_file: str) -> None:
         """In the child: do what is left of the kernel's start."""
@@ -186,6 +191,8 @@ class Prepared:
             self.shell.history_manager.dir_hist[:] = [Path.cwd()]
             return self.shell
 
+        # Whoever has started this kernel sees whether it lives; a heart has three threads.
+        self.app.init_heartbeat = lambda: None
         begin = applications.initialize
         applications.initialize = lambda *_: None
         shells.instance = instance
@@ -195,6 +202,12 @@ class Prepared:
         finally:
             applications.initialize = begin
             del shells.instance
+        kernel = self.app.kernel
+        find = getattr(kernel, "_process_children", None)
+        if find is not None and sys.platform == "linux":
+            children = importlib.import_module(COMMANDS).children
+            # psutil looks at every process of the machine.
+            kernel._process_children = lambda: find() if any(children()) else []
 
 
 def _prepare() -> Prepared | None:

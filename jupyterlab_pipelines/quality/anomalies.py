@@ -164,7 +164,7 @@ def _repeated_rows(
     for name in disordered:
         del found[name]
     _leave_out_repetition(before, after, found, limit)
-    return [] if keys else [duplicates]
+    return [duplicates]
 
 
 def _leave_out_repetition(

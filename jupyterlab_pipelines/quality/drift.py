@@ -263,8 +263,13 @@ def _independent(numbers: Numbers) -> Numbers:
     Of a first-order autoregressive process, n values tell as much about the mean as n (1 - r) / (1 + r)
     independent ones.
     """
+    return replace(numbers, count=max(1, round(numbers.count * independence(numbers))))
+
+
+def independence(numbers: Numbers) -> float:
+    """How many independent values one of these is worth, as neighbours are alike: 0 to 1."""
     likeness = min(max(numbers.autocorrelation or 0.0, 0.0), 0.999)
-    return replace(numbers, count=max(1, round(numbers.count * (1 - likeness) / (1 + likeness))))
+    return (1 - likeness) / (1 + likeness)
 
 
 def _widening(before: Sequence[float], after: Sequence[float]) -> float:

@@ -114,6 +114,11 @@ KINDS = (
     Kind("metric_drift", "warning", "A metric lies beyond what earlier executions of the same code explain."),
     # -- times
     Kind("shifted_times", "warning", "All times are moved by whole hours, as by another time zone."),
+    Kind(
+        "day_month_swapped",
+        "error",
+        "Day and month have been exchanged, wherever the day may be a month.",
+    ),
     Kind("time_gap", "warning", "A stretch of time without rows."),
     Kind("order_lost", "warning", "Times that stood in order do not any more.", "order"),
     Kind("stale_data", "warning", "The newest time is older than chance explains."),

@@ -119,7 +119,9 @@ class Times:
     """What only times have: gaps between neighbouring distinct moments, and the hours of the day.
 
     Gaps in seconds; `max_gap_start` is where the widest begins. `resolution` is the coarsest unit
-    all values fall on: ``day hour minute second subsecond``. `zone` is the column's time zone.
+    all values fall on: ``day hour minute second subsecond``. `zone` is the column's time zone. `late` are
+    the rows after the 12th of a month; `early_only` those of months, first and last left out, that have
+    eight rows and more, none of which is late: where day and month are exchanged, there are many.
     """
 
     span: float
@@ -130,6 +132,8 @@ class Times:
     hours: tuple[int, ...]
     weekdays: tuple[int, ...]
     zone: str | None = None
+    late: int = 0
+    early_only: int = 0
 
 
 @dataclass(frozen=True)
@@ -302,6 +306,8 @@ def _column_document(column: Column) -> dict[str, Any]:
             "hours": list(times.hours),
             "weekdays": list(times.weekdays),
             "zone": times.zone,
+            "late": times.late,
+            "early_only": times.early_only,
         }
     if column.lengths:
         document["lengths"] = _numbers_document(column.lengths, "int")
@@ -400,6 +406,9 @@ def _read_times(document: Mapping[str, Any] | None) -> Times | None:
         hours=tuple(document["hours"]),
         weekdays=tuple(document["weekdays"]),
         zone=document["zone"],
+        # What was measured by an earlier version has them not.
+        late=document.get("late", 0),
+        early_only=document.get("early_only", 0),
     )
 
 

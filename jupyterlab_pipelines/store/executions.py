@@ -132,6 +132,13 @@ class ExecutionStore:
         )
         return (self._execution(row) for row in rows)
 
+    def newest(self, cache_key: str | None = None) -> int:
+        """The id of the execution that was recorded last, of all or under a key; 0 if there is none."""
+        where, values = ("", ()) if cache_key is None else (" WHERE cache_key = ?", (cache_key,))
+        row = self._database.row(f"SELECT coalesce(max(id), 0) FROM executions{where}", values)
+        assert row is not None
+        return int(row[0])
+
     def get(self, execution_id: int) -> Execution | None:
         row = self._database.row("SELECT * FROM executions WHERE id = ?", (execution_id,))
         return None if row is None else self._execution(row)

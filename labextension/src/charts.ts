@@ -33,7 +33,8 @@ export function basis(theme: Theme): Spec {
   const axis = {
     labelColor: theme.text,
     titleColor: theme.text,
-    gridColor: theme.grid,
+    gridColor: theme.text,
+    gridOpacity: 0.12,
     domainColor: theme.grid,
     tickColor: theme.grid
   };

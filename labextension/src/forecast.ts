@@ -2,7 +2,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Edge, Pipeline } from './tokens';
-import { formatDuration } from './units';
+import { formatWholeSeconds } from './units';
 
 export interface Forecast {
   total: number;
@@ -81,12 +81,12 @@ export function forecastSentence(trans: TranslationBundle, expected: Forecast): 
     certain < possible
       ? certain > 0
         ? trans.__('%1 to %2 of %3 steps', certain, possible, total)
-        : trans.__('up to %1 of %2 steps', possible, total)
-      : trans.__('%1 of %2 steps', possible, total);
+        : trans._n('up to %2 of %1 step', 'up to %2 of %1 steps', total, possible)
+      : trans._n('%2 of %1 step', '%2 of %1 steps', total, possible);
   if (!seconds) {
     return count;
   }
-  const time = formatDuration(seconds);
+  const time = formatWholeSeconds(Math.max(1, seconds));
   return certain < possible
     ? trans.__('%1, up to about %2', count, time)
     : trans.__('%1, about %2', count, time);

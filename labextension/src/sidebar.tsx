@@ -31,6 +31,7 @@ import { CellLink, ErrorMessage, Message } from './components/message';
 import { MovableSections, SectionsContext } from './components/movable';
 import { useNow } from './components/now';
 import { State } from './components/state';
+import { Words } from './components/words';
 import { forecast, forecastSentence } from './forecast';
 import type { PipelineModel } from './model';
 import { sampleParameter } from './parameters';
@@ -43,7 +44,7 @@ import { tagCells } from './results';
 import { stepState } from './state';
 import { CommandIDs, PANEL_ID, type Pipeline, type Run, type Suggestion } from './tokens';
 import type { PipelineTracker } from './tracker';
-import { formatDuration } from './units';
+import { formatWholeSeconds } from './units';
 
 const RUN_MENU: MenuItem[] = [
   { command: CommandIDs.run },
@@ -307,8 +308,10 @@ function Summary(props: { pipeline: Pipeline; model: PipelineModel }): React.Rea
     return null;
   }
   const failed = steps.filter(step => stepState(model, step) === 'failed').length;
-  const parts = failed > 0 ? [trans.__('%1 failed', failed)] : [];
-  parts.push(forecastSentence(trans, forecast(pipeline)));
+  const expected = forecast(pipeline);
+  const sentence = forecastSentence(trans, expected);
+  const parts = failed > 0 ? [trans.__('Failed: %1', failed)] : [];
+  parts.push(expected.possible > 0 ? trans.__('To run: %1', sentence) : sentence);
   return <span>{parts.join(' · ')}</span>;
 }
 
@@ -321,16 +324,18 @@ function Progress(props: { pipeline: Pipeline; run: Run | null }): React.ReactEl
     return <State state="queued" />;
   }
   const done = run.steps.filter(step => !['queued', 'running'].includes(step.status)).length;
-  const elapsed = formatDuration(
-    Math.max(0, Math.round((now - Date.parse(run.created_at)) / 1000))
+  const elapsed = formatWholeSeconds(
+    Math.max(0, Math.floor((now - Date.parse(run.created_at)) / 1000))
   );
   const expected = pipeline.expected_duration_seconds;
   return (
     <>
-      <State state={run.status} />
-      <span>{trans.__('%1 of %2 steps done', done, run.steps.length)}</span>
+      <State state={run.status} isBrief />
+      <span>{trans.__('%1 of %2 steps', done, run.steps.length)}</span>
       <span aria-live="off">
-        {expected ? trans.__('%1 of about %2', elapsed, formatDuration(expected)) : elapsed}
+        {expected
+          ? trans.__('%1 of ~%2', elapsed, formatWholeSeconds(Math.max(1, expected)))
+          : elapsed}
       </span>
       <progress
         className="jp-Pipelines-runProgress"
@@ -375,7 +380,11 @@ function SelectedRun(): React.ReactElement | null {
         {trans.__('The steps below are those of a past run:')} <State state={run.status} />
       </p>
       {parameters.length > 0 ? <p className="jp-Pipelines-note">{parameters.join(', ')}</p> : null}
-      {run.error ? <p>{run.error.message}</p> : null}
+      {run.error ? (
+        <p>
+          <Words text={run.error.message} />
+        </p>
+      ) : null}
       <button className="jp-Pipelines-link" onClick={() => void model.selectRun(null)}>
         {trans.__('Back to now')}
       </button>
@@ -399,12 +408,14 @@ function FailedRun(): React.ReactElement | null {
   return (
     <Message kind="error">
       <p>
-        {trans._n(
-          'Step %2 failed in the last run.',
-          '%1 steps failed in the last run: %2.',
-          failed.length,
-          failed.map(step => `\`${step.name}\``).join(', ')
-        )}
+        <Words
+          text={trans._n(
+            'Step %2 failed in the last run.',
+            '%1 steps failed in the last run: %2.',
+            failed.length,
+            failed.map(step => `\`${step.name}\``).join(', ')
+          )}
+        />
       </p>
       <div className="jp-Pipelines-buttons">
         <button
@@ -462,7 +473,9 @@ function Warnings({ pipeline }: { pipeline: Pipeline }): React.ReactElement | nu
     <div className="jp-Pipelines-messages">
       {pipeline.warnings.map((warning, index) => (
         <Message kind="warning" key={index}>
-          <p>{warning.message}</p>
+          <p>
+            <Words text={warning.message} />
+          </p>
           {typeof warning.cell_index === 'number' ? <CellLink index={warning.cell_index} /> : null}
         </Message>
       ))}
@@ -538,7 +551,7 @@ function Proposal(): React.ReactElement {
           title={trans.__('Tag the cells; can be undone')}
           onClick={() => tagCells(panel.context.model, proposed.tags)}
         >
-          {trans.__('Tag the cells so')}
+          {trans.__('Use these steps')}
         </button>
         <button className="jp-Pipelines-button" onClick={() => setProposed(null)}>
           {trans.__('Dismiss')}

@@ -1,7 +1,10 @@
 /** Numbers with their units, as people read them. */
 
-/** `0.4 s`, `12 s`, `2 min 5 s`, `1 h 3 min`. */
+/** `< 0.1 s`, `0.4 s`, `12 s`, `2 min 5 s`, `1 h 3 min`. */
 export function formatDuration(seconds: number): string {
+  if (seconds < 0.05) {
+    return '< 0.1 s';
+  }
   if (seconds < 9.95) {
     return `${seconds.toFixed(1)} s`;
   }
@@ -14,6 +17,12 @@ export function formatDuration(seconds: number): string {
   }
   const minutes = Math.round(whole / 60);
   return join(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+}
+
+/** A duration that is not known exactly, or still grows: `0 s`, `9 s`, `2 min 5 s`. */
+export function formatWholeSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 10 ? `${whole} s` : formatDuration(whole);
 }
 
 /** `512 B`, `1.2 kB`, `34 MB`; powers of 1000. */
@@ -41,6 +50,11 @@ export function formatNumber(value: number): string {
   return size !== 0 && (size < 1e-4 || size >= 1e9)
     ? value.toExponential(3)
     : String(Number(value.toPrecision(size >= 1000 ? 6 : 4)));
+}
+
+/** A value as the server writes it; of a fraction no more digits than a person reads: `12.65858`. */
+export function formatValue(text = ''): string {
+  return /^-?\d+\.\d{7,}$/.test(text) ? String(Number(Number(text).toPrecision(7))) : text;
 }
 
 function join(large: number, largeUnit: string, small: number, smallUnit: string): string {

@@ -12,10 +12,13 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from jupyterlab_pipelines.project import Project
+from jupyterlab_pipelines.store import Store
+from jupyterlab_pipelines.store.locks import FileLock
 from tests.fixtures.notebooks import Notebook, cell, notebook, write
 from tests.fixtures.processes import (
     fork_servers,
@@ -386,6 +389,25 @@ def test_eight_runs_at_once_run_each_step_once(folder: Path) -> None:
     for run in ended:
         assert shown_last(project, run["run_id"]) == "10\n"
     assert project.check()["status"] == "clean"
+
+
+def test_what_another_run_has_just_done_is_not_done_again(folder: Path) -> None:
+    """Between the look at the cache and the lock of the step, another run may have executed it."""
+    path = write(notebook(cell("x = 1", step="first"), cell("print(x)", step="end")), folder / "a.ipynb")
+    step_lock = Store.step_lock
+    others: list[Any] = []
+
+    def lock_after_another_run(store: Store, cache_key: str) -> FileLock:
+        if not others:
+            others.append("under way")
+            others.append(Project.open(folder).run(path))
+        return step_lock(store, cache_key)
+
+    with mock.patch.object(Store, "step_lock", lock_after_another_run):
+        document = Project.open(folder).run(path)
+
+    assert statuses(others[1]) == {"first": "succeeded", "end": "succeeded"}
+    assert statuses(document) == {"first": "reused", "end": "reused"}
 
 
 def is_held(document: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from jupyterlab_pipelines.export.requirements import named_in
         ("df.corr(method='kendall')", "scipy"),
         ("px.scatter(df, trendline='ols')", "statsmodels"),
         ("df.plot()", "matplotlib"),
+        ("df.x.describe()", "bottleneck"),
         ("pd.read_csv('x', engine='pyarrow')", "pyarrow"),
         ("frame.to_pandas()", "pandas"),
         ("importlib.import_module('yaml.parser')", "yaml"),

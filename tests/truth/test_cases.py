@@ -53,6 +53,14 @@ CASES: dict[str, Notebook] = {
         "df2 = df * 2",
         "print(next(rows)[1].a, df2.a.sum())",
     ),
+    "draws between what steps do with a class that they change": steps(
+        "accounts = [Account(name) for name in ('ann', 'bob')]",
+        "print(random.randint(1, 1000), np.random.rand())",
+        "print(Account.registry, len(accounts))",
+        "print(random.random(), np.random.rand())",
+        setup="import random\nimport numpy as np\nrandom.seed(11)\nnp.random.seed(11)\nclass Account:\n"
+        "    registry = []\n    def __init__(self, owner):\n        Account.registry.append(owner)",
+    ),
     "a database in memory": steps(
         "import sqlite3\ncon = sqlite3.connect(':memory:')\ncon.execute('create table t(a)');",
         "con.execute('insert into t values (1)');",

@@ -54,7 +54,7 @@ describe('a comparison', () => {
     };
     expect(spec.layer[1].data.values).toHaveLength(8);
     expect(parallelCoordinates(RUNS.slice(0, 1), columnsOf(RUNS.slice(0, 1)), THEME)).toBeNull();
-    const chart = metricOverTime(RUNS, columns[2], THEME) as { data: { values: object[] } };
+    const chart = metricOverTime(RUNS, columns[2], THEME, 'run') as { data: { values: object[] } };
     expect(chart.data.values).toHaveLength(2);
   });
 });

@@ -31,7 +31,7 @@ describe('what a run would do', () => {
       '1 to 2 of 3 steps, up to about 12 s'
     );
     expect(said(chain({ a: 'reuse', b: 'reuse' }))).toBe('2 steps, all up to date');
-    expect(said(chain({ a: 'run' }, null))).toBe('1 of 1 steps');
+    expect(said(chain({ a: 'run' }, null))).toBe('1 of 1 step');
   });
 
   it('counts only what a step needs', () => {

@@ -153,7 +153,8 @@ describe('a drawing', () => {
     const frame = { width: 400, height: 300 };
     expect(fit({ width: 800, height: 300 }, frame, 0.1)).toEqual({ x: 0, y: 75, zoom: 0.5 });
     const { view } = placeSteps(shape(large(300)), frame);
-    expect(view).toMatchObject({ y: 0, zoom: 0.55 });
+    expect(view.y).toBe(0);
+    expect(view.zoom).toBeGreaterThan(0.7);
   });
 });
 

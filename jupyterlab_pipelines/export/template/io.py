@@ -6,6 +6,7 @@ The format is the most open one that brings a value back exactly: JSON, ``.npy``
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -134,7 +135,7 @@ def parse(form: str, content: bytes) -> Any:
     if form == "parquet":
         import pandas
 
-        return pandas.read_parquet(io.BytesIO(content), engine="pyarrow")
+        return _read_parquet(pandas, content)
     if form == "pickle":
         return pickle.loads(content)
     raise ValueError(f"There is no format {form!r}.")
@@ -200,10 +201,21 @@ def _parquet(pandas: Any, frame: Any) -> bytes | None:
     try:
         frame.to_parquet(stream, engine="pyarrow")
         content = stream.getvalue()
-        back = pandas.read_parquet(io.BytesIO(content), engine="pyarrow")
+        back = _read_parquet(pandas, content)
         return content if _are_same_frames(frame, back) else None
     except Exception:  # a column that Parquet does not have: there is always pickle
         return None
+
+
+def _read_parquet(pandas: Any, content: bytes) -> Any:
+    """The frame, which is the same whatever options a step has set: they say how texts are held."""
+    config: Any = importlib.import_module("pandas._config.config")
+    options: list[Any] = []
+    for name in ("mode.string_storage", "future.infer_string"):
+        if name in config._registered_options:
+            options += [name, config._registered_options[name].defval]
+    with pandas.option_context(*options):
+        return pandas.read_parquet(io.BytesIO(content), engine="pyarrow")
 
 
 def _may_be_parquet(frame: Any) -> bool:
@@ -299,8 +311,9 @@ def save_outputs(
     """Write what a step leaves; by name, the record of each."""
     records: dict[str, dict[str, Any]] = {}
     for group in together:
-        record = save_together(folder, f"{place}/{'+'.join(group)}", {name: values[name] for name in group})
-        records |= {name: record | {"member": name} for name in group}
+        members = {name: values[name] for name in group if name in values}
+        record = save_together(folder, f"{place}/{'+'.join(group)}", members)
+        records |= {name: record | {"member": name} for name in members}
     for name, value in values.items():
         if name not in records:
             records[name] = save(folder, f"{place}/{name}", value, pickled=name in pickled)

@@ -27,7 +27,7 @@ from typing import Any
 from . import io, state
 from .parameters import TYPES, defaults
 from .pipeline import DATA, NAME, NOTEBOOK, STEPS
-from .step import Step
+from .step import ABSENT, Step
 
 MANIFEST = "_step.json"
 RUN = "_run.json"
@@ -138,10 +138,10 @@ def run_step(
         if inspect.iscoroutine(result):
             result = asyncio.run(result)
         del arguments
-        outputs = (result,) if len(step.outputs) == 1 else result or ()
-        records = io.save_outputs(
-            folder, name, dict(zip(step.outputs, outputs, strict=True)), step.together, step.pickled
-        )
+        results = (result,) if len(step.outputs) == 1 else result or ()
+        outputs = dict(zip(step.outputs, results, strict=True))
+        left = {output: value for output, value in outputs.items() if value is not ABSENT}
+        records = io.save_outputs(folder, name, left, step.together, step.pickled)
         files = _keep_files(folder, step)
     document = _told_of(step, given, started) | {
         "status": "succeeded",
@@ -344,17 +344,19 @@ def _inputs(folder: io.Folder, step: Step) -> tuple[dict[str, Any], dict[str, st
     values, digests = {}, {}
     for argument, artifact in step.inputs.items():
         record = _record(folder, artifact)
-        values[argument] = read(record)
-        digests[argument] = record["sha256"]
+        if record is not None:
+            values[argument] = read(record)
+            digests[argument] = record["sha256"]
     for path, writer in step.files_in.items():
         digests[f"file {path}"] = (_manifest(folder, writer)["files"].get(path) or {}).get("sha256", "")
     return values, digests
 
 
-def _record(folder: io.Folder, artifact: str) -> dict[str, Any]:
+def _record(folder: io.Folder, artifact: str) -> dict[str, Any] | None:
+    """None if its step may leave it, and has not."""
     step, _, name = artifact.partition("/")
-    record: dict[str, Any] = _manifest(folder, step)["outputs"][name]
-    return record
+    records: dict[str, dict[str, Any]] = _manifest(folder, step)["outputs"]
+    return records.get(name) if name in find_step(step).optional else records[name]
 
 
 def _manifest(folder: io.Folder, step: str) -> dict[str, Any]:
@@ -370,7 +372,8 @@ def _is_valid(folder: io.Folder, step: Step, given: Mapping[str, Any]) -> bool:
         return False
     try:
         found = _manifest(folder, step.name)
-        inputs = {argument: _record(folder, each)["sha256"] for argument, each in step.inputs.items()}
+        records = {argument: _record(folder, each) for argument, each in step.inputs.items()}
+        inputs = {argument: record["sha256"] for argument, record in records.items() if record is not None}
         for path, writer in step.files_in.items():
             inputs[f"file {path}"] = (_manifest(folder, writer)["files"].get(path) or {}).get("sha256", "")
         for record in found["outputs"].values():

@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class Absent:
+    """Stands for an output that a step binds on other paths than the one that it took."""
+
+
+ABSENT = Absent()
+
+
 @dataclass(frozen=True)
 class Step:
     """One function of the pipeline.
@@ -19,6 +26,8 @@ class Step:
         By argument, the artifact ``step/name`` that it gets.
     outputs
         Names of what it returns, in order.
+    optional
+        Outputs that may be `ABSENT`: none is left then, and whoever reads it gets none either.
     together
         Outputs that share objects: they lie in one file, so that they still share them when they are read.
     pickled
@@ -44,6 +53,7 @@ class Step:
     inputs: Mapping[str, str] = field(default_factory=dict)
     parameters: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     together: tuple[tuple[str, ...], ...] = ()
     pickled: tuple[str, ...] = ()
     files_in: Mapping[str, str] = field(default_factory=dict)

@@ -223,6 +223,12 @@ def probe(folder: str, cell: int | None) -> None:
     keep_tables(_namespace(), cell, Path(folder))
 
 
+def told(path: str) -> dict[str, Any]:
+    """What the engine has left there."""
+    document: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return document
+
+
 def answer(path: str, document: dict[str, Any]) -> None:
     """Leave a report where the engine asked for it."""
     Path(path).write_text(json.dumps(document), encoding="utf-8")

@@ -76,6 +76,19 @@ _stat = os.stat
 """As it is before `tell_of_files`."""
 
 
+def _spellings(place: str) -> set[str]:
+    return {os.path.abspath(place), os.path.realpath(place)}
+
+
+# Found once, by the process that kernels are forked from.
+_PLACES_OF_PYTHON = frozenset[str]().union(
+    *map(_spellings, {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}),
+    *(_spellings(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+    *map(_spellings, SYSTEM),
+    _spellings(str(Path(__file__).parents[2])),
+)
+
+
 @dataclass(slots=True)
 class _Read:
     """A file as it was when the step first opened it; `digest` is computed if the step may change the file."""
@@ -640,25 +653,18 @@ class FileRecorder:
         return path is not None and (path + os.sep).startswith(os.path.join(self.project, ""))
 
     def _roots_left_out(self, store: Path) -> tuple[str, ...]:
-        places = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-        places |= {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
-        places |= {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
+        places = {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
         places.add(site.getusersitepackages())
-        places |= set(SYSTEM) | {os.path.join(os.path.expanduser("~"), name) for name in IN_HOME}
+        places |= {os.path.join(os.path.expanduser("~"), name) for name in IN_HOME}
         for variable in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
             places.add(os.environ.get(variable) or "")
-        places |= {str(store), str(Path(__file__).parents[2])}
-        places.add(os.path.join(tempfile.gettempdir(), "jp-"))
+        places.add(str(store))
         project = os.path.join(self.project, "")
-        roots = set()
-        for place in places:
-            if not place:
-                continue
-            for each in (os.path.abspath(place), os.path.realpath(place)):
-                # A project in /usr/src is not the system's; the environment in a project is.
-                if not project.startswith(os.path.join(each, "")):
-                    roots.add(each if place.endswith("jp-") else os.path.join(each, ""))
-        return tuple(roots)
+        folders = _PLACES_OF_PYTHON.union(*map(_spellings, filter(None, places)))
+        roots = {os.path.join(folder, "") for folder in folders}
+        roots |= _spellings(os.path.join(tempfile.gettempdir(), "jp-"))
+        # A project in /usr/src is not the system's; the environment in a project is.
+        return tuple(root for root in roots if not project.startswith(os.path.join(root, "")))
 
     def _told(self, path: str) -> str:
         """How the trace names a path."""

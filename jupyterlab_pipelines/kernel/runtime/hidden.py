@@ -28,9 +28,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyterlab_pipelines.artifact import AMBIENT, HIDDEN
+from jupyterlab_pipelines.kernel.runtime import variables
 
-UNTOUCHED_POSITION = 624
-"""Where the Mersenne Twister stands before its first draw."""
+UNTOUCHED = (0x80000000, 623)
+"""First key and position of NumPy's Mersenne Twister that has its seed from the system, before its first draw."""
 
 SET_BY_PACKAGES = (
     "KMP_",
@@ -115,7 +116,7 @@ _path: list[str] = []
 
 
 def _read_environment() -> Any:
-    now = dict(os.environ)
+    now = variables.values()
     changes = {
         name: now.get(name)
         for name in sorted(now.keys() | _environment.keys())
@@ -480,13 +481,16 @@ def begin() -> None:
     """States are told as what differs from now, when a kernel has just started."""
     global _environment, _folder, _path, _interpreter, _filters, _loggers
     global _options, _extensions, _traceback_mode
-    _environment, _folder, _path = dict(os.environ), os.getcwd(), list(sys.path)
+    _environment, _folder, _path = variables.values(), os.getcwd(), list(sys.path)
     _interpreter = {name: read() for name, (read, _) in _INTERPRETER.items()}
     _filters = None
     _filters = _read_warnings()
     _loggers = dict(_of_loggers(sys.modules["logging"])) if "logging" in sys.modules else {}
     shell = _shell()
     if shell is not None:
+        if hasattr(shell, "enable_tip"):
+            # Whoever asks the kernel what it is gets a tip, which IPython draws from the global generator.
+            shell.enable_tip = False
         _options = _of_shell(shell)
         _extensions = set(shell.extension_manager.loaded)
         _traceback_mode = shell.InteractiveTB.mode
@@ -533,7 +537,7 @@ def is_known(name: str) -> bool:
 def untouched(name: str, state: Any) -> bool:
     """Whether a generator that this step brought up has neither been drawn from nor, surely, seeded."""
     if name == f"{HIDDEN}numpy.random":
-        return bool(state is None or (state[2] == UNTOUCHED_POSITION and not state[3]))
+        return state is None or (int.from_bytes(state[1][:4], sys.byteorder), state[2]) == UNTOUCHED
     if name == f"{HIDDEN}torch":
         return bool(state == [bytes(sys.modules["torch"].Generator().get_state().tolist())])
     return False

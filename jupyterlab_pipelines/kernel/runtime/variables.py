@@ -68,7 +68,7 @@ class VariableRecorder:
             return
         self._note(name)
         if who is Caller.STEP:
-            self._told(_values().get(name, ""))
+            self._told(values().get(name, ""))
 
     def read_all(self) -> None:
         """Somebody goes through all variables."""
@@ -89,7 +89,7 @@ class VariableRecorder:
         if self.seen_all.get(beginning, False) == by_step and beginning in self.seen_all:
             return
         self.seen_all[beginning] = by_step
-        for name in _values().keys() - self.set:
+        for name in values().keys() - self.set:
             if name.startswith(beginning) and counts_among_all(name, by_step=by_step):
                 self._note(name)
 
@@ -105,7 +105,7 @@ class VariableRecorder:
                 self._note(name)
 
     def _note(self, name: str) -> None:
-        value = _values().get(name)
+        value = values().get(name)
         if value == self.started_with.get(name):
             self.seen.setdefault(name, value)
 
@@ -128,7 +128,7 @@ def tell_of_variables(recorder: Any) -> dict[str, str]:
         # Not if somebody has put another object in its place.
         if type(environ) is os._Environ:
             environ.__class__ = _telling(os._Environ, recorder)
-    return dict(_values())
+    return dict(values())
 
 
 def _telling(base: Any, recorder: Any) -> type:
@@ -167,9 +167,11 @@ def _telling(base: Any, recorder: Any) -> type:
     return type(base.__name__, (base,), body | {"__module__": base.__module__, "__doc__": base.__doc__})
 
 
-def _values() -> dict[str, str]:
+def values() -> dict[str, str]:
     """The variables, without asking `os.environ`, which would tell."""
-    held: dict[Any, Any] = getattr(os.environ, "_data", {})
+    held: dict[Any, Any] | None = getattr(os.environ, "_data", None)
+    if held is None:  # somebody has put another object in its place
+        return dict(os.environ)
     return {os.fsdecode(name): os.fsdecode(value) for name, value in held.items()}
 
 

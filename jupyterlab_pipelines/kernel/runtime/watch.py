@@ -130,6 +130,7 @@ class Watch:
         self.process_before = ProcessState(local_modules)
         self.local_modules = local_modules
         self.hidden_before = {state.name: state.read() for state in hidden.STATES}
+        self.hidden_after = self.hidden_before
         if files is not None:
             self.texts = self._texts({*spec["inputs"], *spec["setup_values"]}).union(spec["paths"])
             files.expect(self.texts if spec["reads_files"] else (), writes=spec["writes_files"])
@@ -165,6 +166,8 @@ class Watch:
             ``modules``: see `FileRecorder.places_of_modules`; ``metrics``; ``seconds`` that this took.
         """
         started = time.perf_counter()
+        # Before packages are imported that storing needs, and that set up filters of warnings, or draw.
+        self.hidden_after = {state.name: state.read() for state in hidden.STATES}
         places = {}
         if self.files is not None:
             self.files.look_for_modules(self.spec["imports"])
@@ -290,7 +293,7 @@ class Watch:
     def _was_drawn_by_chance(self, state: hidden.HiddenState) -> bool:
         """Whether the step drew from a global generator that nobody has seeded."""
         states = self.hidden_before if self.doubts_seen is None else self.doubts_seen.generators
-        before, after = states[state.name], state.read()
+        before, after = states[state.name], self.hidden_after[state.name]
         if (
             before == after
             or self.spec.get("calls_seed", True)
@@ -496,7 +499,7 @@ class Watch:
 
     def _hidden_output(self, state: hidden.HiddenState) -> dict[str, Any] | None:
         """The record of process state that the step changed, None if it did not."""
-        before, after = self.hidden_before[state.name], state.read()
+        before, after = self.hidden_before[state.name], self.hidden_after[state.name]
         if after == before:
             if state.name not in self.spec["wanted"]:
                 return None

@@ -18,6 +18,11 @@ UNITS = {
 }
 """Ticks in a second, by numpy's name of the unit."""
 
+LAST_MONTH = 12
+"""Up to here a day of the month may be taken for the month."""
+MANY = 8
+"""So many rows of a month do not all fall on its first twelve days by chance."""
+
 _RESOLUTIONS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
@@ -40,6 +45,7 @@ def measure_times(ordered: Array, scale: float, zone: str | None) -> Times | Non
     hours = np.bincount(seen % 24, weights=counts, minlength=24).astype(np.int64)
     # 1970 began on a Thursday; Monday is the first day.
     weekdays = np.bincount((seen // 24 + 3) % 7, weights=counts, minlength=7).astype(np.int64)
+    late, early_only = _days_of_months(seen // 24, counts)
     return Times(
         span=(int(ordered[-1]) - int(ordered[0])) / scale,
         median_gap=_median(steps) / scale if len(steps) else 0.0,
@@ -49,7 +55,22 @@ def measure_times(ordered: Array, scale: float, zone: str | None) -> Times | Non
         hours=tuple(hours.tolist()),
         weekdays=tuple(weekdays.tolist()),
         zone=zone,
+        late=late,
+        early_only=early_only,
     )
+
+
+def _days_of_months(days: Array, counts: Array) -> tuple[int, int]:
+    """Rows after the 12th of a month; and rows of the months between the first and the last that have many
+    rows, but none after the 12th. `days` since 1970 in order, each with its rows."""
+    dates = days.astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    is_late = (dates - months.astype("datetime64[D]")).astype(np.int64) >= LAST_MONTH
+    starts = np.concatenate(([0], np.flatnonzero(months[1:] != months[:-1]) + 1))
+    rows = np.add.reduceat(counts, starts)
+    late = np.add.reduceat(np.where(is_late, counts, 0), starts)
+    inner = rows[1:-1][(late[1:-1] == 0) & (rows[1:-1] >= MANY)]
+    return int(late.sum()), int(inner.sum())
 
 
 def _median(steps: Array) -> float:

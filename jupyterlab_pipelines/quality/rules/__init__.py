@@ -27,6 +27,7 @@ COLUMN_RULES: tuple[Rule, ...] = (
     categories.unseen_values,
     text.case_changed,
     numbers.infinite_values,
+    times.day_month_swapped,
     times.stale_data,
     times.shifted_times,
     numbers.sign_flipped,

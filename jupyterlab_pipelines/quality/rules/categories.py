@@ -9,11 +9,14 @@ from collections.abc import Collection
 
 from jupyterlab_pipelines.quality.chance import binomial_tail, exclusive_tail, hypergeometric_tail
 from jupyterlab_pipelines.quality.rules.keys import is_id
+from jupyterlab_pipelines.quality.rules.numbers import KNOWN_SENTINELS
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, number, percent, shown
-from jupyterlab_pipelines.quality.statistics import Value
+from jupyterlab_pipelines.quality.statistics import Column, Value
 
 FEWEST_VARIANTS = 3
 """So many values that are known ones but for a blank, the case or a letter are a fault."""
+FEWEST_OF_FEW = 2
+"""So many where the reference has few values, and each of them several times."""
 UNHEARD_OF = 0.05
 """How many rare values are expected to have been missed where there are no rare ones."""
 STAND_INS = frozenset(
@@ -116,7 +119,16 @@ def unseen_values(pair: Pair) -> Anomaly | None:
         }
     if not unseen:
         return None
-    named = {value: variant_of(str(value), before.counts) for value in unseen}
+    if before.type == "int":
+        if _are_opposites(unseen, before.counts):
+            # Another rule tells of signs.
+            return None
+        named: dict[Value, tuple[str, object]] = {
+            value: ("sentinel_values" if _is_stand_in(value, pair) else "unexpected_values", None)
+            for value in unseen
+        }
+    else:
+        named = {value: variant_of(str(value), before.counts) for value in unseen}
     total = sum(unseen.values())
     weights: Counter[str] = Counter()
     for value, count in unseen.items():
@@ -124,9 +136,12 @@ def unseen_values(pair: Pair) -> Anomaly | None:
     kind = max(_MESSAGES, key=lambda name: weights[name])
     p_value = _chance(pair, unseen)
     variants = sum(weights[name] for name in _VARIANTS)
-    if variants >= FEWEST_VARIANTS and before.singletons <= 0.05 * before.count:
+    likely = exclusive_tail(variants, after.count, before.count)
+    if variants >= FEWEST_OF_FEW and _is_vocabulary(before):
+        p_value = min(p_value, likely * pair.limit * 3)
+    elif variants >= FEWEST_VARIANTS and before.singletons <= 0.05 * before.count:
         # Nobody's new category is an old one with a blank.
-        p_value = min(p_value, exclusive_tail(variants, after.count, before.count) * pair.limit * 20)
+        p_value = min(p_value, likely * pair.limit * 20)
     if weights["sentinel_values"] >= FEWEST_VARIANTS and kind == "sentinel_values":
         likely = exclusive_tail(weights["sentinel_values"], after.count, before.count)
         p_value = min(p_value, likely * pair.limit * 20)
@@ -140,6 +155,27 @@ def unseen_values(pair: Pair) -> Anomaly | None:
         p_value=p_value,
         effect=total / after.count,
     )
+
+
+def _are_opposites(unseen: Collection[Value], known: Collection[Value]) -> bool:
+    """Whether several codes are those of the reference with the other sign."""
+    return len(unseen) > 1 and all(isinstance(value, int) and -value in known for value in unseen)
+
+
+def _is_stand_in(value: Value, pair: Pair) -> bool:
+    """Whether a whole number that is new among codes stands for a missing value."""
+    assert isinstance(value, int)
+    codes = sorted(code for code in pair.before.counts if isinstance(code, int))
+    if value == 0:
+        # Codes that are counted from 0 and no longer from 1 lose their last one.
+        return codes[0] > 0 and codes[-1] in pair.after.counts
+    width = codes[-1] - codes[0]
+    return value == -1 or (value in KNOWN_SENTINELS and not codes[0] - width <= value <= codes[-1] + width)
+
+
+def _is_vocabulary(before: Column) -> bool:
+    """Whether there are few values, and hardly a rare one that may have been missed."""
+    return before.is_complete and (before.distinct or 0) <= 50 and min(before.counts.values(), default=0) >= 3
 
 
 def _is_code(pair: Pair) -> bool:

@@ -13,7 +13,7 @@ from jupyterlab_pipelines.quality.chance import (
     poisson_tail,
     tail_exponent,
 )
-from jupyterlab_pipelines.quality.drift import cumulated, kolmogorov_smirnov
+from jupyterlab_pipelines.quality.drift import cumulated, independence, kolmogorov_smirnov
 from jupyterlab_pipelines.quality.rules.keys import is_id
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, number, percent
 from jupyterlab_pipelines.quality.statistics import Column, Numbers, Value
@@ -41,6 +41,13 @@ CONVERSIONS = {
     365.25: "years and days",
     0.404686: "acres and hectares",
     10.7639: "square metres and square feet",
+    1.33322: "hectopascals and millimetres of mercury",
+    1.34102: "kilowatts and horsepower",
+    6.894757: "pounds a square inch and kilopascals",
+    33.8639: "inches of mercury and hectopascals",
+    18.0156: "mg/dl and mmol/l of glucose",
+    38.67: "mg/dl and mmol/l of cholesterol",
+    88.42: "mg/dl and µmol/l of creatinine",
 }
 """What one unit is in another, either way."""
 TEMPERATURES = (
@@ -71,6 +78,10 @@ ODD_MOMENTS = frozenset(
 """1970-01-01, 1900-01-01 and -02, 0001-01-01, 9999-12-31 and -01-01, 2100-01-01, 2099-01-01."""
 FEWEST_NEAR = 5
 """So many values just beyond the reference are no accident any more."""
+SURE = 0.05
+"""So much rarer than the limit are two values a fault where several would else be needed."""
+DEAREST = 2.0
+"""Money that is multiplied by less is in another of the great currencies, and not in feet."""
 CHANGES_THE_PICTURE = 1.15
 """A factor nearer to 1 is no other unit."""
 
@@ -121,7 +132,7 @@ def _flipped_in_part(
     positives = after.count - after.negatives - after.zeros
     wrong = positives if negative else after.negatives
     wrong_before = before.count - before.negatives - before.zeros if negative else before.negatives
-    if not wrong or wrong_before > 0.002 * before.count or wrong < 3 or before.count < 30:
+    if wrong < 2 or wrong_before > 0.002 * before.count or before.count < 30:
         return None
     outermost = after.highest if negative else after.lowest
     shown = [abs(value) for value in outermost if (value > 0) == negative and value]
@@ -140,6 +151,10 @@ def _flipped_in_part(
     p_value = hypergeometric_tail(wrong, after.count, wrong_before, before.count)
     # Few of them are no accident either where they lie as far beyond zero as the others before it.
     likely = p_value < pair.limit or (p_value < 0.05 and _gap_to_zero(before, negative) and wrong >= 5)
+    if not likely and not wrong_before:
+        # Two are enough where the reference shows that there can be none.
+        p_value = _chance_of_no_wall(before, abs(outermost[0]), negative)
+        likely = p_value < SURE * pair.limit and abs(outermost[0]) > 0.5 * abs(before.median)
     if not likely or min(inside, far) < 0.7 * len(shown):
         return None
     unsigned = kolmogorov_smirnov(sorted(abs(value) for value in after.grid), sorted(map(abs, before.grid)))
@@ -157,6 +172,20 @@ def _flipped_in_part(
         p_value=p_value,
         effect=share,
     )
+
+
+def _chance_of_no_wall(before: Numbers, reach: float, negative: bool) -> float:
+    """P that no value of the reference lies within `reach` beyond zero, if nothing keeps them on their side.
+
+    A tail that passes zero thins out before it. Half as far on this side of zero there are so many, twice as far so
+    many more; as a normal distribution goes on, beyond there are the former times the square of their ratio.
+    """
+    grid = sorted(-value for value in before.grid) if negative else before.grid
+    reach = min(reach, grid[50])
+    near = cumulated(grid, reach / 2)
+    far = cumulated(grid, reach) - near
+    expected = before.count * near * min(1.0, near / far if far else 1.0) ** 2
+    return math.exp(-min(expected, 600.0))
 
 
 def _gap_to_zero(before: Numbers, negative: bool) -> bool:
@@ -220,6 +249,14 @@ def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -
         return False
     if not _fits(before, after, lambda value: value * factor, pair):
         return False
+    if _is_power_of_ten(factor):
+        return True
+    if min(before.min, after.min) >= 0 and max(before.max, after.max) <= 1:
+        # Shares and probabilities stay between 0 and 1: larger ones are no other unit.
+        return False
+    if before.min < 0 < before.max and abs(before.median) < 0.1 * (before.grid[75] - before.grid[25]):
+        # Values around zero that lie wider are noisier, unless the factor is one that people use.
+        return _conversion(factor) is not None or bool(MONEY.search(pair.name))
     return size >= 2.5 or _conversion(factor) is not None or bool(MONEY.search(pair.name))
 
 
@@ -261,18 +298,25 @@ def _fits(before: Numbers, after: Numbers, change: Callable[[float], float], pai
 
 def _conversion(factor: float) -> str | None:
     """The units that are `factor` apart."""
-    power = math.log10(factor)
-    if abs(power) > 0.9 and abs(power - round(power)) < 0.02:
+    if _is_power_of_ten(factor):
         return "a power of ten"
-    for known, name in CONVERSIONS.items():
-        if abs(math.log(factor / known)) < 0.03 or abs(math.log(factor * known)) < 0.03:
-            return name
-    return None
+    known = min(CONVERSIONS, key=lambda known: _distance(factor, known))
+    return CONVERSIONS[known] if _distance(factor, known) < 0.03 else None
+
+
+def _is_power_of_ten(factor: float) -> bool:
+    power = math.log10(factor)
+    return abs(power) > 0.9 and abs(power - round(power)) < 0.02
+
+
+def _distance(factor: float, known: float) -> float:
+    """How far a factor is from a known one, taken either way, as a logarithm."""
+    return min(abs(math.log(factor / known)), abs(math.log(factor * known)))
 
 
 def _unit(factor: float, pair: Pair) -> str:
     name = _conversion(factor)
-    if name is None and MONEY.search(pair.name):
+    if MONEY.search(pair.name) and (name is None or max(factor, 1 / factor) < DEAREST):
         name = "another currency?"
     return f" ({name})" if name else ""
 
@@ -512,15 +556,22 @@ def out_of_range(pair: Pair) -> Anomaly | None:
     p_value, count, value, side = min(findings)
     border = before.max if side > 0 else before.min
     width = before.max - before.min
-    if pair.before.is_complete and abs(value - border) < 10 * width:
+    if _are_codes(pair) and abs(value - border) < 10 * width:
         # Of few values a rare one more says nothing about a tail.
         beyond = max(count, _at_least_beyond(pair, border, side))
         p_value = max(p_value, exclusive_tail(beyond, pair.after.count, pair.before.count))
     if abs(value - border) < 3 * width:
-        # Near as it is, it must be more than one or two.
-        few = count < FEWEST_NEAR
-        alone = exclusive_tail(count, pair.after.count, pair.before.count)
-        p_value = 1.0 if few else max(p_value, alone * pair.limit * 20)
+        # Near as it is, it must be more than one or two, unless the tail ends well before it.
+        independent = (
+            round(_at_least_beyond(pair, border, side) * independence(after)) if pair.goes_on else count
+        )
+        if min(count, independent) >= FEWEST_NEAR:
+            alone = exclusive_tail(count, pair.after.count, pair.before.count)
+            p_value = max(p_value, alone * pair.limit * 20)
+        elif pair.goes_on or abs(value - border) < width or count < 2:
+            return None
+        else:
+            p_value /= SURE
     if p_value >= pair.limit:
         return None
     portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
@@ -585,18 +636,20 @@ def _beyond(before: Numbers, after: Numbers, value: float, count: int) -> float:
     """P of `count` values as far out as `value`, by a power law fitted to the reference's tail.
 
     Hill's estimate from the outermost values and from the outermost tenth, the slower one, and one
-    standard error slower: a heavy tail may do what a light one never does.
+    standard error slower: a heavy tail may do what a light one never does. A larger table looks further down the
+    tail than the reference did, so the estimate is trusted less.
     """
     side = 1 if value > before.median else -1
     outermost = before.highest if side > 0 else before.lowest
     tail = [side * (one - before.median) for one in outermost]
     tenth = [side * (one - before.median) for one in (before.grid[90:] if side > 0 else before.grid[10::-1])]
+    errors = 1 + math.log10(max(1.0, after.count / before.count))
     exponents, border = [], tail[-1]
     if border > 0:
-        exponents.append(tail_exponent(tail[:-1], border) * (1 + 1 / math.sqrt(len(tail))))
+        exponents.append(tail_exponent(tail[:-1], border) * (1 + errors / math.sqrt(len(tail))))
     if tenth[0] > 0:
         exponents.append(
-            tail_exponent(tenth[1:], tenth[0]) * (1 + 1 / math.sqrt(max(1.0, before.count / 10)))
+            tail_exponent(tenth[1:], tenth[0]) * (1 + errors / math.sqrt(max(1.0, before.count / 10)))
         )
     distance = side * (value - before.median)
     if border <= 0:
@@ -641,7 +694,7 @@ def clipped_values(pair: Pair) -> Anomaly | None:
     ):
         if beyond < 0.01:
             continue
-        p_value = (1 - beyond) ** after.count
+        p_value = exclusive_tail(round(beyond * before.count), before.count, after.count)
         there = pair.after.counts.get(limit, 0) / after.count
         then = pair.before.counts.get(limit, 0) / before.count
         if p_value < pair.limit and there - then > 0.5 * beyond and there > 2 * then:
@@ -661,16 +714,17 @@ def clipped_values(pair: Pair) -> Anomaly | None:
 def truncated_range(pair: Pair) -> Anomaly | None:
     """Values beyond a limit are gone, and the others are as they were."""
     numbers = _numbers(pair)
-    if not numbers or _are_codes(pair) or pair.moves_on or pair.before.type == "time" or not pair.has_drifted:
+    if not numbers or _are_codes(pair) or pair.moves_on or pair.before.type == "time" or is_id(pair):
         return None
-    if is_id(pair):
+    if pair.goes_on and not pair.has_drifted:
+        # What wanders from hour to hour may stay away from its limits for a while.
         return None
     before, after = numbers
     low, high = _share_below(before, after.min), 1 - cumulated(before.grid, after.max)
     beyond = max(low, high)
     if beyond < 0.03 or min(low, high) > 0.02:
         return None
-    p_value = (1 - beyond) ** after.count
+    p_value = exclusive_tail(round(beyond * before.count), before.count, after.count)
     if p_value >= pair.limit:
         return None
     kept = [_quantile(before.grid, low + (1 - low - high) * step / 100) for step in range(101)]

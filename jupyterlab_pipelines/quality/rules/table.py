@@ -23,7 +23,10 @@ FEWEST_ROWS = 20
 
 
 def row_counts(before: Statistics, after: Statistics) -> Anomaly | None:
-    """No rows, or far fewer. More rows are what tables get with time."""
+    """No rows, or far fewer. More rows, however many, are what tables get: after the sample comes the whole.
+
+    What multiplies rows by mistake is told by the keys and rows that occur again.
+    """
     if not before.rows:
         return None
     if not after.rows:
@@ -242,10 +245,18 @@ def broken_correlations(
 
 
 def _common(statistics: Statistics, first: str, second: str) -> int:
-    """How many of the compared rows have both values, about."""
+    """How many of the compared rows tell of both columns, about.
+
+    Rows that have no value tell nothing; nor do those of one value that most have, beyond as many others.
+    """
     rows = statistics.rows
-    share = min(statistics.by_name[name].count for name in (first, second)) / max(1, rows)
+    share = min(_telling(statistics.by_name[name]) for name in (first, second)) / max(1, rows)
     return int(min(rows, 2_000) * share)
+
+
+def _telling(column: Column) -> int:
+    commonest = column.top[0][1] if column.top else 0
+    return min(column.count, 2 * (column.count - commonest))
 
 
 def _difference(first: float, first_rows: int, second: float, second_rows: int) -> float:

@@ -6,6 +6,11 @@ from jupyterlab_pipelines.quality.chance import exclusive_tail, hypergeometric_t
 from jupyterlab_pipelines.quality.drift import FEWEST, cumulated
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
 
+FIRST_OF_A_CASE = 0.03
+"""The share of values in upper (or lower) case that matters where hardly any was."""
+MORE_OF_A_CASE = 0.1
+"""The difference that matters where some were."""
+
 
 def encoding_damage(pair: Pair) -> Anomaly | None:
     """Text was read in the wrong encoding, or its accents are lost."""
@@ -90,7 +95,9 @@ def case_changed(pair: Pair) -> Anomaly | None:
     for name, was, now in (("upper", before.upper, after.upper), ("lower", before.lower, after.lower)):
         share_before, share_after = was / before.seen, now / after.seen
         p_value = _increase(pair, was, now, before_rows=before.seen, after_rows=after.seen)
-        if p_value and share_after - share_before > 0.03 and _same_lengths(pair):
+        # Where some are by nature, more of them must be.
+        enough = MORE_OF_A_CASE if share_before > 0.01 else FIRST_OF_A_CASE
+        if p_value and share_after - share_before > enough and _same_lengths(pair):
             return pair.anomaly(
                 "case_changed",
                 f"{percent(share_after)} of the values are in {name} case, {percent(share_before)} in the reference.",
@@ -146,7 +153,7 @@ def truncated_text(pair: Pair) -> Anomaly | None:
     beyond = 1 - cumulated(before.lengths.grid, limit)
     if before.lengths.max <= limit or beyond < 0.03 or limit < 1:
         return None
-    p_value = (1 - beyond) ** pair.after.count
+    p_value = exclusive_tail(round(beyond * pair.before.count), pair.before.count, pair.after.count)
     now = 1 - cumulated(after.lengths.grid, limit - 0.5)
     then = 1 - cumulated(before.lengths.grid, limit - 0.5) - beyond
     if p_value >= pair.limit or now - max(then, 0.0) < 0.5 * beyond:
@@ -169,6 +176,8 @@ def format_changed(pair: Pair) -> Anomaly | None:
         return _other_dates(pair)
     if not before or not after or not before.shapes:
         return None
+    if found := _other_length(pair):
+        return found
     known = dict(before.shapes)
     covered = sum(known.values()) / before.seen
     if covered < 0.9:
@@ -188,6 +197,32 @@ def format_changed(pair: Pair) -> Anomaly | None:
         "(a: letters, 9: digits).",
         reference=usual,
         current=new[0][0],
+        p_value=p_value,
+        effect=share,
+    )
+
+
+def _other_length(pair: Pair) -> Anomaly | None:
+    """Codes that were all of one length and are not any more, such as those that have lost their zeros."""
+    before, after = pair.before.text, pair.after.text
+    assert before and after
+    length = before.lengths.min
+    if length != before.lengths.max or length < 2 or (pair.before.is_unique and after.lengths.min >= length):
+        # Numbers that run on get longer.
+        return None
+    histogram = after.lengths.histogram
+    edges = zip(histogram.edges, histogram.edges[1:], histogram.counts, strict=False)
+    others = sum(count for low, high, count in edges if not low < length < high)
+    share = others / pair.after.count
+    p_value = exclusive_tail(others, pair.after.count, pair.before.count)
+    if share < 0.005 or p_value >= pair.limit:
+        return None
+    return pair.anomaly(
+        "format_changed",
+        f"{percent(share)} of the values have not the {int(length)} letters that all of the reference's have; they "
+        f"have {int(after.lengths.min)} to {int(after.lengths.max)}.",
+        reference=length,
+        current=after.lengths.min if after.lengths.min != length else after.lengths.max,
         p_value=p_value,
         effect=share,
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from jupyterlab_pipelines.quality.chance import chi_square_tail
+from jupyterlab_pipelines.quality.chance import chi_square_tail, hypergeometric_tail
 from jupyterlab_pipelines.quality.drift import FEWEST, chi_square, cumulated, total_variation
-from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, span
+from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, moment, percent, span
 
 FEWEST_DAYS = 3
+SWAPPED = 0.02
+"""The share of rows in months of early days alone that matters."""
+FEW = 0.2
+"""More times than this share, beyond a gap, are no strays any more."""
 FAR = 10.0
 """So many spans away a time does not belong to the others."""
 DIRECTIONS = {"increasing": 1, "nondecreasing": 1, "decreasing": -1, "nonincreasing": -1}
@@ -76,6 +80,36 @@ def shifted_times(pair: Pair) -> Anomaly | None:
 
 def _rolled(hours: Sequence[int], by: int) -> list[int]:
     return [hours[(hour - by) % 24] for hour in range(24)]
+
+
+def day_month_swapped(pair: Pair) -> Anomaly | None:
+    """Dates such as 3/4 that were read as 4/3; 13/4 can be read in one way only.
+
+    Months of which only the first twelve days have rows give it away. Where the true dates fill all months of all
+    their years alike, the exchanged ones do, too, and nothing can be seen.
+    """
+    before, after = pair.before.times, pair.after.times
+    if not before or not after or pair.before.type != pair.after.type:
+        return None
+    was, now = before.early_only / pair.before.count, after.early_only / pair.after.count
+    p_value = hypergeometric_tail(after.early_only, pair.after.count, before.early_only, pair.before.count)
+    if now - was < SWAPPED or p_value >= pair.limit or not after.late or not before.late:
+        return None
+    if after.late / pair.after.count < 0.5 * before.late / pair.before.count:
+        # The rows themselves are others: what is exchanged leaves late days as they are.
+        return None
+    if pair.after.count * (pair.before.distinct or 0) > 2 * pair.before.count * (pair.after.distinct or 0):
+        # The rows of a month are few that occur again and again.
+        return None
+    return pair.anomaly(
+        "day_month_swapped",
+        f"{percent(now)} of the times lie in months of which only the days 1 to 12 have rows ({percent(was)} in the "
+        "reference): were days read as months?",
+        reference=was,
+        current=now,
+        p_value=p_value,
+        effect=now,
+    )
 
 
 def far_times(pair: Pair) -> Anomaly | None:
@@ -154,6 +188,8 @@ def time_gap(pair: Pair) -> Anomaly | None:
     if after.max_gap <= widest or p_value >= pair.limit:
         return None
     end = after.max_gap_start + after.max_gap
+    if found := _beyond_the_gap(pair, after.max_gap_start, end, p_value):
+        return found
     return pair.anomaly(
         "time_gap",
         f"No row between {moment(after.max_gap_start)} and {moment(end)} ({span(after.max_gap)}); the widest gap of "
@@ -162,4 +198,24 @@ def time_gap(pair: Pair) -> Anomaly | None:
         current=after.max_gap,
         p_value=p_value,
         effect=after.max_gap / after.span if after.span else None,
+    )
+
+
+def _beyond_the_gap(pair: Pair, start: float, end: float, p_value: float) -> Anomaly | None:
+    """A few times that a gap parts from all others, where the reference had none at all."""
+    before, after = pair.before.numbers, pair.after.numbers
+    assert before and after
+    late = end > before.max
+    share = 1 - cumulated(after.grid, start) if late else cumulated(after.grid, start)
+    if not (late or start < before.min) or share > FEW or not before.min <= after.median <= before.max:
+        return None
+    border, outermost = (before.max, after.max) if late else (before.min, after.min)
+    return pair.anomaly(
+        "out_of_range",
+        f"{percent(share)} of the times lie beyond the reference's {'newest' if late else 'oldest'}, "
+        f"{moment(border)}, up to {moment(outermost)}.",
+        reference=moment(border),
+        current=moment(outermost),
+        p_value=p_value,
+        effect=share,
     )

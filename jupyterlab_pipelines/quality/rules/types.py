@@ -6,6 +6,8 @@ from jupyterlab_pipelines.quality.chance import exclusive_tail
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
 
 NEARLY_ALL = 0.9
+FEWEST_WORDS = 2
+"""So many words among numbers are told also where the reference might have missed them."""
 
 
 def type_changed(pair: Pair) -> Anomaly | None:
@@ -29,9 +31,11 @@ def type_changed(pair: Pair) -> Anomaly | None:
         )
     if after.type == "string" and after.text:
         words = after.text.seen - after.text.numeric
-        few = exclusive_tail(words, after.count, before.count) > 0.05
+        few = exclusive_tail(words, after.count, before.count) > (0.05 if words < FEWEST_WORDS else 0.3)
         if before.type in ("int", "float") and words and few:
             # Where types are found out from the values, as in CSV, a few words make a column text.
+            return None
+        if before.type == "int" and _have_zeros_before(pair):
             return None
         return _became_text(pair)
     lost = ""
@@ -50,6 +54,20 @@ def _happens_to_be_numbers(pair: Pair) -> bool:
         return False
     share = text.numeric / text.seen
     return bool(0 < share < 1 and share**pair.after.count > pair.limit)
+
+
+def _have_zeros_before(pair: Pair) -> bool:
+    """Whether all are whole numbers, and text because of zeros before a few, which the reference may have missed.
+
+    Where types are found out from the values, as in CSV, such zeros make text of a column of codes.
+    """
+    after = pair.after
+    if not after.is_complete or not after.text or after.text.numeric < after.text.seen:
+        return False
+    zeros = sum(
+        count for value, count in after.top if isinstance(value, str) and len(value) > 1 and value[0] == "0"
+    )
+    return bool(zeros) and exclusive_tail(zeros, after.count, pair.before.count) > 0.05
 
 
 def _became_text(pair: Pair) -> Anomaly:

@@ -3,6 +3,7 @@ import * as React from 'react';
 
 import type { ErrorDetails } from '../tokens';
 import { useActions, useNotebook, useTrans } from './context';
+import { Words } from './words';
 
 interface MessageProps {
   kind: 'error' | 'warning' | 'info';
@@ -44,7 +45,9 @@ export function ErrorMessage({ error, onDismiss }: ErrorMessageProps): React.Rea
   const { cell_index: index, line } = error.details ?? {};
   return (
     <Message kind="error" onDismiss={onDismiss}>
-      <p>{error.message}</p>
+      <p>
+        <Words text={error.message} />
+      </p>
       {typeof index === 'number' ? <CellLink index={index} line={line} /> : null}
     </Message>
   );

@@ -2,6 +2,7 @@
 import * as React from 'react';
 
 import type { PreviewContent } from '../tokens';
+import { formatValue } from '../units';
 import { useTrans } from './context';
 
 export function PreviewView({ content }: { content: PreviewContent | null }): React.ReactElement {
@@ -56,7 +57,9 @@ function TablePreview(table: Extract<PreviewContent, { kind: 'table' }>): React.
             <tr key={at}>
               {table.index ? <th scope="row">{table.index[at]}</th> : null}
               {row.map((cell, column) => (
-                <td key={column}>{cell}</td>
+                <td key={column} title={cell}>
+                  {formatValue(cell)}
+                </td>
               ))}
             </tr>
           ))}

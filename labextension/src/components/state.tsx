@@ -4,13 +4,20 @@ import { stateWord, type StepState } from '../state';
 import { useTrans } from './context';
 import { StateIcon } from './icons';
 
+interface StateProps {
+  state: StepState;
+  /** Where there is little room the drawing is enough for the eye. */
+  isBrief?: boolean;
+}
+
 /** A state as drawing and word. */
-export function State({ state }: { state: StepState }): React.ReactElement {
+export function State({ state, isBrief }: StateProps): React.ReactElement {
   const trans = useTrans();
+  const word = stateWord(trans, state);
   return (
-    <span className="jp-Pipelines-state" data-state={state}>
+    <span className="jp-Pipelines-state" data-state={state} title={isBrief ? word : undefined}>
       <StateIcon state={state} />
-      <span>{stateWord(trans, state)}</span>
+      <span className={isBrief ? 'jp-Pipelines-wideOnly' : undefined}>{word}</span>
     </span>
   );
 }

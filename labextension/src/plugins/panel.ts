@@ -10,7 +10,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import { Menu } from '@lumino/widgets';
+import { MenuSvg } from '@jupyterlab/ui-components';
 
 import type { MenuItem } from '../components/context';
 import { giveRoom } from '../shell';
@@ -100,7 +100,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
 
 /** Opens a menu of commands; where it is closed again, the focus goes back to whence it came. */
 function openMenu(commands: CommandRegistry, below: Element, items: MenuItem[]): void {
-  const menu = new Menu({ commands });
+  const menu = new MenuSvg({ commands });
   for (const item of items) {
     menu.addItem(item ?? { type: 'separator' });
   }

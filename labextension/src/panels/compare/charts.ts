@@ -76,8 +76,13 @@ export function parallelCoordinates(
   };
 }
 
-/** A metric of the runs, from the oldest to the newest. */
-export function metricOverTime(runs: readonly ComparedRun[], column: Column, theme: Theme): Spec {
+/** A metric of the runs, from the oldest to the newest, whose numbers stand at an axis of this name. */
+export function metricOverTime(
+  runs: readonly ComparedRun[],
+  column: Column,
+  theme: Theme,
+  axis: string
+): Spec {
   const inTime = [...runs].sort((one, other) => (one.created_at < other.created_at ? -1 : 1));
   return {
     ...basis(theme),
@@ -91,7 +96,12 @@ export function metricOverTime(runs: readonly ComparedRun[], column: Column, the
     },
     mark: { type: 'line', color: theme.line, point: { color: theme.line } },
     encoding: {
-      x: { field: 'at', type: 'ordinal', title: null, axis: { labelAngle: 0 } },
+      x: {
+        field: 'at',
+        type: 'ordinal',
+        title: axis,
+        axis: { labelAngle: 0, labelOverlap: true }
+      },
       y: { field: 'value', type: 'quantitative', title: column.label, scale: { zero: false } },
       tooltip: [{ field: 'run' }, { field: 'value' }]
     }

@@ -17,7 +17,7 @@ import {
   type Output,
   type Preview
 } from '../../tokens';
-import { formatDuration, formatNumber, formatSize } from '../../units';
+import { formatDuration, formatNumber, formatSize, formatValue } from '../../units';
 import { metricOverTime, parallelCoordinates } from './charts';
 import { describeTables } from './data';
 import { columnsOf, sortRuns, stepNames, type Column, type Order } from './table';
@@ -80,6 +80,7 @@ function Comparison(props: CompareProps & { runs: ComparedRun[] }): React.ReactE
   const [theme, setTheme] = React.useState<Theme | null>(null);
   React.useEffect(() => setTheme(readTheme(element.current!)), [themeName]);
   const names = stepNames(runs);
+  const numbers = new Map(inTime.map((run, at) => [run.run_id, at + 1]));
 
   return (
     <div
@@ -111,16 +112,22 @@ function Comparison(props: CompareProps & { runs: ComparedRun[] }): React.ReactE
         ) : null}
       </header>
       <section aria-label={trans.__('Parameters and metrics')}>
-        <RunTable runs={sorted} columns={shown} order={order} onOrder={setOrder} />
+        <RunTable
+          runs={sorted}
+          numbers={numbers}
+          columns={shown}
+          order={order}
+          onOrder={setOrder}
+        />
       </section>
       {theme ? <Charts runs={runs} columns={columns} theme={theme} /> : null}
       <section aria-label={trans.__('Durations')}>
         <h2>{trans.__('Durations')}</h2>
-        <Durations runs={sorted} steps={names} />
+        <Durations runs={sorted} numbers={numbers} steps={names} />
       </section>
       <section aria-label={trans.__('Code and data')}>
         <h2>{trans.__('Code and data')}</h2>
-        <PairChoice runs={inTime} pair={pair} onPair={setPair} />
+        <PairChoice runs={inTime} numbers={numbers} pair={pair} onPair={setPair} />
         <PairView
           client={client}
           path={path}
@@ -133,14 +140,18 @@ function Comparison(props: CompareProps & { runs: ComparedRun[] }): React.ReactE
   );
 }
 
+/** Runs by their place in time, from 1: the oldest. A short name for each, in tables and charts alike. */
+type RunNumbers = ReadonlyMap<string, number>;
+
 interface RunTableProps {
   runs: readonly ComparedRun[];
+  numbers: RunNumbers;
   columns: readonly Column[];
   order: Order | null;
   onOrder(order: Order | null): void;
 }
 
-function RunTable({ runs, columns, order, onOrder }: RunTableProps): React.ReactElement {
+function RunTable({ runs, numbers, columns, order, onOrder }: RunTableProps): React.ReactElement {
   const trans = useTrans();
   const turn = (key: string): void =>
     onOrder(
@@ -156,8 +167,10 @@ function RunTable({ runs, columns, order, onOrder }: RunTableProps): React.React
         <thead>
           <tr>
             <th scope="col">{trans.__('Run')}</th>
-            <th scope="col">{trans.__('State')}</th>
-            <th scope="col">{trans.__('Time')}</th>
+            <th scope="col" className="jp-Pipelines-words">
+              {trans.__('State')}
+            </th>
+            <th scope="col">{trans.__('Duration')}</th>
             {columns.map(column => (
               <th
                 key={column.key}
@@ -196,9 +209,9 @@ function RunTable({ runs, columns, order, onOrder }: RunTableProps): React.React
           {runs.map(run => (
             <tr key={run.run_id} data-run={run.run_id}>
               <th scope="row" title={run.run_id}>
-                <RunName run={run} />
+                <RunName run={run} number={numbers.get(run.run_id)!} />
               </th>
-              <td>
+              <td className="jp-Pipelines-words">
                 <State state={run.status} />
               </td>
               <td className="jp-Pipelines-number">
@@ -222,9 +235,11 @@ function RunTable({ runs, columns, order, onOrder }: RunTableProps): React.React
   );
 }
 
-function RunName({ run }: { run: ComparedRun }): React.ReactElement {
+function RunName(props: { run: ComparedRun; number: number }): React.ReactElement {
+  const { run, number } = props;
   return (
     <>
+      <span className="jp-Pipelines-runNumber">{number}</span>
       {new Date(run.created_at).toLocaleString()}
       {run.tags.map(tag => (
         <span className="jp-Pipelines-tag" key={tag}>
@@ -259,7 +274,7 @@ function Charts(props: {
           <RenderedMime
             key={column.key}
             type={VEGA_LITE}
-            data={metricOverTime(runs, column, theme)}
+            data={metricOverTime(runs, column, theme, trans.__('run'))}
           />
         ))}
       </div>
@@ -270,9 +285,10 @@ function Charts(props: {
 /** How long every step took in every run; a bar tells it at a glance. */
 function Durations(props: {
   runs: readonly ComparedRun[];
+  numbers: RunNumbers;
   steps: readonly string[];
 }): React.ReactElement {
-  const { runs, steps } = props;
+  const { runs, numbers, steps } = props;
   const trans = useTrans();
   const longest = Math.max(
     0.001,
@@ -292,8 +308,8 @@ function Durations(props: {
           <tr>
             <th scope="col">{trans.__('Step')}</th>
             {runs.map(run => (
-              <th key={run.run_id} scope="col" title={run.run_id}>
-                {new Date(run.created_at).toLocaleString()}
+              <th key={run.run_id} scope="col" title={new Date(run.created_at).toLocaleString()}>
+                {trans.__('Run %1', numbers.get(run.run_id))}
               </th>
             ))}
           </tr>
@@ -335,10 +351,11 @@ function Durations(props: {
 
 function PairChoice(props: {
   runs: readonly ComparedRun[];
+  numbers: RunNumbers;
   pair: [string, string];
   onPair(pair: [string, string]): void;
 }): React.ReactElement {
-  const { runs, pair, onPair } = props;
+  const { runs, numbers, pair, onPair } = props;
   const trans = useTrans();
   const choice = (at: 0 | 1, label: string): React.ReactElement => (
     <label>
@@ -351,7 +368,11 @@ function PairChoice(props: {
       >
         {runs.map(run => (
           <option key={run.run_id} value={run.run_id}>
-            {[new Date(run.created_at).toLocaleString(), ...run.tags].join(' · ')}
+            {[
+              trans.__('Run %1', numbers.get(run.run_id)),
+              new Date(run.created_at).toLocaleString(),
+              ...run.tags
+            ].join(' · ')}
           </option>
         ))}
       </select>
@@ -526,7 +547,7 @@ function OutputDiff(props: OutputDiffProps): React.ReactElement {
 
 function describe({ type, summary, size_bytes: bytes }: Output): string {
   const short = type.split('.').at(-1) ?? type;
-  return [short, summary, formatSize(bytes)].filter(Boolean).join(' · ');
+  return [short, formatValue(summary), formatSize(bytes)].filter(Boolean).join(' · ');
 }
 
 function written(value: JSONValue | undefined): string {

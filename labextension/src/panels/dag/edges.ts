@@ -36,18 +36,28 @@ export function lineKind({ edges }: Line): EdgeKind {
   return kinds.size === 1 ? edgeKind(edges[0]) : 'reads';
 }
 
-/** The names that cross a line; `sizeOf` says how large the value was. */
-export function lineLabel({ edges }: Line, sizeOf: (step: string, name: string) => string): string {
+/**
+ * The names that cross a line, each in a line of text; `sizeOf` says how large the value was.
+ *
+ * Where `isBrief`, there is room for one line of text: of several names it tells no sizes.
+ */
+export function lineLabel(
+  { edges }: Line,
+  sizeOf: (step: string, name: string) => string,
+  isBrief: boolean
+): string {
+  const crossing = edges.map(edge => (edge.names.length > 0 ? edge.names : edge.state));
+  const isShort = isBrief && new Set(crossing.flat()).size > 1;
   const names = new Map<string, string>();
-  for (const edge of edges) {
-    for (const name of edge.names.length > 0 ? edge.names : edge.state) {
-      const size = sizeOf(edge.source, name);
+  for (const [at, edge] of edges.entries()) {
+    for (const name of crossing[at]) {
+      const size = isShort ? '' : sizeOf(edge.source, name);
       names.set(name, size ? `${name} ${size}` : name);
     }
   }
   const others = names.size - MANY_NAMES;
-  const shown = [...names.values()].slice(0, MANY_NAMES).join(', ');
-  return others > 0 ? `${shown} +${others}` : shown;
+  const shown = [...names.values()].slice(0, MANY_NAMES);
+  return [...shown, ...(others > 0 ? [`+${others}`] : [])].join(isShort ? ', ' : '\n');
 }
 
 /** The course of a line, from the lower edge of a box to the upper edge of another. */

@@ -160,7 +160,14 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
   const labels = new Set<string>();
   const labelled = lines
     .filter(line => isNear(line) || (focus === null && hasRoom))
-    .map(line => ({ line, label: lineLabel(line, isNear(line) ? sizeOf : () => '') }))
+    .map(line => ({
+      line,
+      label: lineLabel(
+        line,
+        isNear(line) ? sizeOf : () => '',
+        layout.isCompact && line.key !== pointed
+      )
+    }))
     .filter(({ line, label }) => {
       const key = `${line.source} ${label}`;
       const isNew = label !== '' && (!labels.has(key) || line.key === pointed);

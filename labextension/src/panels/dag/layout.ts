@@ -19,7 +19,7 @@ const READABLE = 0.8;
 
 /** Larger looks coarse, smaller cannot be read: then the graph is larger than its frame. */
 const MAX_ZOOM = 1.1;
-const MIN_ZOOM = 0.55;
+const MIN_ZOOM = 0.72;
 
 /** Another number of columns must be better by so much: a drawing should not jump while one types. */
 const CLEARLY_BETTER = 1.15;
@@ -78,12 +78,16 @@ export function placeSteps(shape: Shape, frame: Size, columns?: number): Layout 
   return { ...drawing, isCompact, view: firstView(drawing, frame), columns: choice };
 }
 
-/** All of the graph, or where that is too small to be read its beginning, in the middle of the frame. */
+/** All of the graph; where that is too small to be read, its beginning, as wide as the frame if it can be. */
 function firstView(drawing: Pick<Layout, 'steps' | 'groups'> & Size, frame: Size): View {
-  const view = fit(drawing, frame, MIN_ZOOM);
-  if (drawing.height * view.zoom <= frame.height) {
-    return view;
+  const all = fit(drawing, frame, MIN_ZOOM);
+  if (drawing.height * all.zoom <= frame.height) {
+    return all;
   }
+  const view = fit({ ...drawing, height: 0 }, frame, MIN_ZOOM);
+  view.zoom = Math.min(1, view.zoom);
+  view.x = (frame.width - drawing.width * view.zoom) / 2;
+  view.y = 0;
   const seen = [...drawing.steps.values(), ...drawing.groups.values()].filter(
     place => view.y + place.y * view.zoom < frame.height
   );
@@ -101,9 +105,13 @@ function bestDrawing(shape: Shape, frame: Size, isCompact: boolean, columns?: nu
   const scales = drawings.map(({ width, height }) =>
     Math.min(MAX_ZOOM, frame.width / width, frame.height / height)
   );
-  let best = scales.indexOf(Math.max(...scales));
+  // What is too high to be read as a whole is seen piece by piece: downwards, rather than to all sides.
+  const merits = drawings.map(
+    ({ width }, at) => scales[at] * Math.min(1, frame.width / width / MIN_ZOOM) ** 2
+  );
+  let best = merits.indexOf(Math.max(...merits));
   const last = choices.indexOf(columns ?? -1);
-  if (last >= 0 && scales[best] < scales[last] * CLEARLY_BETTER) {
+  if (last >= 0 && merits[best] < merits[last] * CLEARLY_BETTER) {
     best = last;
   }
   return { drawing: drawings[best], scale: scales[best], choice: choices[best], isCompact };

@@ -32,6 +32,11 @@ export class Viewport {
   set view(view: View) {
     this._view = view;
     const { x, y, zoom } = view;
+    if (zoom !== this._zoom) {
+      // Words on the lines keep their size; not told while panning, which must cost nothing.
+      this._zoom = zoom;
+      this._layer.style.setProperty('--jp-pipelines-zoom', String(zoom));
+    }
     this._layer.style.transform = `translate(${x}px, ${y}px) scale(${zoom})`;
     this._onChange(view);
   }
@@ -130,6 +135,7 @@ export class Viewport {
   };
 
   private _view: View = { x: 0, y: 0, zoom: 1 };
+  private _zoom = 1;
   private _endDrag: (() => void) | null = null;
 }
 

@@ -216,7 +216,7 @@ export function OptionsPanel(): React.ReactElement {
             type="number"
             min={1}
             max={64}
-            placeholder={trans.__('as many as there are cores')}
+            placeholder={trans.__('one per core')}
             value={model.jobs ?? ''}
             onChange={event => {
               const jobs = Math.floor(event.target.valueAsNumber);
@@ -231,7 +231,7 @@ export function OptionsPanel(): React.ReactElement {
             value={model.kernel ?? ''}
             onChange={event => (model.kernel = event.target.value || null)}
           >
-            <option value="">{trans.__('the notebook’s own')}</option>
+            <option value="">{trans.__('the notebook’s')}</option>
             {kernels().map(({ name, title }) => (
               <option key={name} value={name}>
                 {title}

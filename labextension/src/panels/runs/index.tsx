@@ -68,7 +68,7 @@ export function RunsPanel(): React.ReactElement | null {
           )}
         </ul>
       ) : (
-        <p className="jp-Pipelines-note">
+        <p className="jp-Pipelines-note jp-Pipelines-sectionNote">
           {history.isFiltered
             ? trans.__('No run fits what you look for.')
             : trans.__('This notebook has not been run yet.')}
@@ -191,13 +191,17 @@ function SweepItem(props: Choice & { group: RunGroup }): React.ReactElement {
           onClick={() => setOpen(!isOpen)}
         >
           <span className="jp-Pipelines-stepHead">
-            <State state={isInterrupted ? 'interrupted' : isUnderWay ? 'running' : 'succeeded'} />
-            <span className="jp-Pipelines-runTime">
-              {trans.__('Sweep of %1 runs, %2', total, Time.formatHuman(created))}
+            <State
+              state={isInterrupted ? 'interrupted' : isUnderWay ? 'running' : 'succeeded'}
+              isBrief
+            />
+            <span className="jp-Pipelines-sweepName">
+              {trans._n('Sweep of %1 run', 'Sweep of %1 runs', total)}
             </span>
           </span>
           <span className="jp-Pipelines-stepLine">
             <span>{trans.__('%1 of %2 ended', done, total)}</span>
+            <span>{Time.formatHuman(created)}</span>
             {isInterrupted ? (
               <span title={trans.__('The process that begins its runs is gone.')}>
                 {trans._n(
@@ -209,34 +213,36 @@ function SweepItem(props: Choice & { group: RunGroup }): React.ReactElement {
             ) : null}
           </span>
         </button>
-        <button
-          className="jp-Pipelines-smallButton"
-          disabled={group.runs.length < 2}
-          onClick={() =>
-            void actions.commands.execute(CommandIDs.compareRuns, {
-              path: model.path,
-              runIds: runIds.slice(0, 50)
-            })
-          }
-        >
-          {trans.__('Compare')}
-        </button>
-        {isInterrupted ? (
+        <div className="jp-Pipelines-buttons">
           <button
             className="jp-Pipelines-smallButton"
-            title={trans.__('Begin the runs that it did not come to')}
-            onClick={() => void model.resumeSweep(group.sweep!)}
+            disabled={group.runs.length < 2}
+            onClick={() =>
+              void actions.commands.execute(CommandIDs.compareRuns, {
+                path: model.path,
+                runIds: runIds.slice(0, 50)
+              })
+            }
           >
-            {trans.__('Resume')}
+            {trans.__('Compare')}
           </button>
-        ) : isUnderWay ? (
-          <button
-            className="jp-Pipelines-smallButton"
-            onClick={() => void model.cancelSweep(group.sweep!)}
-          >
-            {trans.__('Cancel')}
-          </button>
-        ) : null}
+          {isInterrupted ? (
+            <button
+              className="jp-Pipelines-smallButton"
+              title={trans.__('Begin the runs that it did not come to')}
+              onClick={() => void model.resumeSweep(group.sweep!)}
+            >
+              {trans.__('Resume')}
+            </button>
+          ) : isUnderWay ? (
+            <button
+              className="jp-Pipelines-smallButton"
+              onClick={() => void model.cancelSweep(group.sweep!)}
+            >
+              {trans.__('Cancel')}
+            </button>
+          ) : null}
+        </div>
       </div>
       {isOpen ? (
         <ul>
@@ -284,7 +290,7 @@ function RunItem(props: Choice & { run: RunSummary }): React.ReactElement {
         onClick={() => void model.selectRun(isSelected ? null : run.run_id)}
       >
         <span className="jp-Pipelines-stepHead">
-          <State state={run.status} />
+          <State state={run.status} isBrief={run.status === 'succeeded'} />
           <span className="jp-Pipelines-runTime">{Time.formatHuman(created)}</span>
           {isPinned ? <PinIcon title={trans.__('pinned')} /> : null}
           <span className="jp-Pipelines-duration">

@@ -2,6 +2,7 @@
 import * as React from 'react';
 
 import { useTrans } from '../../components/context';
+import { Words } from '../../components/words';
 import type { Anomaly } from '../../tokens';
 import { gravestFirst, kindWords, severityWord, type Verdict } from './rows';
 import { SeverityIcon } from './severity';
@@ -49,7 +50,9 @@ export function Anomalies(props: AnomaliesProps): React.ReactElement | null {
               )
             ) : null}
           </div>
-          <p>{anomaly.description}</p>
+          <p>
+            <Words text={anomaly.description} />
+          </p>
         </li>
       ))}
       {left > 0 ? (

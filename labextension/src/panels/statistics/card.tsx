@@ -2,6 +2,7 @@
 import * as React from 'react';
 
 import { useTrans } from '../../components/context';
+import { Words } from '../../components/words';
 import type { Anomaly, AnomalyName, FailingRows, JSONValue, Trace } from '../../tokens';
 import { Chip } from './anomalies';
 import { kindWords } from './rows';
@@ -23,11 +24,12 @@ export function AnomalyCard({ anomaly }: { anomaly: Anomaly }): React.ReactEleme
   return (
     <div className="jp-Pipelines-card" data-severity={severity}>
       <p>
-        <Chip verdict={{ severity, words: kindWords(kind), sentence: description }} /> {description}
+        <Chip verdict={{ severity, words: kindWords(kind), sentence: description }} />{' '}
+        <Words text={description} />
       </p>
       {first && `${first.step}.${first.output}` !== table ? (
         <p className="jp-Pipelines-small">
-          {trans.__('First seen in `%1` of step `%2`.', first.output, first.step)}
+          <Words text={trans.__('First seen in `%1` of step `%2`.', first.output, first.step)} />
         </p>
       ) : null}
       {isOfRun ? (
@@ -145,7 +147,7 @@ function TraceView({ trace }: { trace: Trace }): React.ReactElement {
   return (
     <div role="status">
       <p>
-        {trace.message}{' '}
+        <Words text={trace.message} />{' '}
         {index !== null && revealCell ? (
           <button className="jp-Pipelines-link" onClick={() => revealCell(index)}>
             {trans.__('Go to cell %1', index + 1)}
@@ -155,7 +157,7 @@ function TraceView({ trace }: { trace: Trace }): React.ReactElement {
       {trace.source ? <pre tabIndex={0}>{trace.source}</pre> : null}
       {trace.warnings.map(warning => (
         <p key={warning} className="jp-Pipelines-small">
-          {warning}
+          <Words text={warning} />
         </p>
       ))}
     </div>
@@ -166,7 +168,9 @@ function RowsView({ rows }: { rows: FailingRows }): React.ReactElement {
   const trans = useTrans();
   return (
     <>
-      <p className="jp-Pipelines-small">{rows.message}</p>
+      <p className="jp-Pipelines-small">
+        <Words text={rows.message} />
+      </p>
       {rows.rows.length > 0 ? (
         <div
           className="jp-Pipelines-table"

@@ -3,6 +3,7 @@ import * as React from 'react';
 
 import { useTrans } from '../../components/context';
 import { useFetched } from '../../components/fetched';
+import { Words } from '../../components/words';
 import type { BothSides, ColumnDetail } from '../../tokens';
 import { AnomalyCard } from './card';
 import { DistributionChart } from './chart';
@@ -23,7 +24,11 @@ export default function Detail({ row }: { row: JudgedRow }): React.ReactElement 
         <AnomalyCard key={at} anomaly={anomaly} />
       ))}
       {row.anomalies.length === 0
-        ? row.verdicts.map(({ sentence }, at) => <p key={at}>{sentence}</p>)
+        ? row.verdicts.map(({ sentence }, at) => (
+            <p key={at}>
+              <Words text={sentence} />
+            </p>
+          ))
         : null}
       {error ? <p className="jp-Pipelines-wrong">{error}</p> : null}
       <div className="jp-Pipelines-columnParts">

@@ -5,7 +5,9 @@ import type { PipelinesClient } from '../../client';
 import { useTrans } from '../../components/context';
 import { useFetched } from '../../components/fetched';
 import { PreviewView } from '../../components/preview';
+import { Words } from '../../components/words';
 import { isActive, type Anomaly, type Output, type Run } from '../../tokens';
+import { formatValue } from '../../units';
 import { runName } from './against';
 import { Chip } from './anomalies';
 import { gravestFirst, kindWords } from './rows';
@@ -106,7 +108,7 @@ export default function RunData(props: RunDataProps): React.ReactElement {
                     >
                       <code>{item.output.name}</code>
                       <Count anomalies={item.anomalies} />
-                      <small>{item.output.summary}</small>
+                      <small>{formatValue(item.output.summary)}</small>
                     </button>
                   </li>
                 ))}
@@ -142,7 +144,7 @@ export default function RunData(props: RunDataProps): React.ReactElement {
               <p className="jp-Pipelines-note">
                 {[
                   chosen.output.type,
-                  chosen.output.summary,
+                  formatValue(chosen.output.summary),
                   trans.__('stored as %1', chosen.output.materializer)
                 ]
                   .filter(Boolean)
@@ -257,12 +259,14 @@ function RunAnomalies(props: RunAnomaliesProps): React.ReactElement {
                         title={trans.__('Show the data')}
                         onClick={() => onShow(item.table, feature)}
                       >
-                        <code>{feature === null ? item.table : `${item.table}.${feature}`}</code>
+                        <code>
+                          {breakable(feature === null ? item.table : `${item.table}.${feature}`)}
+                        </code>
                       </button>
                     </th>
                     <td>
                       <Chip verdict={{ severity, words: kindWords(kind), sentence: description }} />{' '}
-                      {description}
+                      <Words text={description} />
                     </td>
                     <td>
                       {revealStep ? (
@@ -271,10 +275,10 @@ function RunAnomalies(props: RunAnomaliesProps): React.ReactElement {
                           title={trans.__('Show the step')}
                           onClick={() => revealStep(first)}
                         >
-                          {first}
+                          {breakable(first)}
                         </button>
                       ) : (
-                        first
+                        breakable(first)
                       )}
                     </td>
                   </tr>
@@ -286,6 +290,16 @@ function RunAnomalies(props: RunAnomaliesProps): React.ReactElement {
       ) : null}
     </>
   );
+}
+
+/** A long name that may go on in the next line after a dot or an underscore, and nowhere else. */
+function breakable(name: string): React.ReactNode {
+  return name.split(/(?<=[._])/).map((part, at) => (
+    <React.Fragment key={at}>
+      {at > 0 ? <wbr /> : null}
+      {part}
+    </React.Fragment>
+  ));
 }
 
 function Preview(props: {

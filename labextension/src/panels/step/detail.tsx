@@ -1,5 +1,6 @@
 /** Everything about one step, below its line in the list. */
 import { Time } from '@jupyterlab/coreutils';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { useActions, useNotebook, useTrans } from '../../components/context';
@@ -8,12 +9,14 @@ import { useFetched } from '../../components/fetched';
 import { CellLink } from '../../components/message';
 import { PreviewView } from '../../components/preview';
 import { RenderedMarkdown } from '../../components/rendered';
+import { Words } from '../../components/words';
 import { affectedBy, forecast, forecastSentence, neededFor } from '../../forecast';
 import { textAbove } from '../../groups';
 import { withoutAnsi } from '../../log';
 import { roleWord, stateWord } from '../../state';
 import {
   CommandIDs,
+  type Decision,
   type JSONValue,
   type Output,
   type Step,
@@ -21,7 +24,7 @@ import {
   type StepRun,
   type Unit
 } from '../../tokens';
-import { formatDuration, formatNumber, formatSize } from '../../units';
+import { formatDuration, formatNumber, formatSize, formatValue } from '../../units';
 import { inputsOf, valuesOf, type Input, type Value } from '../../values';
 import { StatisticsView, StepAnomalies, useOpenData } from '../statistics';
 import { Executed, wasExecuted } from './executed';
@@ -44,6 +47,7 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
   const past = stepRun ?? findStep(model.pastRun(runId)?.steps, step.name);
   const { reasons, warnings } = stepRun ?? step;
   const log = past && runId ? <Log key={`log ${runId}`} stepRun={past} runId={runId} /> : null;
+  const waysOn = <WaysOn step={step} stepRun={past} runId={past ? runId : null} />;
   // What it writes now, or wrote before it broke off, is what one wants to see first.
   const isTold = past?.status === 'running' || past?.status === 'failed';
 
@@ -52,21 +56,23 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
       <Description step={step} />
       <StepButtons step={step} stepRun={past} runId={past ? runId : null} />
       {step.unit ? <UnitLine unit={step.unit} step={step.name} /> : null}
-      {past?.error ? <StepErrorView error={past.error} /> : null}
+      {past?.error ? <StepErrorView error={past.error}>{waysOn}</StepErrorView> : waysOn}
       {isTold ? log : null}
       {reasons.length > 0 ? (
         <Part title={stepRun ? trans.__('Why it ran or not') : trans.__('What a run would do')}>
-          {stepRun ? null : <p>{stateWord(trans, step.decision)}</p>}
+          {stepRun ? null : <p>{decisionSentence(trans, step.decision)}</p>}
           <ul className="jp-Pipelines-reasons">
             {reasons.map((reason, index) => (
-              <li key={index}>{reason.message}</li>
+              <li key={index}>
+                <Words text={reason.message} />
+              </li>
             ))}
           </ul>
         </Part>
       ) : null}
       {warnings?.map(warning => (
         <p key={warning.kind} className="jp-Pipelines-note">
-          {warning.message}
+          <Words text={warning.message} />
         </p>
       ))}
       <StepAnomalies step={step.name} runId={runId} anomalies={past?.anomalies ?? []} />
@@ -100,6 +106,17 @@ export function StepDetail({ id, step, stepRun }: StepDetailProps): React.ReactE
   );
 }
 
+function decisionSentence(trans: TranslationBundle, decision: Decision): string {
+  switch (decision) {
+    case 'reuse':
+      return trans.__('Reuse the stored result:');
+    case 'run':
+      return trans.__('Run it:');
+    case 'undecided':
+      return trans.__('Decide when what it waits for is there:');
+  }
+}
+
 /** Title and text from the markdown above the step. */
 function Description({ step }: { step: Step }): React.ReactElement | null {
   const { model } = useNotebook();
@@ -123,7 +140,7 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
   const trans = useTrans();
   const notebook = useNotebook();
   const actions = useActions();
-  const { pipeline, failedRun } = notebook.model;
+  const { pipeline } = notebook.model;
   const what = (force: boolean): string =>
     pipeline ? forecastSentence(trans, forecast(pipeline, step.name, force)) : '';
   return (
@@ -159,7 +176,27 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
           {trans.__('Executed notebook')}
         </button>
       ) : null}
-      {runId && failedRun?.run_id === runId && stepRun && isCutShort(stepRun) ? (
+    </div>
+  );
+}
+
+/** What can be done where a step did not come to its end. */
+function WaysOn(props: {
+  step: Step;
+  stepRun: StepRun | null;
+  runId: string | null;
+}): React.ReactElement | null {
+  const { step, stepRun, runId } = props;
+  const trans = useTrans();
+  const notebook = useNotebook();
+  const actions = useActions();
+  const { failedRun } = notebook.model;
+  if (!runId || !stepRun || !isCutShort(stepRun)) {
+    return null;
+  }
+  return (
+    <div className="jp-Pipelines-buttons">
+      {failedRun?.run_id === runId ? (
         <button
           className="jp-Pipelines-smallButton"
           title={trans.__('Run what did not come to its end, with the notebook as it is now')}
@@ -168,7 +205,7 @@ function StepButtons(props: StepButtonsProps): React.ReactElement {
           {trans.__('Retry from here')}
         </button>
       ) : null}
-      {runId && stepRun?.status === 'failed' ? (
+      {stepRun.status === 'failed' ? (
         <button
           className="jp-Pipelines-smallButton"
           title={trans.__('Open this step as a notebook, with what it reads already loaded')}
@@ -395,7 +432,7 @@ function OutputRow(props: OutputRowProps): React.ReactElement {
               value ? describe(value) : '',
               value?.kept && value.materializer ? (
                 <span
-                  className="jp-Pipelines-materializer"
+                  className="jp-Pipelines-materializer jp-Pipelines-wideOnly"
                   title={trans.__('Stored by the materializer `%1`', value.materializer)}
                 >
                   {value.materializer}
@@ -412,7 +449,9 @@ function OutputRow(props: OutputRowProps): React.ReactElement {
           <td colSpan={3}>
             <p className="jp-Pipelines-small" title={value.message}>
               {hasWarning ? <NoteIcon /> : null}
-              <span>{verdictSentence(value)}</span>
+              <span>
+                <Words text={verdictSentence(value)} />
+              </span>
             </p>
           </td>
         </tr>
@@ -532,7 +571,7 @@ function Lineage({ step }: { step: Step }): React.ReactElement | null {
 }
 
 function describe({ type, summary }: Value): string {
-  return [shortType(type), summary].filter(Boolean).join(' · ');
+  return [shortType(type), formatValue(summary)].filter(Boolean).join(' · ');
 }
 
 function sizeOf({ size_bytes: bytes }: Value): string {
@@ -585,7 +624,8 @@ function Facts({ step }: { step: Step }): React.ReactElement | null {
   ) : null;
 }
 
-function StepErrorView({ error }: { error: StepError }): React.ReactElement {
+function StepErrorView(props: { error: StepError; children: React.ReactNode }): React.ReactElement {
+  const { error, children } = props;
   const trans = useTrans();
   const traceback = Array.isArray(error.traceback) ? error.traceback.join('\n') : error.traceback;
   return (
@@ -593,6 +633,7 @@ function StepErrorView({ error }: { error: StepError }): React.ReactElement {
       <div className="jp-Pipelines-messageBody">
         <p>{withoutAnsi(error.message)}</p>
         {error.cell_index !== null ? <CellLink index={error.cell_index} /> : null}
+        {children}
         {traceback ? (
           <details>
             <summary>{trans.__('Traceback')}</summary>

@@ -7,6 +7,8 @@ import { RoleIcon, UnitIcon } from '../../components/icons';
 import { MovableSection } from '../../components/movable';
 import { useNow } from '../../components/now';
 import { State } from '../../components/state';
+import { Words } from '../../components/words';
+import { withoutAnsi } from '../../log';
 import { roleWord, stateWord, stepState, unitSentence } from '../../state';
 import { CommandIDs, type Pipeline, type Step, type StepRun } from '../../tokens';
 import { formatDuration } from '../../units';
@@ -140,19 +142,29 @@ function StepNote(props: { step: Step; stepRun: StepRun | null }): React.ReactEl
     return <span>{trans.__('cell %1 of %2', Math.min(cell + 1, cells), cells)}</span>;
   }
   if (stepRun?.error) {
-    return <span>{lastLine(stepRun.error.message)}</span>;
+    return (
+      <span title={stepRun.error.message}>{lastLine(withoutAnsi(stepRun.error.message))}</span>
+    );
   }
   if (stepRun || model.selectedRun) {
     return null;
   }
   const state = stepState(model, step);
+  const error = state === 'failed' ? model.lastStepRun(step.name)?.error : null;
+  if (error) {
+    return <span title={error.message}>{lastLine(withoutAnsi(error.message))}</span>;
+  }
   const words = step.decision === 'reuse' ? trans.__('up to date') : step.reasons[0]?.message;
   return (
     <>
       {state !== step.decision && step.decision !== 'reuse' ? (
         <span>{stateWord(trans, step.decision)}</span>
       ) : null}
-      {words ? <span>{words}</span> : null}
+      {words ? (
+        <span title={words}>
+          <Words text={words} />
+        </span>
+      ) : null}
     </>
   );
 }

@@ -5,6 +5,7 @@ import * as React from 'react';
 
 import { useTrans } from '../../components/context';
 import { StateIcon } from '../../components/icons';
+import { Words } from '../../components/words';
 import type { StepState } from '../../state';
 import {
   CommandIDs,
@@ -115,15 +116,22 @@ function Verdicts(props: ResultProps & { steps: StepVerdict[] }): React.ReactEle
             </p>
             {step.differences.map(({ message }) => (
               <p key={message} className="jp-Pipelines-small">
-                {message}
+                <Words text={message} />
               </p>
             ))}
             {step.differences.length === 0 && step.message ? (
-              <p className="jp-Pipelines-small">{step.message}</p>
+              <p className="jp-Pipelines-small">
+                <Words text={step.message} />
+              </p>
             ) : null}
             {step.causes.length > 0 ? (
               <p className="jp-Pipelines-small">
-                {trans.__('Likely, since %1', step.causes.map(cause => cause.message).join('; '))}
+                <Words
+                  text={trans.__(
+                    'Likely, since %1',
+                    step.causes.map(cause => cause.message).join('; ')
+                  )}
+                />
               </p>
             ) : null}
           </Line>
@@ -143,14 +151,16 @@ function Exported(props: ResultProps & { result: ExportResult }): React.ReactEle
   return (
     <>
       <p>
-        {trans._n(
-          '`%2` for %3: %1 step, in the folder %4.',
-          '`%2` for %3: %1 steps, in the folder %4.',
-          result.steps.length,
-          result.name,
-          result.target,
-          folder
-        )}
+        <Words
+          text={trans._n(
+            '`%2` for %3: %1 step, in the folder %4.',
+            '`%2` for %3: %1 steps, in the folder %4.',
+            result.steps.length,
+            result.name,
+            result.target,
+            folder
+          )}
+        />
       </p>
       <div className="jp-Pipelines-buttons">
         <button
@@ -190,9 +200,13 @@ function Exported(props: ResultProps & { result: ExportResult }): React.ReactEle
             {verification.artifacts.map(({ artifact, status, message }) => (
               <Line key={artifact} state={artifactState(status)}>
                 <p>
-                  <code>{artifact}</code> {status}
+                  <code>{artifact}</code> {artifactWord(trans, status)}
                 </p>
-                {message ? <p className="jp-Pipelines-small">{message}</p> : null}
+                {message ? (
+                  <p className="jp-Pipelines-small">
+                    <Words text={message} />
+                  </p>
+                ) : null}
               </Line>
             ))}
           </ul>
@@ -227,6 +241,19 @@ function Exported(props: ResultProps & { result: ExportResult }): React.ReactEle
   );
 }
 
+function artifactWord(trans: TranslationBundle, status: string): string {
+  switch (status) {
+    case 'equal':
+      return trans.__('is equal');
+    case 'unsure':
+      return trans.__('is not the same twice in the notebook either');
+    case 'missing':
+      return trans.__('is missing');
+    default:
+      return trans.__('differs');
+  }
+}
+
 function artifactState(status: string): StepState {
   return status === 'equal' ? 'succeeded' : status === 'unsure' ? 'interrupted' : 'failed';
 }
@@ -237,7 +264,9 @@ function Sentences(props: { title: string; sentences: string[] }): React.ReactEl
       <h2>{props.title}</h2>
       <ul className="jp-Pipelines-reasons">
         {props.sentences.map(sentence => (
-          <li key={sentence}>{sentence}</li>
+          <li key={sentence}>
+            <Words text={sentence} />
+          </li>
         ))}
       </ul>
     </>
@@ -277,7 +306,9 @@ function Findings({ result }: { result: DoctorResult }): React.ReactElement {
       <ul className="jp-Pipelines-findings">
         {result.checks.map(({ check, level, message, remedy }, at) => (
           <Line key={`${check} ${at}`} state={LEVEL_STATES[level]}>
-            <p>{message}</p>
+            <p>
+              <Words text={message} />
+            </p>
             {remedy ? (
               <p>
                 <code>{remedy}</code>
@@ -309,7 +340,9 @@ function StoreFindings({ result }: { result: StoreCheckResult }): React.ReactEle
       <ul className="jp-Pipelines-findings">
         {result.findings.map(({ message, is_repaired }, at) => (
           <Line key={at} state={is_repaired ? 'succeeded' : 'failed'}>
-            <p>{message}</p>
+            <p>
+              <Words text={message} />
+            </p>
           </Line>
         ))}
       </ul>

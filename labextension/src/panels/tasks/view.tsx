@@ -9,6 +9,7 @@ import { LogLines } from '../../components/logLines';
 import { Message } from '../../components/message';
 import { useNow } from '../../components/now';
 import { State } from '../../components/state';
+import { Words } from '../../components/words';
 import { ResponseError } from '../../request';
 import { stateWord } from '../../state';
 import type { GcResult, NotebookContent, Parameters, Task, TaskKind } from '../../tokens';
@@ -68,7 +69,9 @@ export default function TaskView(props: TaskViewProps): React.ReactElement {
       <h1>{titleOf(kind, name)}</h1>
       {problem || error ? (
         <Message kind="error">
-          <p>{problem || error}</p>
+          <p>
+            <Words text={problem || error} />
+          </p>
         </Message>
       ) : null}
       {kind === 'export' ? (
@@ -95,7 +98,9 @@ export default function TaskView(props: TaskViewProps): React.ReactElement {
           <TaskProgress task={task} onCancel={() => void client.cancelTask(task.task_id)} />
           {task.error ? (
             <Message kind="error">
-              <p>{task.error.message}</p>
+              <p>
+                <Words text={task.error.message} />
+              </p>
             </Message>
           ) : null}
           <Result task={task} {...props} />
