@@ -907,7 +907,7 @@ class Project:
 
     def step_log(self, run_id: str, step: str) -> str:
         """What the step wrote to stdout and stderr; while it runs, so far."""
-        return self.step_log_part(run_id, step).text
+        return self.step_log_part(run_id, step).plain
 
     def step_log_part(
         self, run_id: str, step: str, *, start: int = 0, last_bytes: int | None = None

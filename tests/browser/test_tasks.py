@@ -80,7 +80,7 @@ def test_an_export_is_verified_on_its_engine_from_the_panel(desk: Desk) -> None:
     form.get_by_label("Target").select_option("package")
     form.get_by_label(re.compile("^Verify: install it")).check()
     form.get_by_role("button", name="Export", exact=True).click()
-    expect(form.get_by_text(re.compile("`figures` for package: 2 steps"))).to_be_visible(timeout=200_000)
+    expect(form.get_by_text(re.compile("figures for package: 2 steps"))).to_be_visible(timeout=200_000)
     desk.screenshot("export-verified")
     expect(
         form.get_by_text("Every artifact of the exported pipeline is that of the notebook.")
@@ -93,7 +93,7 @@ def test_a_run_of_an_exported_pipeline_is_imported_from_the_panel(desk: Desk) ->
     form = desk.page.get_by_role("region", name="Export figures as a production pipeline")
     form.get_by_label("Target").select_option("package")
     form.get_by_role("button", name="Export", exact=True).click()
-    expect(form.get_by_text(re.compile("`figures` for package"))).to_be_visible(timeout=RUN_MS)
+    expect(form.get_by_text(re.compile("figures for package"))).to_be_visible(timeout=RUN_MS)
     package = desk.directory / "figures-package"
     command = [sys.executable, "-m", "figures", "run", "--artifacts", "artifacts", "--param", "factor=5"]
     subprocess.run(command, cwd=package, env=os.environ | {"PYTHONPATH": "src"}, check=True)
