@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import keyword
@@ -22,6 +23,7 @@ from jupyterlab_pipelines.environment import find_kernelspec, kernel_environment
 from jupyterlab_pipelines.errors import ExportError
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, Origin, Recorded, Value
 from jupyterlab_pipelines.export.functions import OURS, Facts, Functions, is_made_here, kind_of_state
+from jupyterlab_pipelines.export.imports import imports_in
 from jupyterlab_pipelines.export.joining import Joint, Part, join, joints_of
 from jupyterlab_pipelines.export.modules import notebook_modules
 from jupyterlab_pipelines.export.package import package_files
@@ -185,12 +187,14 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
         modules.discard("IPython")
     if any(artifact.materializer == "pandas" for left in artifacts.values() for artifact in left.values()):
         modules |= {"pandas", "pyarrow"}
-    own = {module for module in modules if _is_local(source.folder, module)}
-    also = named_in(each.statement.source for each in placed)
-    also -= {name for name, package in COMPUTES_FOR.items() if package not in modules}
+    imported, texts = _beside(source)
+    wanted = modules | imported
+    own = {module for module in wanted if _is_local(source.folder, module)}
+    also = named_in([*(each.statement.source for each in placed), *texts])
+    also -= {name for name, package in COMPUTES_FOR.items() if package not in wanted}
     answer = ask_environment(
         source.python,
-        modules - own,
+        wanted - own,
         stars,
         also,
         types,
@@ -203,6 +207,8 @@ def _facts(source: Source) -> tuple[Facts, Mapping[str, Any]]:
         for module in sorted(stars)
         if (names := answer["stars"].get(module) or _bound_in(source, module)) is not None
     }
+    # A module beside the notebook may do without what it tries to import: it has, where that is missing.
+    answer["missing"] = [module for module in answer["missing"] if module in modules]
     return (
         Facts(artifacts, source.learned, stars_bind, public=answer["public"], silent=_silent_cells(source)),
         answer,
@@ -369,7 +375,7 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
     local: dict[str, bytes] = {}
     data: dict[str, bytes] = {}
     missing: set[str] = set()
-    imported = {root for each in all_statements(source.outline).values() for root in each.statement.imports}
+    imported, _ = _beside(source)
     read = {
         path
         for execution in source.executions.values()
@@ -392,6 +398,27 @@ def _files(source: Source) -> tuple[dict[str, bytes], dict[str, bytes], tuple[st
         for file in _module_files(source.folder, root):
             local.setdefault(file.relative_to(source.folder).as_posix(), file.read_bytes())
     return local, data, tuple(sorted(missing))
+
+
+def _beside(source: Source) -> tuple[set[str], list[str]]:
+    """What the notebook imports, and what its own modules import in turn: root names; the texts of these modules."""
+    imported = {root for each in all_statements(source.outline).values() for root in each.statement.imports}
+    traces = [execution.trace.get("files", {}) for execution in source.executions.values()]
+    traced = {path for files in traces for path, found in files.items() if found is not None}
+    texts: dict[Path, str] = {}
+    todo = set(imported)
+    while todo:
+        files = {source.folder / path for path in traced if _module_path(path, imported)}
+        files.update(file for root in todo for file in _module_files(source.folder, root))
+        todo = set()
+        for file in files - texts.keys():
+            if file.is_file():
+                text = file.read_text(encoding="utf-8", errors="replace")
+                with contextlib.suppress(SyntaxError):  # a module of a package, of which nobody imports it
+                    todo |= imports_in(text) - imported
+                    texts[file] = text
+        imported |= todo
+    return imported, list(texts.values())
 
 
 def _listed(source: Source) -> set[str]:

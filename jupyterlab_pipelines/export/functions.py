@@ -43,7 +43,7 @@ from jupyterlab_pipelines.export.source import (
 )
 from jupyterlab_pipelines.notebook.flow import HISTORY, Position
 from jupyterlab_pipelines.notebook.ipython import is_quiet, parse_python, words
-from jupyterlab_pipelines.notebook.names import StatementKind, makes_annotations_lazy
+from jupyterlab_pipelines.notebook.names import StatementKind, analyse, makes_annotations_lazy
 from jupyterlab_pipelines.notebook.parse import Outline, source_of
 from jupyterlab_pipelines.pipeline import (
     Cell,
@@ -70,6 +70,14 @@ HELPERS = {
     "ABSENT": "step",
 }
 """What exported functions call in the package's own modules, and where it is."""
+
+LINE_LENGTH = 110
+
+KEEPS_EXCEPTIONS = re.compile(r"suppress|raises|ignore|catch(?!_warnings)", re.IGNORECASE)
+"""In the name of a context manager after whose block code goes on though the block has failed."""
+
+REGISTERS = re.compile(r"__init_subclass__|__subclasses__|\bmetaclass\b")
+"""In code to which it matters which subclasses there are."""
 
 SETS_VARIABLES = re.compile(r"\benviron\b|\bputenv\b|_magic\('(set_)?env'")
 """In the source of a statement that sets environment variables."""
@@ -183,6 +191,7 @@ class Functions:
         self.helpers: dict[str, set[str]] = {}
         self.left_out: list[str] = []
         self.optional: set[tuple[str, str]] = set()
+        self.subclasses = self._subclasses()
         self.effects = self._effects()
         self.early = [each for each in self.effects if self._is_early(each)]
         self.effects = [each for each in self.effects if each not in self.early]
@@ -247,6 +256,21 @@ class Functions:
     def name_of(self, step: str) -> str:
         """Name of the function that executes a step of the notebook."""
         return self.names[self.part_of[step].steps]
+
+    def _subclasses(self) -> dict[str, list[Position]]:
+        """By class, those of setup at the top of the module that derive from it, where code may ask which there are."""
+        if not any(REGISTERS.search(each.statement.source) for each in self.placed.values()):
+            return {}
+        found: dict[str, list[Position]] = {}
+        for position in sorted(self.shared):
+            each = self.placed[position]
+            if each.cell.step is None and each.statement.kind is StatementKind.DEFINITION:
+                node = parse_python(each.statement.source).body[0]
+                for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                    name = base.value if isinstance(base, ast.Subscript) else base
+                    if isinstance(name, ast.Name):
+                        found.setdefault(name.id, []).append(position)
+        return found
 
     def _effects(self) -> list[Placed]:
         """Statements of setup cells that bind nothing: options of packages, a seed."""
@@ -392,7 +416,9 @@ class Functions:
             name = todo.pop()
             done.add(name)
             for position in self.shared:
-                if name in self.placed[position].names and position not in reached:
+                if (
+                    name in self.placed[position].names or position in self.subclasses.get(name, ())
+                ) and position not in reached:
                     reached.add(position)
                     statement = self.placed[position].statement
                     todo |= (statement.reads | statement.deferred) - done
@@ -447,6 +473,12 @@ class Functions:
         }
         left: dict[str, str] = {}
         unread = self._unread(steps)
+        changed = {
+            name
+            for step in steps
+            for name, artifact in self.facts.artifacts.get(step.name, {}).items()
+            if artifact.kind == "uncarriable"
+        }
         for step in steps:
             kept = self.facts.artifacts.get(step.name, {})
             wanted = set(read)
@@ -456,7 +488,8 @@ class Functions:
             wanted |= {
                 name
                 for name in results
-                if self._is_result(name, kept) and (step.name, name) not in self.facts.unwritable
+                if self._is_result(kept.get(name), name, changed)
+                and (step.name, name) not in self.facts.unwritable
             }
             for name in step.leaves:
                 left.pop(name, None)
@@ -495,7 +528,7 @@ class Functions:
         for each in reversed(self._own(steps)):
             statement = each.statement
             bound = statement.binds | statement.may_bind
-            unread |= bound - later
+            unread |= bound - later - _read_inside(statement.source)
             later -= statement.binds
             later |= statement.reads.difference(statement.printed, () if bound else statement.mutates)
         return unread
@@ -505,7 +538,7 @@ class Functions:
         uncertain: set[str] = set()
         for each in self._own(steps):
             statement = each.statement
-            bound = statement.binds
+            bound = statement.binds | _bound_within(statement.source)
             if "raises-exception" in self._tags(each.cell.index):
                 bound = frozenset()
             certain |= bound
@@ -534,8 +567,8 @@ class Functions:
                     bound.subtract(n.id for n in ast.walk(node.target) if isinstance(n, ast.Name))
         return {name for name, times in heads.items() if times == bound[name]}
 
-    def _is_result(self, name: str, kept: Mapping[str, Artifact]) -> bool:
-        artifact = kept.get(name)
+    def _is_result(self, artifact: Artifact | None, name: str, changed: Collection[str]) -> bool:
+        """Whether what a step leaves can be an output; `changed`: what its part has that no file can hold."""
         if artifact is None or artifact.kind != "value" or name.startswith("_") or is_state(name):
             return False
         if artifact.type.startswith("matplotlib."):
@@ -543,7 +576,7 @@ class Functions:
         if name in self.star_names or name in self.definitions or is_made_here(artifact, self.shared_names):
             return False
         named = {artifact.type.rpartition(".")[2], *artifact.definitions}
-        if any(each in named and left.kind == "uncarriable" for each, left in kept.items()):
+        if named & set(changed):
             return False  # of a class that the step has changed
         return self.shared_names.issuperset(artifact.definitions)
 
@@ -1044,6 +1077,33 @@ def kind_of_state(name: str) -> str:
     return name.removeprefix(HIDDEN).removeprefix(AMBIENT).replace(".", " ")
 
 
+def _bound_within(source: str) -> set[str]:
+    """Names that a statement surely binds inside: what runs as the main module does so here.
+
+    The manager of a `with` keeps no exception, unless it is made for that.
+    """
+    if "__name__" in source and (plain := unguarded(source)) != source:
+        return {name for each in analyse(plain).statements for name in each.binds}
+    statement = parse_python(source).body[0]
+    bound: set[str] = set()
+    if isinstance(statement, ast.With | ast.AsyncWith) and not any(
+        KEEPS_EXCEPTIONS.search(ast.unparse(item.context_expr)) for item in statement.items
+    ):
+        for inner in statement.body:
+            text = ast.unparse(inner)
+            bound.update(*(each.binds for each in analyse(text).statements), _bound_within(text))
+    return bound
+
+
+def _read_inside(source: str) -> set[str]:
+    """Names that a loop, a condition and the like reads: it may have bound them before."""
+    statement = parse_python(source).body[0]
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return set()
+    nodes = ast.walk(statement)
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
 def _is_decorated(each: Placed) -> bool:
     return each.statement.kind is StatementKind.DEFINITION and each.statement.source.lstrip().startswith("@")
 
@@ -1111,10 +1171,14 @@ def _function(
     returns = "None" if not result else result[0] if len(result) == 1 else f"tuple[{', '.join(result)}]"
     if returns.startswith("tuple[") and '"' in returns:
         returns = f'"{returns.replace(chr(34), "")}"'
-    head = f"{'async ' if body.is_async else ''}def {name}({', '.join(signature)}) -> {returns}:"
-    if len(head) > 110:
+    begin = f"{'async ' if body.is_async else ''}def {name}"
+    head = f"{begin}({', '.join(signature)}) -> {returns}:"
+    if len(head) > LINE_LENGTH:
         lines = "".join(f"{INDENT}{each},\n" for each in signature)
-        head = f"{'async ' if body.is_async else ''}def {name}(\n{lines}) -> {returns}:"
+        head = f"{begin}(\n{lines}) -> {returns}:" if signature else head
+        if len(head.splitlines()[-1]) > LINE_LENGTH and len(result) > 1 and not returns.startswith('"'):
+            types = "".join(f"{INDENT}{each},\n" for each in result)
+            head = f"{head.removesuffix(f'{returns}:')}tuple[\n{types}]:"
     written = body.lines
     if written and written[0].startswith(("def ", "async def ", "class ", "@")):
         written = [f"\n{written[0]}", *written[1:]]

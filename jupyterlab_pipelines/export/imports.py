@@ -53,6 +53,22 @@ class Import:
         return self.root in sys.stdlib_module_names
 
 
+def imports_in(source: str) -> set[str]:
+    """Root names of all that a module imports, itself or in its functions; not what it takes from its own package.
+
+    Raises
+    ------
+    SyntaxError
+    """
+    roots: set[str] = set()
+    for node in ast.walk(parse_python(source)):
+        if isinstance(node, ast.Import):
+            roots.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            roots.add(node.module.partition(".")[0])
+    return roots
+
+
 def imports_of(source: str) -> list[Import] | None:
     """What an import statement binds; None for a `try` or an `if` with imports in it."""
     body = parse_python(source).body

@@ -78,6 +78,9 @@ class _Modules:
             if position not in found:
                 found.add(position)
                 todo += [p for name in self._reads(self.placed[position]) for p in self.by_name.get(name, ())]
+                todo += [
+                    p for name in self.placed[position].names for p in functions.subclasses.get(name, ())
+                ]
         return sorted(p for p in found if self.placed[p].statement.kind is not StatementKind.IMPORT)
 
     # -- imports ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from importlib import resources
 
 from jupyterlab_pipelines.export.base import Export, ExportedFile, ExportedStep, literal
-from jupyterlab_pipelines.export.source import docstring
+from jupyterlab_pipelines.export.source import docstring, may_be_deleted
 from jupyterlab_pipelines.pipeline import Parameter
 
 COPIED = ("__main__.py", "commands.py", "display.py", "io.py", "running.py", "state.py", "step.py")
@@ -192,8 +192,13 @@ def _pyproject(export: Export) -> str:
     beside = [
         path if "/" not in path else f"{path.split('/')[0]}/**" for path in sorted(export.local_modules)
     ]
-    style = literal(NOTEBOOK_STYLE)
-    notebook_code = "".join(f'"src/{path}" = {style}\n' for path in own)
+    styles = [
+        [*NOTEBOOK_STYLE, "F821"] if may_be_deleted(source) else [*NOTEBOOK_STYLE]
+        for source in export.modules.values()
+    ]
+    notebook_code = "".join(
+        f'"src/{path}" = {literal(style)}\n' for path, style in zip(own, styles, strict=True)
+    )
     notebook_code += "".join(f'"src/{path}" = ["ALL"]\n' for path in dict.fromkeys(beside))
     unbound = f"# Read by code that a run does not come to.\nbuiltins = {literal(list(export.unbound))}\n"
     unbound = unbound if export.unbound else ""

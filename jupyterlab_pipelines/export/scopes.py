@@ -252,11 +252,17 @@ def _is_plain(node: ast.AST) -> bool:
 
 
 def _is_made_alike(each: Placed, candidates: Mapping[Position, Placed]) -> bool:
-    """Whether making it does nothing else: what it calls at once (decorators) changes nothing."""
+    """Whether making it does nothing else: what it calls at once (decorators) changes nothing.
+
+    A class that notes the classes derived from it is as it is wherever all of them are made.
+    """
     called = {name: other.statement for other in candidates.values() for name in other.names}
     for name in each.statement.reads:
         does = called.get(name)
-        if does is not None and (does.deferred_binds or does.deferred_mutates - _imports(candidates)):
+        if does is None:
+            continue
+        own = {name} if "__init_subclass__" in does.source else set()
+        if does.deferred_binds or does.deferred_mutates - _imports(candidates) - own:
             return False
     return True
 

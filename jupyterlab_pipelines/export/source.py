@@ -193,6 +193,21 @@ def unbound_names(module: str) -> set[str]:
     )
 
 
+def may_be_deleted(module: str) -> bool:
+    """Whether a function deletes a name that one in it reads: linters take that for a name which nobody binds."""
+    scopes = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    for function in ast.walk(parse_python(module)):
+        if isinstance(function, scopes):
+            inner = [node for node in ast.walk(function) if isinstance(node, scopes) and node is not function]
+            names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+            gone = {node.id for node in names if isinstance(node.ctx, ast.Del)}
+            if gone and any(
+                isinstance(n, ast.Name) and n.id in gone for each in inner for n in ast.walk(each)
+            ):
+                return True
+    return False
+
+
 def _is_bound(symbol: symtable.Symbol) -> bool:
     return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
 

@@ -15,12 +15,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 SECONDS = 180
+
+_here = threading.Lock()
+"""Values are read and compared one after another: that imports packages, some of which import each other."""
 
 
 def main() -> None:
@@ -43,7 +47,8 @@ def _gives_the_same(asked: Mapping[str, Any], folder: Path, step: str) -> bool:
         artifacts, data = Path(scratch, "artifacts"), Path(scratch, "data")
         shutil.copytree(folder / "tests" / "recorded", artifacts)
         shutil.copytree(folder / "data", data) if (folder / "data").is_dir() else data.mkdir()
-        expected = _outputs(io, artifacts, step)
+        with _here:
+            expected = _outputs(io, artifacts, step)
         command = [sys.executable, "-m", package, "run-step", step, "--artifacts", str(artifacts)]
         command += ["--data", str(data), "--parameters", json.dumps(asked["parameters"])]
         environment = os.environ | {
@@ -61,8 +66,13 @@ def _gives_the_same(asked: Mapping[str, Any], folder: Path, step: str) -> bool:
             )
         except subprocess.TimeoutExpired:
             return False
-        found = _outputs(io, artifacts, step) if not ended.returncode else {}
-        return all(name in found and comparing.are_equal(found[name], expected[name]) for name in expected)
+        if ended.returncode:
+            return False
+        with _here:
+            found = _outputs(io, artifacts, step)
+            return all(
+                name in found and comparing.are_equal(found[name], expected[name]) for name in expected
+            )
 
 
 def _outputs(io: Any, artifacts: Path, step: str) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def test_the_tree_passes_its_own_checks(tmp_path: Path) -> None:
     assert str(tmp_path) not in text
     steps = (output / "src" / "notebook" / "steps.py").read_text()
     assert "# the numbers" in steps
-    assert "def load() -> pd.DataFrame:" in steps
+    assert "def load() -> tuple[pd.DataFrame, str]:" in steps
     assert (output / "src" / "notebook" / "definitions.py").read_text().count("# the first rows") == 1
 
 
@@ -170,6 +170,120 @@ def test_a_failed_run_keeps_what_there_is_and_goes_on_from_it(tmp_path: Path) ->
         "apart": "reused",
         "end": "succeeded",
     }
+
+
+PATHS = notebook(
+    parameters("n = 5\ndebug = False"),
+    cell(
+        """
+        values = list(range(n))
+        if debug:
+            sample = values[:2]
+        for value in values[1:]:
+            last = value
+        """,
+        step="load",
+    ),
+    cell("if n > 3:\n    sign = 'wide'\nsize = len(values)", step="widen"),
+    cell(
+        """
+        if n > 3:
+            word = sign.upper()
+        if debug:
+            first = sample[0]
+        try:
+            after = last + 1
+        except NameError:
+            after = None
+        """,
+        step="use",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, {"load": {"values", "last"}, "widen": {"sign", "size"}, "use": {"word", "after"}}),
+        ({"n": 2}, {"load": {"values", "last"}, "widen": {"size"}, "use": {"after"}}),
+        (
+            {"n": 1, "debug": True},
+            {"load": {"values", "sample"}, "widen": {"size"}, "use": {"after", "first"}},
+        ),
+    ],
+)
+def test_other_parameters_lead_steps_along_other_paths(
+    given: dict[str, Any], left: dict[str, set[str]], tmp_path: Path
+) -> None:
+    output = exported(PATHS, tmp_path)
+
+    ended = run_in(output, "-m", "notebook", "run", "--parameters", json.dumps(given))
+
+    assert ended.returncode == 0, ended.stderr
+    manifests = {step: output / "artifacts" / step / "_step.json" for step in left}
+    found = {step: set(json.loads(path.read_text())["outputs"]) for step, path in manifests.items()}
+    # `first` was not seen in the run that was exported, and nobody reads it.
+    assert found == {step: names - {"first"} for step, names in left.items()}
+
+
+def test_results_that_nothing_reads_are_returned_and_means_to_an_end_are_not(tmp_path: Path) -> None:
+    document = notebook(
+        cell(
+            "raw = [3, 1, 2]\nordered = sorted(raw)\nlargest = max(raw)\nprint(largest)\n"
+            "for each in raw:\n    pass\ndoubled = [each * 2 for each in raw]\ndoubled.sort()",
+            step="make",
+        ),
+        cell("total = sum(ordered)", step="use"),
+    )
+
+    code = (exported(document, tmp_path) / "src" / "notebook" / "steps.py").read_text()
+
+    assert "return ordered, largest, doubled\n" in code
+
+
+def test_what_a_with_binds_is_bound_unless_it_keeps_exceptions(tmp_path: Path) -> None:
+    document = notebook(
+        cell("import contextlib"),
+        cell(
+            "with open('a.txt') as file:\n    text = file.read()\n"
+            "with contextlib.suppress(ValueError):\n    number = int(text)",
+            step="read",
+        ),
+        cell("size = len(text), number", step="use"),
+    )
+
+    code = (exported(document, tmp_path, files={"a.txt": "12"}) / "src" / "notebook" / "steps.py").read_text()
+
+    assert 'return text, locals().get("number", ABSENT)\n' in code
+    assert "def use(text: str, number: int = ABSENT) -> " in code
+
+
+def test_what_modules_beside_the_notebook_import_is_required_and_comes_along(tmp_path: Path) -> None:
+    document = notebook(cell("from helper import parsed"), cell("value = parsed('a: 1')", step="read"))
+    files = {
+        "helper.py": "import yaml\nfrom other import same\ndef parsed(text):\n    return same(yaml.safe_load(text))\n",
+        "other.py": "try:\n    import not_there\nexcept ImportError:\n    pass\ndef same(value):\n    return value\n",
+    }
+
+    output = exported(document, tmp_path, files=files)
+
+    assert "PyYAML==" in (output / "pyproject.toml").read_text()
+    assert (output / "src" / "other.py").is_file()
+    assert "not_there" not in (output / "README.md").read_text()
+    assert run_in(output, "-m", "notebook", "run").returncode == 0
+
+
+def test_subclasses_come_along_where_it_matters_which_there_are() -> None:
+    document = notebook(
+        cell(
+            "class Base:\n    known = []\n    def __init_subclass__(cls):\n        Base.known.append(cls.__name__)\n\n"
+            "class One(Base):\n    pass\n\nclass Two(One):\n    pass"
+        ),
+        cell("names = list(Base.known)", step="list"),
+        cell("children = [each.__name__ for each in Base.__subclasses__()]", step="ask"),
+    )
+
+    assert check(document) == "equal"
 
 
 def test_retries_and_timeouts_are_those_of_the_tags(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from jupyterlab_pipelines.export.magics import Translation
 from jupyterlab_pipelines.export.scopes import plain_python
 from jupyterlab_pipelines.export.source import (
     indented,
+    may_be_deleted,
     nonlocal_for_global,
     passages,
     unbound_names,
@@ -179,3 +180,8 @@ def test_what_runs_as_the_main_module_is_not_guarded() -> None:
 
     assert unguarded(guarded) == '# so\nx = """\n    a"""\nif x:\n    y = 1'
     assert unguarded(f"{guarded}\nelse:\n    z = 1") == f"{guarded}\nelse:\n    z = 1"
+
+
+def test_what_a_function_deletes_and_one_in_it_reads_is_told() -> None:
+    assert may_be_deleted("def f(x):\n    def g():\n        return x\n    del x\n    return g")
+    assert not may_be_deleted("def f(x, y):\n    def g():\n        return y\n    del x\n    return g")

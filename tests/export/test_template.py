@@ -59,6 +59,18 @@ def test_frames_come_back_exactly(name: str) -> None:
     assert materializers.digest_of(io.parse(form, content)) == materializers.digest_of(frame)
 
 
+def test_what_options_say_of_texts_changes_no_table_that_is_read() -> None:
+    with pd.option_context("mode.string_storage", "python"):
+        frame = pd.DataFrame({"text": pd.array(["a", None], dtype="string"), "n": [1, 2]})
+        form, content = io.dump(frame)
+        inside = io.parse(form, content)
+
+    outside = io.parse(form, content)
+
+    pd.testing.assert_frame_equal(outside, frame)
+    pd.testing.assert_frame_equal(inside, frame)
+
+
 def test_the_most_open_format_is_chosen() -> None:
     values = {"json": {"a": [1, None]}, "npy": np.arange(3), "parquet": FRAMES["numbers"], "pickle": {1, 2}}
 

@@ -212,7 +212,7 @@ def _read_parquet(pandas: Any, content: bytes) -> Any:
     config: Any = importlib.import_module("pandas._config.config")
     options: list[Any] = []
     for name in ("mode.string_storage", "future.infer_string"):
-        if name in config._registered_options:
+        if name in config._registered_options.keys() - config._deprecated_options.keys():
             options += [name, config._registered_options[name].defval]
     with pandas.option_context(*options):
         return pandas.read_parquet(io.BytesIO(content), engine="pyarrow")
