@@ -2259,6 +2259,207 @@ def a_large_table_with_a_small_fault(rng: Random) -> Scenario:
     )
 
 
+# -- read by a stranger ------------------------------------------------------------------------------
+
+
+def twice(make: Callable[..., Frame], *rows: int) -> tuple[Frame, Frame]:
+    """Two tables of one kind; of so many `rows` where that is said."""
+    return (make(rows[0]), make(rows[1])) if rows else (make(), make())
+
+
+def with_dates(rng: Random, rows: int, start: str, days: int) -> Frame:
+    table = loans(rng, rows)
+    return table.assign(granted=pd.Timestamp(start) + pd.to_timedelta(rng.integers(0, days, rows), "D"))
+
+
+@scenario
+def a_month_of_dates_read_the_other_way(rng: Random) -> Scenario:
+    """Of one month: the first twelve days become the first of all months."""
+    a, b = with_dates(rng, 1_500, "2025-03-01", 31), with_dates(rng, 1_500, "2025-04-01", 30)
+    exchanged = b.granted.map(lambda d: d.replace(day=d.month, month=d.day) if d.day <= 12 else d)
+    return Scenario(a, b.assign(granted=exchanged), {"granted": {"day_month_swapped"}})
+
+
+@scenario
+def born_in_the_wrong_century(rng: Random) -> Scenario:
+    """Years of two digits, taken for those of this century."""
+    a, b = with_dates(rng, 1_500, "1940-01-01", 22_000), with_dates(rng, 1_500, "1940-01-01", 22_000)
+    rows = some(rng, b, 0.05)
+    late = b.granted.iloc[rows] + pd.DateOffset(years=100)
+    return Scenario(a, put(b, "granted", rows, late.to_numpy()), {"granted": {"out_of_range", "outliers"}})
+
+
+@scenario
+def one_birthday_for_all_who_told_none(rng: Random) -> Scenario:
+    a, b = with_dates(rng, 1_000, "1940-01-01", 22_000), with_dates(rng, 1_000, "1940-01-01", 22_000)
+    rows = some(rng, b, 0.04)
+    return Scenario(
+        a,
+        put(b, "granted", rows, np.datetime64("1980-01-01")),
+        {"granted": {"value_spike", "sentinel_values"}},
+    )
+
+
+@scenario
+def millimetres_of_mercury(rng: Random) -> Scenario:
+    """Air pressure varies by so little that the other unit lies far away."""
+    a, b = twice(
+        lambda: pd.DataFrame(
+            {
+                "station": rng.choice(["N", "S", "W"], 1_500),
+                "pressure": np.round(rng.normal(1013, 6, 1_500), 1),
+            }
+        )
+    )
+    return Scenario(a, b.assign(pressure=np.round(b.pressure * 0.750062, 1)), {"pressure": {"unit_changed"}})
+
+
+@scenario
+def refunds_as_negative_counts(rng: Random) -> Scenario:
+    """Codes with the other sign: many different ones, none of them a stand-in."""
+    a, b = twice(
+        lambda: pd.DataFrame(
+            {
+                "quantity": rng.choice([1, 2, 3, 4, 5], 1_500, p=[0.5, 0.25, 0.15, 0.06, 0.04]),
+                "x": rng.normal(size=1_500),
+            }
+        )
+    )
+    rows = some(rng, b, 0.03)
+    return Scenario(
+        a, put(b, "quantity", rows, -b.quantity.iloc[rows].to_numpy()), {"quantity": {"sign_flipped"}}
+    )
+
+
+@scenario
+def a_ninety_nine_among_marks(rng: Random) -> Scenario:
+    a, b = twice(lambda: pd.DataFrame({"mark": rng.integers(1, 6, 600), "weight": rng.normal(size=600)}))
+    return Scenario(a, put(b, "mark", some(rng, b, 0.02), 99), {"mark": {"sentinel_values"}})
+
+
+@scenario
+def three_slips_in_a_hundred(rng: Random) -> Scenario:
+    a, b = loans(rng, 400), loans(rng, 100)
+    rows = some(rng, b, 0.03)
+    slips = [word[:1] + word[2:] if len(word) > 4 else word + word[-1] for word in b.purpose.iloc[rows]]
+    return Scenario(
+        a, put(b, "purpose", rows, slips), {"purpose": {"misspelled_values", "unexpected_values"}}
+    )
+
+
+@scenario
+def two_cells_of_a_broken_sheet(rng: Random) -> Scenario:
+    a, b = loans(rng, 500), loans(rng, 200)
+    words = b.income.astype(str).astype(object)
+    words.iloc[some(rng, b, 0.01, 2)] = "#REF!"
+    return Scenario(a, b.assign(income=words), {"income": {"mixed_types"}}, form="csv")
+
+
+@scenario
+def the_best_are_left_out(rng: Random) -> Scenario:
+    """A filter that takes one row in twelve, all from one end."""
+    a, b = loans(rng, 2_000), loans(rng, 2_200)
+    kept = b[b.loan_amount < b.loan_amount.quantile(0.91)].reset_index(drop=True)
+    return Scenario(a, kept, {"loan_amount": {"truncated_range"}})
+
+
+@scenario
+def a_score_that_was_squared(rng: Random) -> Scenario:
+    a, b = twice(
+        lambda: pd.DataFrame({"score": rng.beta(1.2, 3, 2_000), "segment": rng.choice(list("abcd"), 2_000)})
+    )
+    return Scenario(a, b.assign(score=b.score**2), {"score": {"distribution_drift"}})
+
+
+@scenario
+def noise_three_times_as_loud(rng: Random) -> Scenario:
+    a, b = twice(
+        lambda: pd.DataFrame({"residual": rng.normal(0, 2, 800), "segment": rng.choice(list("abcd"), 800)})
+    )
+    return Scenario(a, b.assign(residual=b.residual * 3), {"residual": {"distribution_drift"}})
+
+
+@scenario
+def addresses_with_questions(rng: Random) -> Scenario:
+    pages = np.array(["/", "/login", "/search", "/api/items"])
+    a, b = twice(lambda: pd.DataFrame({"path": rng.choice(pages, 2_000), "ms": rng.lognormal(3, 0.7, 2_000)}))
+    rows = some(rng, b, 0.1)
+    asked = [
+        f"{path}?utm={number}"
+        for path, number in zip(b.path.iloc[rows], rng.integers(0, 99, 200), strict=True)
+    ]
+    return Scenario(a, put(b, "path", rows, asked), {"path": {"unexpected_values", "format_changed"}})
+
+
+@scenario
+def keys_without_their_hyphen(rng: Random) -> Scenario:
+    a, b = twice(
+        lambda: pd.DataFrame(
+            {
+                "uid": [f"{n:08x}-{m:04x}" for n, m in rng.integers(0, (2**32, 2**16), (700, 2))],
+                "x": rng.normal(size=700),
+            }
+        )
+    )
+    return Scenario(a, b.assign(uid=b.uid.str.replace("-", "")), {"uid": {"format_changed"}}, form="parquet")
+
+
+@scenario
+def metres_for_centimetres_in_a_few(rng: Random) -> Scenario:
+    a, b = patients(rng, 700), patients(rng, 700)
+    rows = some(rng, b, 0.08)
+    b = put(b.astype({"height_cm": float}), "height_cm", rows, b.height_cm.iloc[rows].to_numpy() / 100)
+    return Scenario(a, b, {"height_cm": {"unit_changed"}}, {"bmi", "weight_kg"})
+
+
+@scenario
+def trips_repeated_with_their_number(rng: Random) -> Scenario:
+    """Whole rows occur again: both the rows and the key say so."""
+    a, b = taxis(rng, 2_000), taxis(rng, 2_000, "2024-04-01")
+    again = pd.concat([b, b.iloc[some(rng, b, 0.05)]], ignore_index=True)
+    return Scenario(
+        a, again, {None: {"duplicate_rows"}, "trip_id": {"duplicate_keys"}}, {"pickup", "dropoff"}
+    )
+
+
+@scenario
+def clean_a_few_of_heavy_tails_and_all(rng: Random) -> Scenario:
+    """The whole reaches further down a tail than the sample of it did."""
+    tables = twice(
+        lambda rows: pd.DataFrame({f"x{n}": rng.pareto(0.9 + n / 5, rows) for n in range(6)}), 400, 30_000
+    )
+    return Scenario(*tables)
+
+
+@scenario
+def clean_codes_some_with_zeros_before(rng: Random) -> Scenario:
+    """Where types are found out from the values, a zero before one code makes text of the column."""
+    tables = twice(
+        lambda rows: pd.DataFrame(
+            {
+                "area": [f"{code:05d}" for code in rng.integers(9_000, 99_999, rows)],
+                "x": rng.normal(size=rows),
+            }
+        ),
+        40,
+        40,
+    )
+    return Scenario(*tables, form="csv")
+
+
+@scenario
+def clean_pictures_with_dark_corners(rng: Random) -> Scenario:
+    """A correlation of columns that are nearly always 0 rests on the few rows where they are not."""
+    shared = rng.random(1_600) < 0.05
+    table = pd.DataFrame(
+        {
+            f"p{n}": np.where(shared & (rng.random(1_600) < 0.7), rng.integers(1, 17, 1_600), 0)
+            for n in range(8)
+        }
+    )
+    return Scenario(*halves(table, rng, 1_000, 600))
+
+
 # -- scores -----------------------------------------------------------------------------------------
 
 

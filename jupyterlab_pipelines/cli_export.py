@@ -73,7 +73,7 @@ def export(arguments: argparse.Namespace) -> int:
 
     # What plug-ins print does not get into the document.
     with contextlib.redirect_stdout(sys.stderr) if arguments.json else contextlib.nullcontext():
-        document = Project.open(arguments.notebook, arguments.store).export(
+        document = Project.open(arguments.notebook, arguments.store).exports.export(
             arguments.notebook,
             arguments.to,
             arguments.output,
@@ -99,7 +99,7 @@ def import_run(arguments: argparse.Namespace) -> int:
     from jupyterlab_pipelines.project import Project
 
     project = Project.open(arguments.notebook or Path.cwd(), arguments.store)
-    document = project.import_run(arguments.folder, arguments.notebook)
+    document = project.exports.import_run(arguments.folder, arguments.notebook)
     if arguments.json:
         print(write_document(document))
     else:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Required, TypedDict, 
 
 from jupyterlab_pipelines.artifact import KERNEL, Artifact, is_state
 from jupyterlab_pipelines.environment import environment_with_us, find_kernelspec
-from jupyterlab_pipelines.errors import ExportError, NotebookError, NotFoundError, PipelinesError, UsageError
+from jupyterlab_pipelines.errors import NotebookError, NotFoundError, PipelinesError, UsageError
 from jupyterlab_pipelines.logged import read_log
 from jupyterlab_pipelines.notebook.assemble import METADATA
 from jupyterlab_pipelines.notebook.flow import read_pipeline, step_fingerprints
@@ -28,6 +28,7 @@ from jupyterlab_pipelines.notebook.parse import (
     read_notebook,
     read_outline,
     require_python,
+    snapshot_of,
 )
 from jupyterlab_pipelines.pipeline import RESOURCES, CellKind, Pipeline, Step
 from jupyterlab_pipelines.plan import Plan, PlannedStep, doubts_of
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from jupyterlab_pipelines.execution.kernels import ForkServer, Wanted
-    from jupyterlab_pipelines.export.build import Source
-    from jupyterlab_pipelines.export.importing import StepOfRun
+    from jupyterlab_pipelines.exports import Exports
     from jupyterlab_pipelines.recall import Recalled
     from jupyterlab_pipelines.store.locks import FileLock
     from jupyterlab_pipelines.tables import Tables
@@ -137,6 +137,13 @@ class Project:
 
         return Tables(self)
 
+    @property
+    def exports(self) -> Exports:
+        """What its notebooks become elsewhere."""
+        from jupyterlab_pipelines.exports import Exports
+
+        return Exports(self)
+
     # -- looking at a notebook ------------------------------------------------------------------
 
     def inspect(
@@ -204,7 +211,7 @@ class Project:
         """
         from jupyterlab_pipelines.notebook.suggest import suggest_steps
 
-        return {"path": self.key_of(notebook), **suggest_steps(self._content(notebook, content))}
+        return {"path": self.key_of(notebook), **suggest_steps(self.content_of(notebook, content))}
 
     def _last_of_steps(self, notebook: Path, plan: Plan) -> dict[str, sqlite3.Row]:
         """By step, the run whose result stands; of a step that is to run, its newest run.
@@ -287,8 +294,8 @@ class Project:
         """
         from jupyterlab_pipelines.execution.verify import Verifier
 
-        content = self._content(notebook, content)
-        outline, pipeline = self._pipeline(content)
+        content = self.content_of(notebook, content)
+        outline, pipeline = self.pipeline_of(content)
         pipeline.require_steps(steps)
         planner = self._planner(notebook, outline, check_parameters(pipeline, parameters or {}), kernel)
         tell = on_event or (lambda event: None)
@@ -314,12 +321,12 @@ class Project:
         self, notebook: Path, outline: Outline, parameters: Mapping[str, Any], kernel: str | None
     ) -> Planner:
         return Planner(
-            self.store, self.key_of(notebook), parameters, kernel or outline.kernel, self._folder(notebook)
+            self.store, self.key_of(notebook), parameters, kernel or outline.kernel, self.folder_of(notebook)
         )
 
     def _folder_root(self, notebook: Path) -> Path:
         """The project's folder as kernels see it, which look for it from the notebook's."""
-        return find_root(self._folder(notebook))
+        return find_root(self.folder_of(notebook))
 
     def _plan(
         self,
@@ -330,19 +337,19 @@ class Project:
         force: Collection[str],
         kernel: str | None,
     ) -> tuple[Pipeline, Plan]:
-        content = self._content(notebook, content)
-        outline, pipeline = self._pipeline(content)
+        content = self.content_of(notebook, content)
+        outline, pipeline = self.pipeline_of(content)
         parameters = check_parameters(pipeline, parameters)
         planner = self._planner(notebook, outline, parameters, kernel)
         return pipeline, make_plan(planner, pipeline, targets=steps, force=force)
 
-    def _folder(self, notebook: Path) -> Path:
+    def folder_of(self, notebook: Path) -> Path:
         return (self.root / self.key_of(notebook)).parent
 
-    def _content(self, notebook: Path, content: Document | None) -> Document:
+    def content_of(self, notebook: Path, content: Document | None) -> Document:
         return read_notebook(notebook) if content is None else as_version_4(content, notebook.name)
 
-    def _pipeline(self, content: Document) -> tuple[Outline, Pipeline]:
+    def pipeline_of(self, content: Document) -> tuple[Outline, Pipeline]:
         outline = read_outline(content)
         require_python(outline)
         return outline, read_pipeline(outline, self.store.executions.effects(step_fingerprints(outline)))
@@ -445,10 +452,10 @@ class Project:
         from jupyterlab_pipelines.execution.kernels import wanted_for
 
         try:
-            outline, pipeline = self._pipeline(self._content(notebook, content))
+            outline, pipeline = self.pipeline_of(self.content_of(notebook, content))
         except UsageError:
             return None
-        return wanted_for(pipeline, kernel or outline.kernel, self._folder(notebook), self.store_path)
+        return wanted_for(pipeline, kernel or outline.kernel, self.folder_of(notebook), self.store_path)
 
     def carry_out(
         self,
@@ -518,8 +525,8 @@ class Project:
             )
         if jobs is not None and jobs < 1:
             raise UsageError("bad_jobs", f"The number of jobs must be 1 or more, not {jobs}.")
-        content = self._content(notebook, content)
-        outline, pipeline = self._pipeline(content)
+        content = self.content_of(notebook, content)
+        outline, pipeline = self.pipeline_of(content)
         parameters = check_parameters(pipeline, parameters or {})
         kernel = kernel or outline.kernel
         pipeline.require_steps(force)
@@ -588,206 +595,6 @@ class Project:
         self.store.runs.step(run_id, step)
         self.store.runs.request_cancel_of_step(run_id, step)
         self.store.settle_interrupted()
-
-    # -- exporting ------------------------------------------------------------------------------
-
-    def export(
-        self,
-        notebook: Path,
-        target: str,
-        output: Path,
-        *,
-        name: str | None = None,
-        schedule: str | None = None,
-        options: Mapping[str, Any] | None = None,
-        verifies: bool = False,
-        environments: Path | None = None,
-        tell: Callable[[str], None] = lambda line: None,
-        on_event: Callable[[Document], None] | None = None,
-        **request: Unpack[RunRequest],
-    ) -> Document:
-        """Write a production pipeline for an engine, from a run of the notebook that is up to date.
-
-        Parameters
-        ----------
-        target
-            See `jupyterlab_pipelines.export.base.exporters`.
-        output
-            Folder to write; files of an earlier export in it are replaced, others stay.
-        name
-            Of the package; default: the notebook's.
-        schedule
-            When the pipeline runs by itself, in cron's notation.
-        options
-            Of the target.
-        verifies
-            Whether to install the export in a fresh environment, run it, and compare what it leaves.
-        environments
-            Folder that keeps environments with engines for that; default: below the user's cache folder.
-        tell
-            Called with a line for each part of that.
-        request
-            How the notebook is run first; see `RunRequest`.
-
-        Raises
-        ------
-        ExportError
-            Something in the notebook cannot be exported, or its run fails.
-        """
-        from jupyterlab_pipelines.export.base import find_exporter
-        from jupyterlab_pipelines.export.write import export
-
-        find_exporter(target)  # before anything is run
-        content = self._content(notebook, request.get("content"))
-        source = self._source(notebook, content, on_event, request)
-
-        def again() -> Source:
-            import tempfile
-
-            with tempfile.TemporaryDirectory(prefix="pipelines-", ignore_cleanup_errors=True) as store:
-                other = Project.open(notebook, store=Path(store))
-                return other._source(notebook, content, None, request)
-
-        return export(
-            source,
-            target,
-            output,
-            name=name,
-            schedule=schedule,
-            options=options or {},
-            verifies=verifies,
-            environments=environments,
-            tell=tell,
-            again=again,
-        )
-
-    def export_targets(self) -> Document:
-        """The engines that a notebook can be exported to, each with the names of its options."""
-        from jupyterlab_pipelines.export.base import exporters
-        from jupyterlab_pipelines.export.proof import can_verify
-
-        return {
-            "targets": [
-                {
-                    "name": name,
-                    "summary": exporter.summary,
-                    "options": list(getattr(exporter, "known_options", ())),
-                    "can_verify": can_verify(exporter),
-                }
-                for name, exporter in exporters().items()
-            ]
-        }
-
-    def _source(
-        self,
-        notebook: Path,
-        content: Document,
-        on_event: Callable[[Document], None] | None,
-        request: RunRequest,
-    ) -> Source:
-        """The notebook with a run of it as it is now."""
-        from jupyterlab_pipelines.export.build import Source
-
-        run = self.run(notebook, on_event=on_event, **request)
-        if run["status"] != "succeeded":
-            failed = next((step for step in run["steps"] if step["error"]), None)
-            why = f": step `{failed['name']}`, {failed['error']['message']}" if failed else ""
-            raise ExportError(
-                "run_failed",
-                f"Only a notebook that runs can be exported, and its run {run['status']}{why}",
-                run=run,
-            )
-        outline, pipeline = self._pipeline(content)
-        return Source(
-            notebook=Path(os.path.abspath(notebook)),
-            content=content,
-            outline=outline,
-            pipeline=pipeline,
-            executions=self.store.executions_of(run["run_id"]),
-            learned=self.store.executions.effects(step_fingerprints(outline)),
-            store=self.store,
-            parameters=run["parameters"],
-        )
-
-    def import_run(self, folder: Path, notebook: Path | None = None) -> Document:
-        """Take a run of an exported pipeline into the history; its document.
-
-        Parameters
-        ----------
-        folder
-            Folder of the run's artifacts.
-        notebook
-            The notebook that it was exported from, if it does not lie in the project's folder under its name.
-
-        Raises
-        ------
-        ExportError
-            There is no exported run, or its values cannot be read here.
-        """
-        from jupyterlab_pipelines.export.importing import notebook_of, read_run
-
-        named = notebook_of(folder)
-        if notebook is None:
-            if named is None:
-                raise ExportError(
-                    "no_notebook", f"{folder} does not tell from which notebook it comes: name it."
-                )
-            notebook = self.root / named
-        content = self._content(notebook, None)
-        outline, pipeline = self._pipeline(content)
-        self.store.create()
-        exported = read_run(folder, self.store, outline, pipeline, self._folder(notebook))
-        run_id = new_run_id()
-        lock = self.store.run_lock(run_id)
-        while not lock.acquire():
-            time.sleep(0.01)
-        try:
-            self.store.runs.create(
-                run_id,
-                notebook=self.key_of(notebook),
-                parameters=exported.parameters,
-                options={"steps": [], "force": [], "jobs": 1, "kernel": outline.kernel},
-                snapshot=self.store.artifacts.add_bytes(snapshot_of(content)),
-                output=None,
-            )
-            self.store.runs.start(run_id, [(step.name, step.cells) for step in pipeline.steps])
-            for step in exported.steps:
-                self._take_in(run_id, self.key_of(notebook), pipeline[step.name], step)
-            status = Status.FAILED if exported.has_failed else Status.SUCCEEDED
-            error = next((step.error for step in exported.steps if step.error), None)
-            self.store.runs.finish(run_id, status, exported.duration_seconds, error)
-            self.store.runs.annotate(run_id, tags=None, comment=f"imported from {folder.name}")
-        finally:
-            lock.release()
-        return self.run_document(run_id)
-
-    def _take_in(self, run_id: str, key: str, step: Step, told: StepOfRun) -> None:
-        """Note one step of an exported run. Its key is no cache key: nothing is ever reused from it."""
-        columns: Document = {"started_at": told.started_at, "finished_at": told.finished_at}
-        columns |= {"duration_seconds": told.duration_seconds, "error": told.error, "decision": "run"}
-        if told.status == "succeeded":
-            empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-            cache_key = f"imported {run_id} {step.name}"
-            parts: Document = {"code": [list(cell) for cell in step.code]}
-            parts |= {"definitions": [], "setup": [], "parameters": {}, "inputs": {}, "environment": {}}
-            execution = self.store.executions.add(
-                cache_key=cache_key,
-                notebook=key,
-                step=step.name,
-                run_id=run_id,
-                finished_at=told.finished_at or "",
-                duration_seconds=told.duration_seconds or 0.0,
-                parts=parts,
-                trace={},
-                executed=self.store.artifacts.add_bytes(json.dumps(empty).encode()),
-                log=None,
-                outputs=[Artifact.from_record(record) for record in told.outputs],
-                metrics={},
-                previews={record["digest"]: record["preview"] for record in told.outputs},
-                effects={},
-            )
-            columns |= {"execution_id": execution.id, "cache_key": cache_key, "executed": execution.notebook}
-        self.store.runs.update_step(run_id, step.name, status=Status(told.status), **columns)
 
     # -- history --------------------------------------------------------------------------------
 
@@ -858,8 +665,8 @@ class Project:
             raise UsageError(
                 "bad_sweep", f"A sweep has 1 to {MOST_RUNS} sets of parameters, not {len(parameter_sets)}."
             )
-        content = self._content(notebook, content)
-        _, pipeline = self._pipeline(content)
+        content = self.content_of(notebook, content)
+        _, pipeline = self.pipeline_of(content)
         for values in parameter_sets:
             check_parameters(pipeline, values)
         self.store.create()
@@ -1100,7 +907,7 @@ class Project:
 
     def step_log(self, run_id: str, step: str) -> str:
         """What the step wrote to stdout and stderr; while it runs, so far."""
-        return self.step_log_part(run_id, step).text
+        return self.step_log_part(run_id, step).plain
 
     def step_log_part(
         self, run_id: str, step: str, *, start: int = 0, last_bytes: int | None = None
@@ -1375,15 +1182,6 @@ def _change(before: Any, after: Any) -> Document | None:
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Document:
     names = dict.fromkeys([*before, *after])
     return {name: change for name in names if (change := _change(before.get(name), after.get(name)))}
-
-
-def snapshot_of(content: Mapping[str, Any]) -> bytes:
-    """The notebook as it is run; its old outputs are no part of that."""
-    cells = [
-        {**cell, "outputs": [], "execution_count": None} if cell.get("cell_type") == "code" else cell
-        for cell in content["cells"]
-    ]
-    return json.dumps({**content, "cells": cells}, sort_keys=True).encode("utf-8", "surrogatepass")
 
 
 def _notebook_file(content: Mapping[str, Any]) -> bytes:

@@ -30,7 +30,7 @@ Emit = Callable[[Document], None]
 
 def export(project: Project, task: Mapping[str, Any], emit: Emit) -> Document:
     said = task["arguments"]
-    return project.export(
+    return project.exports.export(
         Path(task["notebook"]),
         said["target"],
         Path(said["folder"]),
@@ -58,7 +58,7 @@ def verify(project: Project, task: Mapping[str, Any], emit: Emit) -> Document:
 
 def import_run(project: Project, task: Mapping[str, Any], emit: Emit) -> Document:
     notebook = Path(task["notebook"]) if task["notebook"] else None
-    return project.import_run(Path(task["arguments"]["folder"]), notebook)
+    return project.exports.import_run(Path(task["arguments"]["folder"]), notebook)
 
 
 def doctor(project: Project, task: Mapping[str, Any], emit: Emit) -> Document:

@@ -14,6 +14,7 @@ import difflib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 Notebook = Mapping[str, Any]
 
@@ -91,11 +93,18 @@ def run_all(
     if parameters:
         _inject(document, parameters)
     executed = nbformat.reads(json.dumps(document), as_version=4)  # type: ignore[no-untyped-call]
-    client = NotebookClient(
-        executed, timeout=timeout_seconds, kernel_name=kernel_name, resources={"metadata": {"path": str(cwd)}}
-    )
-    with contextlib.suppress(CellExecutionError):  # the error is an output of its cell
-        client.execute(env={**os.environ, **(env or {})})
+    with tempfile.TemporaryDirectory() as sockets:
+        # Not over ports: between the choice of one and its use, another process may take it.
+        connection = {"transport": "ipc", "ip": f"{sockets}/kernel"}
+        client = NotebookClient(
+            executed,
+            timeout=timeout_seconds,
+            kernel_name=kernel_name,
+            resources={"metadata": {"path": str(cwd)}},
+            config=Config({"KernelManager": connection}),
+        )
+        with contextlib.suppress(CellExecutionError):  # the error is an output of its cell
+            client.execute(env={**os.environ, **(env or {})})
     return cell_texts(executed)
 
 

@@ -37,6 +37,8 @@ from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_s
 from jupyterlab_pipelines.notebook.outputs import valid_data
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+ANSI_BUT_UP = re.compile(r"\x1b\[[0-9;?]*[B-Za-z]")
+"""Without it nobody could tell which line a progress bar below another writes anew."""
 SECONDS_TO_SETTLE = 3.0
 """How long an interrupted kernel may take before it is killed."""
 SECONDS_FOR_OUTPUT = 30
@@ -193,7 +195,7 @@ class StepSession:
 
     def write_log(self, text: str) -> None:
         with self.log.open("a", encoding="utf-8", errors="replace") as file:
-            file.write(ANSI.sub("", text))
+            file.write(ANSI_BUT_UP.sub("", text))
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
         timer = threading.Timer(seconds, call)

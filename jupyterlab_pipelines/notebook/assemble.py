@@ -204,3 +204,28 @@ class _Displays:
 
 def _holds_code(cell: Mapping[str, Any]) -> bool:
     return bool((cell.get("metadata") or {}).get(METADATA, {}).get("has_code", True))
+
+
+def shorten_texts(content: dict[str, Any], longest: int) -> None:
+    """Take out the middle of printed texts of more than `longest` characters: nobody reads megabytes on a page."""
+    for cell in content["cells"]:
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "stream":
+                output["text"] = _shortened(output["text"], longest, "the log has all of it")
+            elif "text/plain" in output.get("data", {}):
+                output["data"]["text/plain"] = _shortened(
+                    output["data"]["text/plain"], longest, "it is too long to be shown"
+                )
+
+
+def _shortened(text: str | list[str], longest: int, why: str) -> str:
+    whole = text if isinstance(text, str) else "".join(text)
+    if len(whole) <= longest:
+        return whole
+    # Whole lines, where there are any.
+    half = longest // 2
+    head, tail = whole[:half], whole[len(whole) - half :]
+    head = head[: head.rfind("\n") + 1] or head
+    tail = tail[tail.find("\n") + 1 :] or tail
+    left_out = len(whole) - len(head) - len(tail)
+    return f"{head}\n… {left_out:,} characters are left out here: {why} …\n\n{tail}"

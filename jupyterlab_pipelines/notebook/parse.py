@@ -255,3 +255,12 @@ def _language(content: Mapping[str, Any]) -> str:
         if isinstance(language, str) and language:
             return language
     return "python"
+
+
+def snapshot_of(content: Mapping[str, Any]) -> bytes:
+    """The notebook as it is run; its old outputs are no part of that."""
+    cells = [
+        {**cell, "outputs": [], "execution_count": None} if cell.get("cell_type") == "code" else cell
+        for cell in content["cells"]
+    ]
+    return json.dumps({**content, "cells": cells}, sort_keys=True).encode("utf-8", "surrogatepass")

@@ -120,8 +120,9 @@ class Times:
 
     Gaps in seconds; `max_gap_start` is where the widest begins. `resolution` is the coarsest unit
     all values fall on: ``day hour minute second subsecond``. `zone` is the column's time zone. `late` are
-    the rows after the 12th of a month; `early_only` those of months, first and last left out, that have
-    eight rows and more, none of which is late: where day and month are exchanged, there are many.
+    the rows after the 12th of a month; `early_only` those of months that have eight rows and more, but
+    none that is late (the first and the last month and the fullest of these left out): where day and
+    month are exchanged, there are many.
     """
 
     span: float

@@ -18,6 +18,7 @@ from jupyterlab_pipelines.artifact import GROUP
 from jupyterlab_pipelines.errors import UsageError
 from jupyterlab_pipelines.quality.measurable import PICKLED
 from jupyterlab_pipelines.quality.pickled import read_pickled
+from jupyterlab_pipelines.quality.pictures import channels
 from jupyterlab_pipelines.quality.statistics import Statistics, measure
 
 CHANNELS = {3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}
@@ -116,7 +117,7 @@ def _of_pickled(value: Any) -> tuple[Any, Mapping[str, str]] | None:
     if isinstance(value, np.ndarray):
         return _of_array(value)
     is_table = type(value).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
-    return (value, {}) if is_table else None
+    return (value, {}) if is_table else channels(value)
 
 
 def _of_array(array: Any) -> tuple[Any, dict[str, str]]:

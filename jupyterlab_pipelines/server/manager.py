@@ -17,6 +17,7 @@ from jupyter_server.services.contents.manager import ContentsManager
 
 from jupyterlab_pipelines import __version__
 from jupyterlab_pipelines.errors import NotFoundError, UsageError
+from jupyterlab_pipelines.notebook.assemble import shorten_texts
 from jupyterlab_pipelines.runner_host import RunnerHost
 from jupyterlab_pipelines.server import events
 from jupyterlab_pipelines.server.tasks import Task, Tasks
@@ -207,13 +208,17 @@ class PipelineManager:
         project = await self._project_of_run(run_id, path)
         return await asyncio.to_thread(project.annotate, run_id, tags=change.tags, comment=change.comment)
 
-    async def run_notebook(self, run_id: str, path: str | None = None) -> dict[str, Any]:
+    async def run_notebook(
+        self, run_id: str, longest_text: int | None, path: str | None = None
+    ) -> dict[str, Any]:
         project = await self._project_of_run(run_id, path)
-        return {"content": await asyncio.to_thread(project.run_notebook, run_id)}
+        return await asyncio.to_thread(_shown, lambda: project.run_notebook(run_id), longest_text)
 
-    async def step_notebook(self, run_id: str, step: str, path: str | None = None) -> dict[str, Any]:
+    async def step_notebook(
+        self, run_id: str, step: str, longest_text: int | None, path: str | None = None
+    ) -> dict[str, Any]:
         project = await self._project_of_run(run_id, path)
-        return {"content": await asyncio.to_thread(project.step_notebook, run_id, step)}
+        return await asyncio.to_thread(_shown, lambda: project.step_notebook(run_id, step), longest_text)
 
     async def step_log(
         self, run_id: str, step: str, query: LogQuery, path: str | None = None
@@ -347,7 +352,7 @@ class PipelineManager:
 
     async def export_targets(self) -> dict[str, Any]:
         project = await self._open(self._root())
-        return await asyncio.to_thread(project.export_targets)
+        return await asyncio.to_thread(project.exports.targets)
 
     async def start_task(self, request: TaskRequest) -> str:
         """Begin an export, a verification or the like in a process of its own; its id."""
@@ -504,6 +509,13 @@ class PipelineManager:
     def _publish_task(self, task: Task) -> None:
         data = {"task_id": task.id, "path": task.path, "status": task.status}
         self._event_logger.emit(schema_id=events.TASK, data=data)
+
+
+def _shown(notebook: Callable[[], dict[str, Any]], longest_text: int | None) -> dict[str, Any]:
+    content = notebook()
+    if longest_text is not None:
+        shorten_texts(content, longest_text)
+    return {"content": content}
 
 
 def _with_dates(document: dict[str, Any]) -> dict[str, Any]:

@@ -278,10 +278,17 @@ class LogQuery:
 
     @classmethod
     def from_query(cls, start: str | None, last_bytes: str | None) -> LogQuery:
-        for name, text in (("start", start), ("last_bytes", last_bytes)):
-            if text is not None and not (text.isascii() and text.isdigit()):
-                raise _bad(name, f"must be a number of bytes, not {text!r}")
-        return cls(int(start or 0), None if last_bytes is None else int(last_bytes))
+        return cls(
+            parse_number("start", start or "0"),
+            None if last_bytes is None else parse_number("last_bytes", last_bytes),
+        )
+
+
+def parse_number(name: str, text: str) -> int:
+    """How many bytes or characters, from the query string."""
+    if not (text.isascii() and text.isdigit()):
+        raise _bad(name, f"must be a whole number, not {text!r}")
+    return int(text)
 
 
 def parse_limit(text: str, *, most: int = 1000) -> int:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
+
+_UP = re.compile(r"\x1b\[\d*A")
 
 
 @dataclass(frozen=True, slots=True)
 class LogPart:
-    """A piece of a log, and the bytes that it stands for."""
+    """A piece of a log, and the bytes that it stands for.
+
+    Progress bars that stand below each other go up a line by an escape sequence, which the text keeps.
+    """
 
     text: str
     start: int
     end: int
+
+    @property
+    def plain(self) -> str:
+        """The text without escape sequences."""
+        return _UP.sub("", self.text)
 
 
 def read_part(

@@ -92,7 +92,8 @@ export function taskTitle(trans: TranslationBundle, kind: TaskKind, path: string
     case 'doctor':
       return trans.__('Installation');
     case 'check':
+      return trans.__('Check the store');
     case 'gc':
-      return trans.__('Store');
+      return trans.__('Reclaim space');
   }
 }

@@ -34,6 +34,9 @@ import type {
   Trace
 } from './tokens';
 
+/** Of a longer text that a cell has printed, the middle is left out: pages cannot show megabytes. */
+const LONGEST_TEXT = 1_000_000;
+
 /** What a run is to be started with. */
 export interface RunRequest {
   path: string;
@@ -276,15 +279,21 @@ export class PipelinesClient {
     await request(this._settings, 'POST', url);
   }
 
-  /** The whole notebook with the outputs of a run. */
+  /** The whole notebook with the outputs of a run; of very long ones, beginning and end. */
   async notebook(path: string, runId: string): Promise<NotebookContent> {
-    const url = withPath(path, 'runs', runId, 'notebook');
+    const url = `${withPath(path, 'runs', runId, 'notebook')}&longest_text=${LONGEST_TEXT}`;
     return (await request<{ content: NotebookContent }>(this._settings, 'GET', url)).content;
   }
 
   /** The notebook that was executed for a step. */
-  async stepNotebook(path: string, runId: string, step: string): Promise<NotebookContent> {
-    const url = withPath(path, 'runs', runId, 'steps', step, 'notebook');
+  async stepNotebook(
+    path: string,
+    runId: string,
+    step: string,
+    longestText = LONGEST_TEXT
+  ): Promise<NotebookContent> {
+    const steps = withPath(path, 'runs', runId, 'steps', step, 'notebook');
+    const url = `${steps}&longest_text=${longestText}`;
     return (await request<{ content: NotebookContent }>(this._settings, 'GET', url)).content;
   }
 

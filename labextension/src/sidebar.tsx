@@ -331,7 +331,7 @@ function Progress(props: { pipeline: Pipeline; run: Run | null }): React.ReactEl
   return (
     <>
       <State state={run.status} isBrief />
-      <span>{trans.__('%1 of %2 steps', done, run.steps.length)}</span>
+      <span>{trans._n('%2 of %1 step', '%2 of %1 steps', run.steps.length, done)}</span>
       <span aria-live="off">
         {expected
           ? trans.__('%1 of ~%2', elapsed, formatWholeSeconds(Math.max(1, expected)))

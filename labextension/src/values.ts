@@ -1,5 +1,6 @@
 /** What is known of the variables that steps leave and read. */
 import type { Edge, Step, StepRun, Verdict } from './tokens';
+import { formatNumber } from './units';
 
 /** A variable that a step left, as it was when the step ended. */
 export interface Value extends Verdict {
@@ -25,6 +26,11 @@ export function valuesOf(stepRun: StepRun | null): Map<string, Value> {
       { ...verdict, summary: summaries.get(verdict.name) ?? '' }
     ])
   );
+}
+
+/** The summary where there is little room: numbers with the digits that matter. */
+export function shortSummary({ summary }: Value): string {
+  return /^-?\d+\.\d{4,}(e[-+]?\d+)?$/.test(summary) ? formatNumber(Number(summary)) : summary;
 }
 
 /** All that a step reads of others: what its code shows, then what was seen while steps ran. */

@@ -99,7 +99,7 @@ def empty(studio: Studio) -> None:
     desk = studio.desk
     desk.open(desk.write("empty.ipynb", NO_STEPS))
     desk.button("Propose steps").click()
-    expect(desk.button("Tag the cells so")).to_be_visible()
+    expect(desk.button("Use these steps")).to_be_visible()
     studio.panel("empty", ("light", "dark"))
 
 

@@ -84,7 +84,7 @@ def test_what_is_odd_is_found_looked_into_and_agreed_to(desk: Desk) -> None:
     expect(price.get_by_role("button").first).to_have_attribute("aria-expanded", "true")
     expect(tab.locator(".jp-Pipelines-column").first).to_have_attribute("data-column", "price")
     expect(tab.get_by_role("button", name="2 columns as before")).to_be_visible()
-    expect(price.get_by_text("First seen in `orders` of step `load`.")).to_be_visible()
+    expect(price.get_by_text("First seen in orders of step load.")).to_be_visible()
 
     # JupyterLab's own Vega has drawn it.
     expect(price.locator(".jp-Pipelines-distribution :is(canvas, svg.marks, img)").first).to_be_visible()

@@ -193,3 +193,37 @@ def test_the_example_runs_and_is_reused(desk: Desk, page: Page) -> None:
 
     desk.run()
     assert set(desk.states().values()) == {"reused"}
+
+
+@pytest.mark.timeout(240)
+def test_of_a_log_of_megabytes_the_end_is_shown_and_the_rest_a_click_away(desk: Desk) -> None:
+    talk = (
+        "import pathlib, sys, time\n"
+        "for percent in range(0, 50, 10):\n"
+        "    print(f'\\rwork: {percent}%|#   | {percent}/100', end='', file=sys.stderr, flush=True)\n"
+        "while not pathlib.Path('go').exists():\n    time.sleep(0.05)\n"
+        "print()\nprint(('y' * 99 + '\\n') * 50_000)\nprint('the end')\ntalked = 1"
+    )
+    desk.open(desk.write("talk.ipynb", [(["step:talk"], talk)]))
+    desk.step("talk").get_by_role("button").first.click()
+    desk.button("Run").click()
+    log = desk.step("talk").get_by_role("log")
+    bar = log.get_by_role("progressbar", name="work")
+    expect(bar).to_have_attribute("value", "40", timeout=RUN_MS)
+    expect(log.get_by_role("progressbar")).to_have_count(1)
+
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.url) if "/log?" in request.url else None)
+    (desk.directory / "go").touch()
+    expect(desk.runs.first).to_have_attribute("data-status", "succeeded", timeout=RUN_MS)
+    desk.step("talk").get_by_text("Log", exact=True).click()
+    expect(log.get_by_text("the end")).to_be_in_viewport()
+    # Of five megabytes two hundred kilobytes are fetched.
+    assert asked and all("last_bytes=200000" in url for url in asked)
+    assert len(log.inner_text()) < 250_000
+    # What the cell showed is shortened, too.
+    expect(desk.step("talk").locator(".jp-Pipelines-outputs")).to_contain_text("characters are left out here")
+    with desk.page.expect_popup() as popup:
+        desk.step("talk").get_by_role("link", name="Open the whole log").click()
+    popup.value.wait_for_load_state()
+    assert len(popup.value.locator("body").inner_text()) > 5_000_000

@@ -85,8 +85,11 @@ def test_two_notebooks_side_by_side_have_each_their_own_panel(desk: Desk) -> Non
 def test_a_renamed_notebook_keeps_its_history_and_a_deleted_one_can_still_be_run(desk: Desk) -> None:
     desk.open(desk.write("before.ipynb", [(["step:one"], "x = 1")]))
     desk.run()
+    (desk.directory / "before.schema.yaml").write_text("# what is expected\n")
     desk.page.evaluate(f"{FRONT}.context.rename('after.ipynb')")
     expect(desk.panel.get_by_role("heading", name="after")).to_be_visible()
+    expect(desk.page.get_by_text(re.compile("The schema file went with the notebook"))).to_be_visible()
+    assert (desk.directory / "after.schema.yaml").read_text() == "# what is expected\n"
     expect(desk.runs).to_have_count(1)
     desk.expect_states({"one": "succeeded"})
 

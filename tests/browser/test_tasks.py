@@ -45,7 +45,7 @@ def test_a_notebook_is_exported_and_verified_from_the_panel(desk: Desk) -> None:
     expect(form.get_by_label("Folder")).to_have_value(f"{desk.folder}/tables-package")
     assert serious_problems(desk, ".jp-Pipelines-task") == []
     form.get_by_role("button", name="Export", exact=True).click()
-    expect(form.get_by_text(re.compile("`tables` for package: 3 steps"))).to_be_visible(timeout=RUN_MS)
+    expect(form.get_by_text(re.compile("tables for package: 3 steps"))).to_be_visible(timeout=RUN_MS)
     assert (desk.directory / "tables-package" / "pyproject.toml").is_file()
     # The run that it took is in the history.
     expect(desk.runs).to_have_count(1)
@@ -59,7 +59,7 @@ def test_a_notebook_is_exported_and_verified_from_the_panel(desk: Desk) -> None:
     expect(verified.get_by_text("1 step does not give the same")).to_be_visible(timeout=RUN_MS)
     findings = verified.locator(".jp-Pipelines-findings > li")
     expect(findings).to_have_count(3)
-    expect(findings.nth(2)).to_contain_text("`shaken`")
+    expect(findings.nth(2)).to_contain_text("shaken")
     desk.screenshot("verified")
     # From a verdict to the cells.
     verified.get_by_role("button", name="shake").click()
@@ -80,7 +80,7 @@ def test_an_export_is_verified_on_its_engine_from_the_panel(desk: Desk) -> None:
     form.get_by_label("Target").select_option("package")
     form.get_by_label(re.compile("^Verify: install it")).check()
     form.get_by_role("button", name="Export", exact=True).click()
-    expect(form.get_by_text(re.compile("`figures` for package: 2 steps"))).to_be_visible(timeout=200_000)
+    expect(form.get_by_text(re.compile("figures for package: 2 steps"))).to_be_visible(timeout=200_000)
     desk.screenshot("export-verified")
     expect(
         form.get_by_text("Every artifact of the exported pipeline is that of the notebook.")
@@ -93,7 +93,7 @@ def test_a_run_of_an_exported_pipeline_is_imported_from_the_panel(desk: Desk) ->
     form = desk.page.get_by_role("region", name="Export figures as a production pipeline")
     form.get_by_label("Target").select_option("package")
     form.get_by_role("button", name="Export", exact=True).click()
-    expect(form.get_by_text(re.compile("`figures` for package"))).to_be_visible(timeout=RUN_MS)
+    expect(form.get_by_text(re.compile("figures for package"))).to_be_visible(timeout=RUN_MS)
     package = desk.directory / "figures-package"
     command = [sys.executable, "-m", "figures", "run", "--artifacts", "artifacts", "--param", "factor=5"]
     subprocess.run(command, cwd=package, env=os.environ | {"PYTHONPATH": "src"}, check=True)

@@ -47,7 +47,7 @@ def check(
         path = write(document, here / "notebook.ipynb")
         project = Project.open(path, store=folder / "store")
         try:
-            source = project._source(path, document, None, {"parameters": parameters, "jobs": 2})
+            source = project.exports.source(path, document, None, {"parameters": parameters, "jobs": 2})
             export = build(source)
         except PipelinesError as error:
             return error.message if error.code == "not_exportable" else f"not run: {error.message}"

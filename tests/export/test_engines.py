@@ -182,7 +182,7 @@ class Stories:
                     self.marks.mkdir(exist_ok=True)
                     given = {"marks": str(self.marks)}
                 request = {"parameters": given, "jobs": 2}
-                self._sources[story] = self.project(story)._source(path, content, None, request)
+                self._sources[story] = self.project(story).exports.source(path, content, None, request)
             return self._sources[story]
 
 
@@ -218,7 +218,7 @@ def _ended(stories: Stories, target: str, story: str) -> Proof:
         else:
             code, message = "", ""
         verdicts = compare(source, made, bench.folder / "src", bench.artifacts)
-        home = stories.project(story).import_run(bench.artifacts, stories.path(story))
+        home = stories.project(story).exports.import_run(bench.artifacts, stories.path(story))
     return {
         "code": code,
         "message": message,

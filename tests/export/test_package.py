@@ -363,7 +363,7 @@ def exported(document: Notebook, folder: Path, *, files: dict[str, str] | None =
         (here / name).write_text(text)
     path = write(document, here / "notebook.ipynb")
     with forked.without_kernels():
-        Project.open(path, store=folder / "store").export(path, "package", folder / "output", jobs=2)
+        Project.open(path, store=folder / "store").exports.export(path, "package", folder / "output", jobs=2)
     return folder / "output"
 
 
@@ -399,7 +399,7 @@ def test_a_failed_run_comes_home(tmp_path: Path) -> None:
     path = tmp_path / "here" / "notebook.ipynb"
     project = Project.open(path, store=tmp_path / "store")
 
-    home = project.import_run(output / "artifacts", path)
+    home = project.exports.import_run(output / "artifacts", path)
 
     assert home["status"] == "failed"
     assert home["parameters"] == {"n": 4}

@@ -75,7 +75,10 @@ FAULTS: dict[str, tuple[str | None, pd.DataFrame]] = {
     "nulls_increased": ("price", changed(price=lambda t: some(t.price, None))),
     "nulls_decreased": ("note", changed(note=lambda t: t.note.fillna("call first"))),
     "blank_values": ("code", changed(code=lambda t: some(t.code, " "))),
-    "duplicate_keys": ("order_id", pd.concat([orders(2, start=2_000), orders(2, start=2_000)[:100]])),
+    "duplicate_keys": (
+        "order_id",
+        changed(order_id=lambda t: t.order_id.where(t.index >= 100, t.order_id + 100)),
+    ),
     "constant_column": ("weight", changed(weight=lambda t: 70.0)),
     "sentinel_values": ("quantity", changed(quantity=lambda t: some(t.quantity, -999))),
     "value_spike": ("weight", changed(weight=lambda t: some(t.weight, 75.125, 0.2))),
@@ -166,6 +169,80 @@ def test_times_of_another_zone() -> None:
     before, after = pd.DataFrame({"at": day(1)}), pd.DataFrame({"at": day(2) + pd.Timedelta(hours=6)})
 
     assert told(after, before) == [("at", "shifted_times")]
+
+
+def dates(seed: int, start: str, days: int, rows: int = 600) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({"on": pd.Timestamp(start) + pd.to_timedelta(rng.integers(0, days, rows), "D")})
+
+
+@pytest.mark.parametrize(("start", "days"), [("2024-03-01", 30), ("2024-06-01", 365), ("2024-01-01", 182)])
+def test_days_that_were_read_as_months(start: str, days: int) -> None:
+    reference, table = dates(1, start, days), dates(2, start, days)
+    exchanged = table.on.map(lambda on: on.replace(day=on.month, month=on.day) if on.day <= 12 else on)
+
+    assert told(pd.DataFrame({"on": exchanged}), reference) == [("on", "day_month_swapped")]
+    assert told(table, reference) == []
+
+
+def test_dates_that_stand_for_others_or_occur_again_are_not_exchanged() -> None:
+    reference, table = dates(1, "1960-01-01", 15_000), dates(2, "1960-01-01", 15_000)
+    default = table.on.mask(table.index % 20 == 0, pd.Timestamp("2000-01-01"))
+
+    assert told(pd.DataFrame({"on": default}), reference) == [("on", "value_spike")]
+    assert told(pd.concat([table] * 20), reference.assign(row=0))[:1] != [("on", "day_month_swapped")]
+
+
+def test_two_impossible_values_in_a_hundred() -> None:
+    rng = np.random.default_rng(4)
+    reference = pd.DataFrame(
+        {"amount": rng.lognormal(3, 1, 300).round(2), "grade": rng.choice(["low", "middle", "high"], 300)}
+    )
+    table = pd.DataFrame(
+        {"amount": rng.lognormal(3, 1, 100).round(2), "grade": rng.choice(["low", "middle", "high"], 100)}
+    )
+    negative = table.assign(amount=table.amount.where(table.index > 1, [-30.0, -12.5] + [0] * 98))
+    misspelled = table.assign(grade=table.grade.where(table.index > 1, "midle"))
+    word = table.assign(amount=table.amount.astype(str).where(table.index > 1, "#REF!"))
+
+    assert told(table, reference) == []
+    assert told(negative, reference) == [("amount", "sign_flipped")]
+    assert told(misspelled, reference) == [("grade", "misspelled_values")]
+    assert told(word, reference) == [("amount", "mixed_types")]
+
+
+def test_what_is_no_other_unit() -> None:
+    rng = np.random.default_rng(5)
+    reference = pd.DataFrame({"chance": rng.beta(1, 4, 1_500), "error": rng.normal(0, 1, 1_500)})
+    rare, noisy = rng.beta(1, 4, 1_500) ** 2, rng.normal(0, 3, 1_500)
+
+    assert told(pd.DataFrame({"chance": rare, "error": noisy}), reference) == [
+        ("chance", "distribution_drift"),
+        ("error", "distribution_drift"),
+    ]
+
+
+def test_codes_that_have_lost_their_zeros_or_their_hyphen() -> None:
+    reference, table = orders(1)[["code"]], orders(2)[["code"]]
+    shorter = pd.DataFrame({"code": table.code.str.replace("-0+", "-", regex=True)})
+    plain = pd.DataFrame({"code": table.code.str.replace("-", "")})
+
+    assert told(shorter, reference) == [("code", "format_changed")]
+    assert told(plain, reference) == [("code", "format_changed")]
+
+
+def test_the_question_of_an_address_is_no_damage() -> None:
+    pages = ["/search", "/cart", "/item"]
+    reference = pd.DataFrame({"path": pages * 100})
+    table = pd.DataFrame({"path": [f"{page}?page={number}" for number, page in enumerate(pages * 100)]})
+
+    assert "encoding_damage" not in dict(told(table, reference)).values()
+
+
+def test_rows_that_occur_again_are_told_beside_the_key_they_break() -> None:
+    table = orders(2, start=2_000)
+
+    assert told(pd.concat([table, table[:100]])) == [("order_id", "duplicate_keys"), (None, "duplicate_rows")]
 
 
 def test_rows_that_occur_again_where_there_is_no_key() -> None:

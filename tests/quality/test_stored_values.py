@@ -105,6 +105,25 @@ def test_no_code_of_a_pickle_runs(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("run")]
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "CMYK", "I;16", "F"])
+def test_a_picture_of_pillow_is_measured_by_its_channels(tmp_path: Path, mode: str) -> None:
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(2)
+    size = {"LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}.get(mode)
+    points = rng.integers(0, 256, (20, 30, size) if size else (20, 30)).astype(
+        {"I;16": "uint16", "F": "float32"}.get(mode, "uint8")
+    )
+    picture = image.frombytes(mode, (30, 20), points.tobytes())
+
+    measured = kept(picture, tmp_path).columns
+
+    assert [column.numbers for column in measured] == [
+        measure(points[:, :, at].reshape(-1) if size else points.reshape(-1)).columns[0].numbers
+        for at in range(size or 1)
+    ]
+    assert all(f"20 × 30 × {size or 1}" in column.dtype for column in measured)
+
+
 def test_pictures_and_arrays(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)

@@ -169,6 +169,8 @@ async def test_what_a_run_left_can_be_read(ask, jp_fetch, project: FakeProject, 
     assert (await ask("GET", f"{log}?last_bytes=4"))[1] == {"log": "load", "start": 7, "end": 11}
     assert (await ask("GET", f"{log}?start=x"))[0] == 400
     text = await jp_fetch("pipelines-as-experiments", *log.split("/"), "text")
+    assert (await ask("GET", f"runs/{run_id}/notebook?longest_text=9"))[0] == 200
+    assert (await ask("GET", f"runs/{run_id}/notebook?longest_text=x"))[0] == 400
     assert (text.body, text.headers["Content-Type"]) == (b"log of load", "text/plain; charset=utf-8")
 
 

@@ -34,5 +34,10 @@ def test_the_end_of_a_log_is_whole_characters_and_not_more_than_asked_for(text: 
     assert len(part.text.encode()) >= min(most, len(data)) - 3
 
 
+def test_the_plain_text_has_no_escape_sequences() -> None:
+    part = read_part(io.BytesIO(b"outer\n\rinner\x1b[A\router\x1b[12A"))
+    assert part.plain == "outer\n\rinner\router"
+
+
 def test_a_log_that_has_begun_anew_is_told_from_its_beginning() -> None:
     assert read_part(io.BytesIO(b"again"), start=100).text == "again"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.truth.search import search
 
-FORKED = range(12)
+FORKED = range(8)
 IN_KERNELS = (1000,)
 
 pytestmark = pytest.mark.timeout(300)

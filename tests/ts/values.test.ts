@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { edgeKind, edgeSentence, unitSentence } from '../../labextension/src/state';
 import type { Edge, Step, StepRun, Verdict } from '../../labextension/src/tokens';
-import { inputsOf, valuesOf } from '../../labextension/src/values';
+import { inputsOf, shortSummary, valuesOf, type Value } from '../../labextension/src/values';
 
 const trans = nullTranslator.load('');
 const UNIT = { steps: ['make', 'read', 'rest'], names: ['rows', 'lock'] };
@@ -87,4 +87,15 @@ it('values are verdicts with a summary where there is one', () => {
     ])
   );
   expect(valuesOf(null).size).toBe(0);
+});
+
+it('says numbers shortly where there is little room', () => {
+  const short = (summary: string): string => shortSummary({ summary } as Value);
+  expect(['0.8150316734474373', '395 × 3', '29', '1.25', "'0.123456'"].map(short)).toEqual([
+    '0.815',
+    '395 × 3',
+    '29',
+    '1.25',
+    "'0.123456'"
+  ]);
 });

@@ -693,7 +693,7 @@ class Live:
 
     def _run_of(self, prepared: _Prepared) -> str:
         """The run that stands for this session, as long as the notebook and its parameters stay as they are."""
-        from jupyterlab_pipelines.project import snapshot_of
+        from jupyterlab_pipelines.notebook.parse import snapshot_of
         from jupyterlab_pipelines.store.runs import new_run_id
 
         store = prepared.project.store

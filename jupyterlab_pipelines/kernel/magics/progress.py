@@ -209,7 +209,7 @@ class WidgetView:
             if step["status"] in ("running", "failed", "succeeded"):
                 with suppress(Exception):  # a log that is being moved into the store
                     part = self._project.step_log_part(self._run_id, step["name"], last_bytes=LOG_BYTES)
-                    lines = part.text.splitlines()[-LOG_LINES:]
+                    lines = part.plain.splitlines()[-LOG_LINES:]
                     if lines:
                         text = html.escape("\n".join(lines))
                         parts.append(f"<b>{html.escape(step['name'])}</b><pre>{text}</pre>")

@@ -36,7 +36,7 @@ TIME = re.compile(
 ).fullmatch
 # UTF-8 read as Latin-1 or Windows-1252, or the sign for what cannot be shown.
 DAMAGED = re.compile(
-    "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|Ã[^A-Za-z ]|[A-Za-z]\\?[a-z]"
+    "\ufffd|[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|Ã[^A-Za-z ]|[A-Za-z]\\?[a-z](?![\\w.%-]*=)"
 ).search
 OUTLINE = str.maketrans(
     dict.fromkeys("123456789", "0")
@@ -44,7 +44,8 @@ OUTLINE = str.maketrans(
     | {sign: "A" for sign in string.ascii_uppercase if sign not in "ET"}
 )
 """Digits and letters of a kind made equal, but for those that some of the expressions ask for."""
-QUESTIONED = re.compile(r"[A-Za-z]\?[a-z]").search
+# A letter that could not be written; but not the question of an address, /search?page=2.
+QUESTIONED = re.compile(r"[A-Za-z]\?[a-z](?![\w.%-]*=)").search
 
 
 def measure_text(values: Any, counts: Array) -> Text | None:

@@ -62,7 +62,7 @@ def measure_times(ordered: Array, scale: float, zone: str | None) -> Times | Non
 
 def _days_of_months(days: Array, counts: Array) -> tuple[int, int]:
     """Rows after the 12th of a month; and rows of the months between the first and the last that have many
-    rows, but none after the 12th. `days` since 1970 in order, each with its rows."""
+    rows, but none after the 12th, but for the fullest of these. `days` since 1970 in order, each with its rows."""
     dates = days.astype("datetime64[D]")
     months = dates.astype("datetime64[M]")
     is_late = (dates - months.astype("datetime64[D]")).astype(np.int64) >= LAST_MONTH
@@ -70,7 +70,8 @@ def _days_of_months(days: Array, counts: Array) -> tuple[int, int]:
     rows = np.add.reduceat(counts, starts)
     late = np.add.reduceat(np.where(is_late, counts, 0), starts)
     inner = rows[1:-1][(late[1:-1] == 0) & (rows[1:-1] >= MANY)]
-    return int(late.sum()), int(inner.sum())
+    # One alone may be a single day that stands for what is missing.
+    return int(late.sum()), int(inner.sum() - inner.max(initial=0))
 
 
 def _median(steps: Array) -> float:

@@ -138,7 +138,7 @@ def unseen_values(pair: Pair) -> Anomaly | None:
     variants = sum(weights[name] for name in _VARIANTS)
     likely = exclusive_tail(variants, after.count, before.count)
     if variants >= FEWEST_OF_FEW and _is_vocabulary(before):
-        p_value = min(p_value, likely * pair.limit * 3)
+        p_value = min(p_value, likely * pair.limit * 5)
     elif variants >= FEWEST_VARIANTS and before.singletons <= 0.05 * before.count:
         # Nobody's new category is an old one with a blank.
         p_value = min(p_value, likely * pair.limit * 20)

@@ -10,7 +10,9 @@ from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, shown
 SURE = 10.0
 """So many pairs of equal values expected by chance, and none seen: the column is a key by design."""
 RESOLUTIONS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
-KEY_NAME = re.compile(r"(^|[_\W])(id|key|pk|uuid|guid|isbn|sku)$|[a-z](Id|ID|Key)$", re.I)
+KEY_NAME = re.compile(
+    r"(^|[_\W])(id|key|pk|uuid|guid|isbn|sku|ean|mrn|ssn|vin|imei|serial)$|[a-z](Id|ID|Key)$", re.I
+)
 
 
 def duplicate_keys(pair: Pair) -> Anomaly | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 from jupyterlab_pipelines.quality.chance import (
@@ -78,6 +79,8 @@ ODD_MOMENTS = frozenset(
 """1970-01-01, 1900-01-01 and -02, 0001-01-01, 9999-12-31 and -01-01, 2100-01-01, 2099-01-01."""
 FEWEST_NEAR = 5
 """So many values just beyond the reference are no accident any more."""
+SELDOM = 0.08
+"""What chance explains more often than this is not told, whatever else speaks for it."""
 SURE = 0.05
 """So much rarer than the limit are two values a fault where several would else be needed."""
 DEAREST = 2.0
@@ -151,7 +154,7 @@ def _flipped_in_part(
     p_value = hypergeometric_tail(wrong, after.count, wrong_before, before.count)
     # Few of them are no accident either where they lie as far beyond zero as the others before it.
     likely = p_value < pair.limit or (p_value < 0.05 and _gap_to_zero(before, negative) and wrong >= 5)
-    if not likely and not wrong_before:
+    if not likely and not wrong_before and p_value < SELDOM:
         # Two are enough where the reference shows that there can be none.
         p_value = _chance_of_no_wall(before, abs(outermost[0]), negative)
         likely = p_value < SURE * pair.limit and abs(outermost[0]) > 0.5 * abs(before.median)
@@ -235,7 +238,9 @@ def _candidates(estimate: float | None, pair: Pair) -> list[float]:
         return []
     powers = [10.0**power for power in range(-9, 10) if power]
     known = [*powers, *CONVERSIONS, *(1 / factor for factor in CONVERSIONS)]
-    near = [factor for factor in known if abs(math.log(estimate / factor)) < 0.1]
+    # The fewer values there are, the less is the estimate worth.
+    unsure = max(0.1, 3 / math.sqrt(min(pair.before.count, pair.after.count)))
+    near = [factor for factor in known if abs(math.log(estimate / factor)) < unsure]
     first, second = pair.before.top, pair.after.top
     if first and second and first[0][0] and isinstance(second[0][0], int | float):
         mode = second[0][0] / first[0][0]  # type: ignore[operator]
@@ -251,13 +256,21 @@ def _is_other_unit(pair: Pair, before: Numbers, after: Numbers, factor: float) -
         return False
     if _is_power_of_ten(factor):
         return True
+    if pair.before.type == pair.after.type == "int" and _are_codes(pair):
+        # Counts of a few are in no unit, unless each is a whole number in the other one.
+        return all(isinstance(v, int) and _is_whole(v * factor) for v in pair.before.counts)
     if min(before.min, after.min) >= 0 and max(before.max, after.max) <= 1:
         # Shares and probabilities stay between 0 and 1: larger ones are no other unit.
         return False
     if before.min < 0 < before.max and abs(before.median) < 0.1 * (before.grid[75] - before.grid[25]):
-        # Values around zero that lie wider are noisier, unless the factor is one that people use.
-        return _conversion(factor) is not None or bool(MONEY.search(pair.name))
+        # Values around zero that lie wider are noisier, unless the factor is just one that people use.
+        estimate = _factor(before, after) or 1.0
+        return _conversion(estimate) is not None or bool(MONEY.search(pair.name))
     return size >= 2.5 or _conversion(factor) is not None or bool(MONEY.search(pair.name))
+
+
+def _is_whole(value: float) -> bool:
+    return abs(value - round(value)) < 1e-6
 
 
 def _factor(before: Numbers, after: Numbers) -> float | None:
@@ -348,7 +361,7 @@ def unit_changed_in_part(pair: Pair) -> Anomaly | None:
             (1 - cumulated(after.grid, before.max)) if share == "large" else _share_below(after, before.min)
         )
         p_value = exclusive_tail(round(moved * after.count), after.count, before.count)
-        if p_value >= pair.limit:
+        if p_value >= pair.limit or not _is_mixture(before, after, 10.0 ** round(middle), moved):
             continue
         return pair.anomaly(
             "unit_changed",
@@ -362,15 +375,33 @@ def unit_changed_in_part(pair: Pair) -> Anomaly | None:
     return None
 
 
+def _is_mixture(before: Numbers, after: Numbers, factor: float, moved: float) -> bool:
+    """Whether the values are the reference's, a part of them times `factor`, of which `moved` lie beyond."""
+    border = before.max if factor > 1 else before.min
+    scaled_below = cumulated(before.grid, border / factor)
+    beyond = 1 - scaled_below if factor > 1 else scaled_below
+    part = min(1.0, moved / max(beyond, 0.01))
+    distance = max(
+        abs(
+            (1 - part) * cumulated(before.grid, value)
+            + part * cumulated(before.grid, value / factor)
+            - step / 100
+        )
+        for step, value in enumerate(after.grid)
+    )
+    return distance < 0.1 or kolmogorov_tail(distance, before.count, after.count) > 1e-3
+
+
 def _above(before: Numbers, after: Numbers) -> list[tuple[float, float]]:
     """Values beyond the reference's largest, each with the one that it was made of if all were scaled."""
     share = 1 - cumulated(after.grid, before.max)
     if share * 100 < 3 or share > 0.7:
         return []
-    points = [0.1 + 0.1 * step for step in range(9)]
+    # Quantiles next to the border lie between the part and the rest.
+    share -= 0.01
     return [
         (_quantile(after.grid, 1 - share + share * point), expected)
-        for point in points
+        for point in _POINTS
         if (expected := _quantile(before.grid, point)) > 0
     ]
 
@@ -379,13 +410,16 @@ def _below(before: Numbers, after: Numbers) -> list[tuple[float, float]]:
     share = _share_below(after, before.min) if before.min > 0 else 0.0
     if share * 100 < 3 or share > 0.7:
         return []
-    points = [0.1 + 0.1 * step for step in range(9)]
+    share -= 0.01
     return [
         (value, expected)
-        for point in points
+        for point in _POINTS
         if (expected := _quantile(before.grid, point)) > 0
         and (value := _quantile(after.grid, share * point)) > 0
     ]
+
+
+_POINTS = tuple(step / 10 for step in range(1, 10))
 
 
 def _quantile(grid: Sequence[float], share: float) -> float:
@@ -491,11 +525,12 @@ def value_spike(pair: Pair) -> Anomaly | None:
         key=lambda spike: spike[1] / pair.after.count - spike[2] / pair.before.count,
     )
     share, share_before = count / pair.after.count, then / pair.before.count
+    least = min(max(0.05, 4 * share_before), max(0.02, 10 * share_before))
     usual, usual_count = pair.before.top[0] if pair.before.top else (None, 0)
     if usual_count / pair.before.count > 0.7 * share and usual not in pair.after.counts:
         # The reference has so common a value as well; it has moved.
         return None
-    if share < max(0.05, 4 * share_before) or isinstance(value, str) or value is None:
+    if share < least or isinstance(value, str) or value is None:
         return None
     p_value = _spike(pair, count, then)
     if p_value >= pair.limit:
@@ -571,7 +606,8 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         elif pair.goes_on or abs(value - border) < width or count < 2:
             return None
         else:
-            p_value /= SURE
+            seldom = exclusive_tail(count, pair.after.count, pair.before.count) < SELDOM
+            p_value = p_value / SURE if seldom else 1.0
     if p_value >= pair.limit:
         return None
     portion = 1 - cumulated(after.grid, before.max) if side > 0 else _share_below(after, before.min)
@@ -582,6 +618,10 @@ def out_of_range(pair: Pair) -> Anomaly | None:
         return None
     if not far and pair.has_drifted and pair.drift and share < 0.6 * pair.drift.distance:
         # The whole column has moved, and its end with it.
+        return None
+    other = _share_below(after, before.min) if side > 0 else 1 - cumulated(after.grid, before.max)
+    if pair.has_drifted and (share > 0.5 or min(share, other) > 0.02):
+        # Most have moved, or the column has become wider on both sides.
         return None
     kind = "outliers" if far else "out_of_range"
     told = moment if pair.before.type == "time" else number
@@ -614,7 +654,7 @@ def _lies_beyond(value: object, border: float, side: int) -> bool:
 
 
 def _share_below(numbers: Numbers, point: float) -> float:
-    return sum(value < point for value in numbers.grid) / len(numbers.grid)
+    return bisect_left(numbers.grid, point) / len(numbers.grid)
 
 
 def _farthest(
@@ -724,8 +764,9 @@ def truncated_range(pair: Pair) -> Anomaly | None:
     beyond = max(low, high)
     if beyond < 0.03 or min(low, high) > 0.02:
         return None
-    p_value = exclusive_tail(round(beyond * before.count), before.count, after.count)
-    if p_value >= pair.limit:
+    # A quantile may be one per cent off.
+    p_value = exclusive_tail(round((beyond - 0.01) * before.count), before.count, after.count)
+    if p_value >= (pair.limit if pair.has_drifted else pair.limit * SURE):
         return None
     kept = [_quantile(before.grid, low + (1 - low - high) * step / 100) for step in range(101)]
     distance = kolmogorov_smirnov(kept, after.grid)

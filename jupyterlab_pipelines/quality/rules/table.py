@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
 
-from jupyterlab_pipelines.quality.chance import binomial_tail, normal_tail
+from jupyterlab_pipelines.quality.chance import binomial_tail, hypergeometric_tail, normal_tail
 from jupyterlab_pipelines.quality.drift import Drift, compare
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, number, percent
 from jupyterlab_pipelines.quality.statistics import Column, Statistics
@@ -61,6 +61,8 @@ def duplicate_rows(before: Statistics, after: Statistics, limit: float) -> Anoma
     share = after.duplicates / after.rows
     here, there = after.rows**2, before.rows**2
     p_value = binomial_tail(after.duplicates, after.duplicates + before.duplicates, here / (here + there))
+    # Where most rows repeat another, there is no room for squares.
+    p_value = max(p_value, hypergeometric_tail(after.duplicates, after.rows, before.duplicates, before.rows))
     if share - usual < MORE_DUPLICATES or p_value >= limit:
         return None
     return Anomaly(

@@ -8,6 +8,8 @@ from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
 
 FIRST_OF_A_CASE = 0.03
 """The share of values in upper (or lower) case that matters where hardly any was."""
+FEWEST_OF_A_SHAPE = 5
+"""So many values of a pattern are no accident."""
 MORE_OF_A_CASE = 0.1
 """The difference that matters where some were."""
 
@@ -90,7 +92,12 @@ def whitespace(pair: Pair) -> Anomaly | None:
 def case_changed(pair: Pair) -> Anomaly | None:
     """Text that is not a category is in other upper and lower case."""
     before, after = pair.before.text, pair.after.text
-    if not before or not after or _has_known_words(pair):
+    if (
+        not before
+        or not after
+        or _has_known_words(pair)
+        or not any("a" in shape for shape, _ in before.shapes)
+    ):
         return None
     for name, was, now in (("upper", before.upper, after.upper), ("lower", before.lower, after.lower)):
         share_before, share_after = was / before.seen, now / after.seen
@@ -145,7 +152,7 @@ def _same_lengths(pair: Pair) -> bool:
 def truncated_text(pair: Pair) -> Anomaly | None:
     """Text is cut at a length, where many values now end."""
     before, after = pair.before.text, pair.after.text
-    if not before or not after or _has_known_words(pair) or _has_other_words(pair):
+    if not before or not after or _has_known_words(pair) or _has_other_words(pair) or _lost_signs(pair):
         return None
     if min(pair.before.count, pair.after.count) < FEWEST:
         return None
@@ -176,6 +183,14 @@ def format_changed(pair: Pair) -> Anomaly | None:
         return _other_dates(pair)
     if not before or not after or not before.shapes:
         return None
+    if signs := _lost_signs(pair):
+        return pair.anomaly(
+            "format_changed",
+            f"{' and '.join(map(repr, signs))} stood in all of the reference's values, and in none of these.",
+            reference=before.shapes[0][0],
+            current=after.shapes[0][0],
+            effect=1.0,
+        )
     if found := _other_length(pair):
         return found
     known = dict(before.shapes)
@@ -188,6 +203,9 @@ def format_changed(pair: Pair) -> Anomaly | None:
     share = count / after.seen
     others = round((1 - covered) * before.seen)
     p_value = hypergeometric_tail(count, after.seen, others, before.seen)
+    if not others and count >= FEWEST_OF_A_SHAPE and min(known.values()) >= FEWEST_OF_A_SHAPE:
+        # All follow a pattern that people have made: what does not is no rare case of it.
+        p_value *= 20 * pair.limit
     if share - (1 - covered) < 0.02 or p_value >= pair.limit:
         return None
     usual = before.shapes[0][0]
@@ -200,6 +218,16 @@ def format_changed(pair: Pair) -> Anomaly | None:
         p_value=p_value,
         effect=share,
     )
+
+
+def _lost_signs(pair: Pair) -> list[str]:
+    """Signs such as hyphens that all common patterns of the reference have, and none of those now."""
+    before, after = pair.before.text, pair.after.text
+    assert before and after
+    if not before.shapes or not after.shapes or min(before.seen, after.seen) < 20:
+        return []
+    always = set.intersection(*(set(shape) for shape, _ in before.shapes)) - {"a", "9", " "}
+    return sorted(always.difference(*(shape for shape, _ in after.shapes)))
 
 
 def _other_length(pair: Pair) -> Anomaly | None:

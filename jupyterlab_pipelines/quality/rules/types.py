@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jupyterlab_pipelines.quality.chance import exclusive_tail
 from jupyterlab_pipelines.quality.rules.pair import Anomaly, Pair, percent
+from jupyterlab_pipelines.quality.statistics import Column
 
 NEARLY_ALL = 0.9
 FEWEST_WORDS = 2
@@ -43,7 +44,7 @@ def type_changed(pair: Pair) -> Anomaly | None:
         return None
     was_text = before.text if after.type in ("int", "float") else None
     if was_text and was_text.numeric > NEARLY_ALL * was_text.seen:
-        lost = ": leading zeros are lost" if _had_leading_zeros(pair) else ": text that was all numbers"
+        lost = ": leading zeros are lost" if _zeros_before(pair.before) else ": text that was all numbers"
     return _told(pair, "type_changed", f"The type is {after.type}, {before.type} in the reference{lost}.")
 
 
@@ -53,6 +54,9 @@ def _happens_to_be_numbers(pair: Pair) -> bool:
     if not text or pair.after.type not in ("int", "float"):
         return False
     share = text.numeric / text.seen
+    if share == 1:
+        # Or none with a zero before it.
+        share -= _zeros_before(pair.before) / pair.before.count
     return bool(0 < share < 1 and share**pair.after.count > pair.limit)
 
 
@@ -64,10 +68,15 @@ def _have_zeros_before(pair: Pair) -> bool:
     after = pair.after
     if not after.is_complete or not after.text or after.text.numeric < after.text.seen:
         return False
-    zeros = sum(
-        count for value, count in after.top if isinstance(value, str) and len(value) > 1 and value[0] == "0"
-    )
+    zeros = _zeros_before(after)
     return bool(zeros) and exclusive_tail(zeros, after.count, pair.before.count) > 0.05
+
+
+def _zeros_before(column: Column) -> int:
+    """How many of the values that are told begin with a zero."""
+    return sum(
+        count for value, count in column.top if isinstance(value, str) and len(value) > 1 and value[0] == "0"
+    )
 
 
 def _became_text(pair: Pair) -> Anomaly:
@@ -156,10 +165,6 @@ def _are_both_booleans(pair: Pair) -> bool:
         if first.type == "bool" and second.type in ("int", "float") and set(second.counts) <= {0, 1}:
             return bool(second.is_complete)
     return False
-
-
-def _had_leading_zeros(pair: Pair) -> bool:
-    return any(isinstance(value, str) and len(value) > 1 and value[0] == "0" for value, _ in pair.before.top)
 
 
 def _example(pair: Pair, sign: str) -> str:

@@ -5,7 +5,14 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from jupyterlab_pipelines.server.routes.base import URL_PREFIX, PipelinesAPIHandler
-from jupyterlab_pipelines.server.wire import HistoryQuery, LogQuery, RunChange, RunRequest, parse_compared
+from jupyterlab_pipelines.server.wire import (
+    HistoryQuery,
+    LogQuery,
+    RunChange,
+    RunRequest,
+    parse_compared,
+    parse_number,
+)
 
 
 class RunsHandler(PipelinesAPIHandler):
@@ -53,27 +60,35 @@ class StepCancelHandler(PipelinesAPIHandler):
         self.answer({"run_id": run_id, "step": step}, 202)
 
 
-class RunNotebookHandler(PipelinesAPIHandler):
+class NotebookHandler(PipelinesAPIHandler):
+    @property
+    def longest_text(self) -> int | None:
+        """Query argument ``longest_text``: so many characters of a printed text are shown."""
+        text = self.get_query_argument("longest_text", None)
+        return None if text is None else parse_number("longest_text", text)
+
+
+class RunNotebookHandler(NotebookHandler):
     @web.authenticated
     @authorized
     async def get(self, run_id: str) -> None:
-        self.answer(await self.manager.run_notebook(run_id, self.notebook_path))
+        self.answer(await self.manager.run_notebook(run_id, self.longest_text, self.notebook_path))
 
 
-class StepNotebookHandler(PipelinesAPIHandler):
+class StepNotebookHandler(NotebookHandler):
     @web.authenticated
     @authorized
     async def get(self, run_id: str, step: str) -> None:
-        self.answer(await self.manager.step_notebook(run_id, step, self.notebook_path))
+        answer = await self.manager.step_notebook(run_id, step, self.longest_text, self.notebook_path)
+        self.answer(answer)
 
 
 class StepLogHandler(PipelinesAPIHandler):
     @web.authenticated
     @authorized
     async def get(self, run_id: str, step: str) -> None:
-        query = LogQuery.from_query(
-            self.get_query_argument("start", None), self.get_query_argument("last_bytes", None)
-        )
+        start, last_bytes = (self.get_query_argument(name, None) for name in ("start", "last_bytes"))
+        query = LogQuery.from_query(start, last_bytes)
         self.answer(await self.manager.step_log(run_id, step, query, self.notebook_path))
 
 

@@ -9,19 +9,21 @@ interface LogLinesProps {
   text: string | null;
   /** Whether more is to come: then its end stays in sight. */
   isGrowing: boolean;
+  /** Whether its beginning is missing: then the end is what one wants to see. */
+  isEnd?: boolean;
 }
 
-export function LogLines({ text, isGrowing }: LogLinesProps): React.ReactElement {
+export function LogLines({ text, isGrowing, isEnd }: LogLinesProps): React.ReactElement {
   const trans = useTrans();
   const element = React.useRef<HTMLDivElement>(null);
   const lines = React.useMemo(() => readLog(text ?? ''), [text]);
   const wasAtEnd = React.useRef(true);
   React.useLayoutEffect(() => {
     const { current } = element;
-    if (isGrowing && current && wasAtEnd.current) {
+    if ((isGrowing || isEnd) && current && wasAtEnd.current) {
       current.scrollTop = current.scrollHeight;
     }
-  }, [lines, isGrowing]);
+  }, [lines, isGrowing, isEnd]);
   return (
     <div
       ref={element}

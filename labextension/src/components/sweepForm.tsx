@@ -136,7 +136,9 @@ export class SweepForm extends ReactWidget implements Dialog.IBodyWidget<Sweep |
       return trans.__('No parameter varies yet.');
     }
     if (count === Infinity) {
-      return trans.__('A range has no end of values: choose a random sample.');
+      return trans.__(
+        'A range has endless values: choose a random sample, or say its steps, such as 1..10 by 3.'
+      );
     }
     return count > MOST_RUNS
       ? trans.__('%1 runs are too many; at most %2.', count.toLocaleString(), MOST_RUNS)

@@ -9,6 +9,11 @@ import { pipelineIcon } from '../components/icons';
 import { templateNotebook } from '../template';
 import { CommandIDs, NAMESPACE, TRANSLATION_DOMAIN } from '../tokens';
 
+/** The icon of the panel in the colour of Jupyter's notebooks: a picture does not know the theme. */
+const LAUNCHER_PICTURE = `data:image/svg+xml,${encodeURIComponent(
+  pipelineIcon.svgstr.replaceAll('#616161', '#f37726')
+)}`;
+
 export const launcher: JupyterFrontEndPlugin<void> = {
   id: `${NAMESPACE}:launcher`,
   description: 'Makes a new notebook that is a pipeline.',
@@ -50,6 +55,8 @@ export const launcher: JupyterFrontEndPlugin<void> = {
       command: CommandIDs.newPipeline,
       args: { isLauncher: true },
       category: trans.__('Notebook'),
+      // Among notebooks the launcher shows pictures only, no icons.
+      kernelIconUrl: LAUNCHER_PICTURE,
       rank: 10
     });
     palette?.addItem({ command: CommandIDs.newPipeline, category: trans.__('Pipeline') });

@@ -39,7 +39,7 @@ export const running: JupyterFrontEndPlugin<void> = {
             label: () => PathExt.basename(path),
             labelTitle: () =>
               trans.__('%1\nRun %2\n%3 of %4 steps done', path, run.run_id, done, total),
-            detail: () => trans.__('%1 of %2 steps', done, total)
+            detail: () => trans._n('%2 of %1 step', '%2 of %1 steps', total, done)
           };
         }),
       shutdownAll: () => activeRuns.all.forEach(located => void activeRuns.cancel(located)),

@@ -37,10 +37,13 @@ export const status: JupyterFrontEndPlugin<void> = {
       const { all } = activeRuns;
       if (all.length === 1) {
         const [{ path, run }] = all;
-        button.textContent = trans.__(
-          '%1: %2 of %3 steps',
+        const [done, total] = progressOf(run);
+        button.textContent = trans._n(
+          '%2: %3 of %1 step',
+          '%2: %3 of %1 steps',
+          total,
           PathExt.basename(path, '.ipynb'),
-          ...progressOf(run)
+          done
         );
       } else {
         button.textContent = trans.__('%1 pipeline runs', all.length);

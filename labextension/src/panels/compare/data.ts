@@ -20,8 +20,8 @@ export function describeTables(
     const share = before.shape[0] > 0 ? ` (${((100 * rows) / before.shape[0]).toFixed(1)} %)` : '';
     sentences.push(
       rows > 0
-        ? trans.__('%1 rows more%2', rows.toLocaleString(), share)
-        : trans.__('%1 rows fewer%2', (-rows).toLocaleString(), share)
+        ? trans._n('%2 row more%3', '%2 rows more%3', rows, rows.toLocaleString(), share)
+        : trans._n('%2 row fewer%3', '%2 rows fewer%3', -rows, (-rows).toLocaleString(), share)
     );
   }
   const [old, now] = [typesOf(before), typesOf(after)];

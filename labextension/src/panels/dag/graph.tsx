@@ -15,7 +15,7 @@ import {
 } from '../../state';
 import type { Pipeline, Role, Unit } from '../../tokens';
 import { formatDuration, formatSize } from '../../units';
-import { valuesOf } from '../../values';
+import { shortSummary, valuesOf } from '../../values';
 import { findingOf, type Finding } from '../statistics/finding';
 import { SeverityIcon } from '../statistics/severity';
 import { labelPoint, lineKind, lineLabel, linePath, linesOf, type Line } from './edges';
@@ -148,7 +148,9 @@ export default function Graph({ pipeline, groups, frame }: GraphProps): React.Re
   const focus = pointed ?? selectedBox;
   const sizeOf = (step: string, name: string): string => {
     const value = valuesOf(model.lastStepRun(step)).get(name);
-    return value ? value.summary || (value.size_bytes ? formatSize(value.size_bytes) : '') : '';
+    return value
+      ? shortSummary(value) || (value.size_bytes ? formatSize(value.size_bytes) : '')
+      : '';
   };
   const findingIn = (step: string, names?: readonly string[]): Finding | null =>
     findingOf(trans, model.lastStepRun(step)?.anomalies ?? [], names);
@@ -489,7 +491,13 @@ function GroupBox(props: GroupBoxProps): React.ReactElement {
   const counts = new Map<StepState, number>();
   states.forEach(state => counts.set(state, (counts.get(state) ?? 0) + 1));
   const summary = [...counts].map(([state, count]) => `${count} ${stateWord(trans, state)}`);
-  const label = trans.__('%1: %2 steps (%3)', group.title, group.steps.length, summary.join(', '));
+  const label = trans._n(
+    '%2: %1 step (%3)',
+    '%2: %1 steps (%3)',
+    group.steps.length,
+    group.title,
+    summary.join(', ')
+  );
   return (
     <div
       id={props.id}

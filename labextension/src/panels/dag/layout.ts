@@ -20,6 +20,8 @@ const READABLE = 0.8;
 /** Larger looks coarse, smaller cannot be read: then the graph is larger than its frame. */
 const MAX_ZOOM = 1.1;
 const MIN_ZOOM = 0.72;
+/** All of a graph in one view is worth words that are somewhat smaller. */
+const WHOLE_ZOOM = 0.62;
 
 /** Another number of columns must be better by so much: a drawing should not jump while one types. */
 const CLEARLY_BETTER = 1.15;
@@ -80,8 +82,8 @@ export function placeSteps(shape: Shape, frame: Size, columns?: number): Layout 
 
 /** All of the graph; where that is too small to be read, its beginning, as wide as the frame if it can be. */
 function firstView(drawing: Pick<Layout, 'steps' | 'groups'> & Size, frame: Size): View {
-  const all = fit(drawing, frame, MIN_ZOOM);
-  if (drawing.height * all.zoom <= frame.height) {
+  const all = fit(drawing, frame, WHOLE_ZOOM);
+  if (drawing.height * all.zoom <= frame.height && drawing.width * all.zoom <= frame.width) {
     return all;
   }
   const view = fit({ ...drawing, height: 0 }, frame, MIN_ZOOM);

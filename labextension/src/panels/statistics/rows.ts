@@ -104,10 +104,12 @@ function changesOf(trans: TranslationBundle, row: ColumnRow, changes: TableChang
   const shareBefore = (nulls?.before ?? 0) / Math.max(1, changes.rows_before);
   const shareAfter = (nulls?.after ?? 0) / Math.max(1, changes.rows_after);
   if (nulls && Math.abs(shareAfter - shareBefore) > SAME_SHARE) {
-    const count = Math.abs(nulls.after - nulls.before).toLocaleString();
-    const isMore = nulls.after > nulls.before;
+    const count = Math.abs(nulls.after - nulls.before);
+    const written = count.toLocaleString();
     said.push([
-      isMore ? trans.__('+%1 nulls', count) : trans.__('−%1 nulls', count),
+      nulls.after > nulls.before
+        ? trans._n('+%2 null', '+%2 nulls', count, written)
+        : trans._n('−%2 null', '−%2 nulls', count, written),
       trans.__(
         'Missing values: %1 before, %2 after.',
         nulls.before.toLocaleString(),

@@ -113,7 +113,7 @@ function decisionSentence(trans: TranslationBundle, decision: Decision): string 
     case 'run':
       return trans.__('Run it:');
     case 'undecided':
-      return trans.__('Decide when what it waits for is there:');
+      return trans.__('Decided once what it waits for has ended:');
   }
 }
 
@@ -427,20 +427,16 @@ function OutputRow(props: OutputRowProps): React.ReactElement {
           )}
         </th>
         <td title={value?.type}>
-          {join(
-            [
-              value ? describe(value) : '',
-              value?.kept && value.materializer ? (
-                <span
-                  className="jp-Pipelines-materializer jp-Pipelines-wideOnly"
-                  title={trans.__('Stored by the materializer `%1`', value.materializer)}
-                >
-                  {value.materializer}
-                </span>
-              ) : null
-            ],
-            ' · '
-          )}
+          {value ? describe(value) : ''}
+          {value?.kept && value.materializer ? (
+            // With the sign before it: where there is no room for the word, there is none for the sign.
+            <span
+              className="jp-Pipelines-materializer jp-Pipelines-wideOnly"
+              title={trans.__('Stored by the materializer `%1`', value.materializer)}
+            >
+              {` · ${value.materializer}`}
+            </span>
+          ) : null}
         </td>
         <td className="jp-Pipelines-number">{value ? sizeOf(value) : ''}</td>
       </tr>

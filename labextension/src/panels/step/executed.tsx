@@ -14,6 +14,9 @@ import { NAMESPACE, type Step, type StepRun } from '../../tokens';
 /** Statuses of steps of which there is an executed notebook. */
 const EXECUTED: readonly string[] = ['succeeded', 'reused', 'failed'];
 
+/** What is shown of a printed text, in characters. */
+const LONGEST_TEXT = 20_000;
+
 /** Whether there is a notebook that was executed for the step. */
 export function wasExecuted({ status }: StepRun): boolean {
   return EXECUTED.includes(status);
@@ -29,7 +32,7 @@ export function Executed(props: {
   const { model, panel } = useNotebook();
   const isThere = wasExecuted(stepRun);
   const { value } = useFetched(isThere ? `${runId} ${step.name} ${stepRun.status}` : '', () =>
-    model.client.stepNotebook(model.path, runId, step.name)
+    model.client.stepNotebook(model.path, runId, step.name, LONGEST_TEXT)
   );
   if (!value) {
     return null;

@@ -69,7 +69,7 @@ export function Log(props: { stepRun: StepRun; runId: string }): React.ReactElem
           </a>
         </p>
       ) : null}
-      <LogLines text={seen?.log ?? (error || null)} isGrowing={isRunning} />
+      <LogLines text={seen?.log ?? (error || null)} isGrowing={isRunning} isEnd={isCut} />
     </details>
   );
 }
