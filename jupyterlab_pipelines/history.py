@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ def list_runs(
 ) -> Document:
     """A page of the history: ``runs``, their number in ``total``, and ``next``, the run to ask for more with.
 
+    ``sweep_runs``: how many runs each sweep has of which there is one on the page.
+
     Parameters
     ----------
     before
@@ -48,12 +51,14 @@ def list_runs(
         ``step.name``: only runs that have it, and in its order instead of the time's.
     """
     wanted = words.casefold().split()
+    rows = store.runs.briefly(notebook)
+    sweeps = {row["id"]: found for row in rows if (found := _sweep_of(row))}
     ids = [
         row["id"]
-        for row in store.runs.briefly(notebook)
+        for row in rows
         if (not status or row["status"] in status)
         and (tag is None or tag in json.loads(row["tags"]))
-        and (sweep is None or json.loads(row["options"]).get("sweep") == sweep)
+        and (sweep is None or sweeps.get(row["id"]) == sweep)
         and (not wanted or _has_words(row, wanted))
     ]
     if metric is not None:
@@ -65,11 +70,18 @@ def list_runs(
     first = ids.index(before) + 1 if before in ids else 0
     page = ids[first : first + limit]
     is_all = first + limit >= len(ids)
+    sizes = Counter(sweeps.values())
     return {
         "runs": store.runs.summaries_of(page),
         "total": len(ids),
         "next": None if is_all else page[-1],
+        "sweep_runs": {sweeps[run]: sizes[sweeps[run]] for run in page if run in sweeps},
     }
+
+
+def _sweep_of(row: sqlite3.Row) -> str | None:
+    # Few runs belong to a sweep: most of them are not worth parsing.
+    return json.loads(row["options"]).get("sweep") if '"sweep": "' in row["options"] else None
 
 
 def _has_words(row: sqlite3.Row, words: Sequence[str]) -> bool:

@@ -53,6 +53,9 @@ def test_runs_share_what_their_parameters_leave_equal(notebook: Path) -> None:
     assert (first["parameters"], newest["parameters"]) == ({"alpha": 2}, {"alpha": 3})
     assert (first["steps_executed"], newest["steps_executed"], newest["steps_reused"]) == (2, 1, 1)
 
+    page = project.history(limit=1)
+    assert (len(page["runs"]), page["sweep_runs"]) == (1, {sweep: 2})
+
     facts = project.step_facts(newest["run_id"], "load")
     assert facts["executed_in"] == first["run_id"]
     assert [Path(path).name for path in facts["files_read"]] == ["data.txt"]

@@ -36,6 +36,11 @@ export class History {
     return this._sweeps.find(({ sweep_id }) => sweep_id === sweepId) ?? null;
   }
 
+  /** How many runs a sweep has, on this page and on others. */
+  runsOfSweep(sweepId: string): number {
+    return this._sweepRuns[sweepId] ?? 0;
+  }
+
   get query(): HistoryQuery {
     return this._query;
   }
@@ -98,6 +103,7 @@ export class History {
       this._total = page.total;
       this._next = page.next;
       this._sweeps = page.sweeps ?? [];
+      this._sweepRuns = { ...(before.length ? this._sweepRuns : {}), ...page.sweep_runs };
       this._changed.emit();
     }
   }
@@ -107,6 +113,7 @@ export class History {
   private _total = 0;
   private _next: string | null = null;
   private _sweeps: readonly UnfinishedSweep[] = [];
+  private _sweepRuns: { readonly [sweepId: string]: number } = {};
   private _query: HistoryQuery = {};
   private _asked = 0;
   private _timer: ReturnType<typeof setTimeout> | undefined;

@@ -233,6 +233,8 @@ export interface RunPage {
   total: number;
   /** What to ask for the page after this one with; null: there is none. */
   next: string | null;
+  /** By sweep of which there is a run on the page, how many runs it has. */
+  sweep_runs?: { readonly [sweepId: string]: number };
   /** Those of the project that have not come to their end. */
   sweeps?: UnfinishedSweep[];
 }

@@ -170,11 +170,13 @@ function SweepItem(props: Choice & { group: RunGroup }): React.ReactElement {
   const { model } = useNotebook();
   const [isOpen, setOpen] = React.useState(false);
   const runIds = group.runs.map(run => run.run_id);
-  const done = group.runs.filter(run => !isActive(run.status)).length;
   const unfinished = model.history.unfinishedSweep(group.sweep!);
+  // Those that are not in the list yet are older, and have ended.
+  const begun = Math.max(group.runs.length, model.history.runsOfSweep(group.sweep!));
+  const done = begun - group.runs.filter(run => isActive(run.status)).length;
+  const total = Math.max(begun, unfinished?.runs_total ?? 0);
   const isInterrupted = unfinished?.status === 'interrupted';
-  const isUnderWay = done < group.runs.length || unfinished?.status === 'running';
-  const total = Math.max(group.runs.length, unfinished?.runs_total ?? 0);
+  const isUnderWay = done < (unfinished?.status === 'running' ? total : begun);
   const created = new Date(group.runs[0].created_at);
   return (
     <li className="jp-Pipelines-sweep" data-sweep={group.sweep}>
@@ -204,11 +206,7 @@ function SweepItem(props: Choice & { group: RunGroup }): React.ReactElement {
             <span>{Time.formatHuman(created)}</span>
             {isInterrupted ? (
               <span title={trans.__('The process that begins its runs is gone.')}>
-                {trans._n(
-                  '%1 run was not begun',
-                  '%1 runs were not begun',
-                  total - group.runs.length
-                )}
+                {trans._n('%1 run was not begun', '%1 runs were not begun', total - begun)}
               </span>
             ) : null}
           </span>
