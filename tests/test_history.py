@@ -82,7 +82,8 @@ def test_pages_follow_each_other_newest_first(store: Store, add: Add) -> None:
             break
         before = page["next"]
     assert seen == ids
-    assert list_runs(store, "other.ipynb", limit=3) == {"runs": [], "total": 0, "next": None}
+    nothing = list_runs(store, "other.ipynb", limit=3)
+    assert nothing == {"runs": [], "total": 0, "next": None, "sweep_runs": {}}
 
 
 def test_runs_are_found_by_words_tags_status_and_sweep(store: Store, add: Add) -> None:
