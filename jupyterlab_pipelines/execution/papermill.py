@@ -32,6 +32,7 @@ from jupyterlab_pipelines.execution.kernels import (
 )
 from jupyterlab_pipelines.execution.pool import KernelPool
 from jupyterlab_pipelines.execution.shared import LiveKernel
+from jupyterlab_pipelines.execution.widgets import ProgressBars
 from jupyterlab_pipelines.logged import read_log
 from jupyterlab_pipelines.notebook.assemble import METADATA, cell_index_of, is_step_cell
 from jupyterlab_pipelines.notebook.outputs import valid_data
@@ -218,6 +219,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.displays: dict[str, dict[str, Any]] = {}
+        self.bars = ProgressBars()
 
     def create_kernel_manager(self) -> Any:
         if self.session is None:
@@ -326,11 +328,15 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             content = msg["content"]
             match msg["msg_type"]:
                 case "stream":
-                    self.session.write_log(content["text"])
+                    self.session.write_log(self.bars.make_room() + content["text"])
                 case "error":
-                    self.session.write_log("\n".join(content["traceback"]) + "\n")
+                    self.session.write_log(self.bars.make_room() + "\n".join(content["traceback"]) + "\n")
                 case "display_data" | "execute_result" | "update_display_data":
                     content["data"] = valid_data(content["data"])
+                case "comm_open" | "comm_msg" | "comm_close":
+                    shown = self.bars.hear(msg["msg_type"], content)
+                    if shown:
+                        self.session.write_log(shown)
             self._note_display(msg["msg_type"], content)
         return super().process_message(msg, cell, cell_index)
 
