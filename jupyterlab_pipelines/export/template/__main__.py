@@ -6,11 +6,14 @@ Exit status 0: done. 1: a step failed. 2: wrong use.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from .parameters import TYPES
 from .pipeline import NAME, STEPS
@@ -123,5 +126,19 @@ def _value(name: str, text: str) -> Any:
         return {"true": True, "false": False, "none": None}.get(lowered, text)
 
 
+def _leave(status: int) -> NoReturn:
+    """End the process in order, but for the threads of native libraries: now and then one aborts on its way out.
+
+    What was computed is written by then, and an engine would take the step for failed.
+    """
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())
