@@ -133,7 +133,10 @@ def click(server: Server, folder: Path, rounds: int) -> Row:
     seconds, papermills = [], []
     for number in range(rounds):
         path = f"click{number}.ipynb"
-        content = notebook("import pandas as pd", "# step\nprint('here')", "# step\nprint('there')")
+        # Another one each time: nothing of it may be known.
+        content = notebook(
+            "import pandas as pd", f"# step\nprint('here', {number})", "# step\nprint('there')"
+        )
         nbformat.write(content, folder / path)
         server.plan(path, content)
         time.sleep(SECONDS_OPEN)
