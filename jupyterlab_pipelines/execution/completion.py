@@ -42,8 +42,9 @@ class Completion:
         with self._changed:
             self._todo.append(execution)
             self._changed.notify()
-        if not self._thread.is_alive():
-            self._thread.start()
+            # Steps may end at the same moment: within the lock, one of them starts it.
+            if not self._thread.is_alive():
+                self._thread.start()
 
     def close(self, is_wanted: Callable[[], bool], every_seconds: float) -> None:
         """Wait until all is done, or nobody wants it any more."""

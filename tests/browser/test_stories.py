@@ -329,7 +329,7 @@ def test_no_view_and_no_dialog_keeps_people_out(desk: Desk, theme: str) -> None:
         )
         expect(desk.page.get_by_role("dialog")).to_be_visible()
         assert serious_problems(desk, ".jp-Dialog") == []
-        desk.page.keyboard.press("Escape")
+        desk.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         expect(desk.page.get_by_role("dialog")).to_have_count(0)
     desk.panel.get_by_role("button", name=re.compile("^More for the run")).first.click()
     menu_item(desk, "Tags and Comment").click()
