@@ -176,8 +176,6 @@ def _execute(job: StepJob, session: StepSession) -> None:
     papermill_engines.register("pipelines", PipelinesEngine)
     notebook: Any = from_dict(notebook_of(job))  # type: ignore[no-untyped-call]
     notebook.metadata["papermill"] = {}
-    for cell in notebook.cells:
-        cell.metadata["papermill"] = {}
     parameters = used_parameters(job) if job.kernel is None else {}
     if parameters:
         notebook = parameterize_notebook(
