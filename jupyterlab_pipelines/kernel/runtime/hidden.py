@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import gc
 import importlib
 import locale
@@ -407,14 +408,19 @@ def _of_shell(shell: Any) -> dict[tuple[str, str], Any]:
     options = {}
     for configurable in _configurables(shell):
         kind = type(configurable).__name__
-        for name in configurable.trait_names(config=True):
-            if name.endswith("_printers") or name == "ast_transformers":
-                continue  # hooks (see `process`), or grown when something was shown
+        for name in _option_names(type(configurable)):
             with contextlib.suppress(Exception):  # one that cannot say its default
                 value: Any = getattr(configurable, name)
                 if isinstance(value, _PLAIN):
                     options[kind, name] = copy.copy(value)
     return options
+
+
+@functools.cache
+def _option_names(kind: Any) -> tuple[str, ...]:
+    """Those of a class, without hooks (see `process`), and without what grows when something is shown."""
+    names: list[str] = kind.class_trait_names(config=True)
+    return tuple(name for name in names if not name.endswith("_printers") and name != "ast_transformers")
 
 
 def _configurables(shell: Any) -> Iterator[Any]:

@@ -26,6 +26,10 @@ from jupyterlab_pipelines.materializers import digest_of
 
 HOOKS = ("stdin", "stdout", "stderr", "displayhook", "excepthook", "unraisablehook")
 SET_BY_IPYTHON = frozenset({"_", "__IPYTHON__", "get_ipython", "display"})
+SIGNALS = tuple(map(int, signal.valid_signals()))
+
+_handler_of: Any = importlib.import_module("_signal").getsignal
+"""As `signal.getsignal`, which looks each handler up among the members of an enumeration."""
 
 
 class LocalModules:
@@ -133,7 +137,7 @@ class ProcessState:
         self.state: dict[str, Any] = {
             "running threads": frozenset(_threads(self._is_users)),
             "running processes": frozenset(_processes_at_work()),
-            "signal handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
+            "signal handlers": {number: _handler_of(number) for number in SIGNALS},
             "hooks of the interpreter": {name: getattr(sys, name, None) for name in HOOKS},
             "built-in names": {k: v for k, v in vars(builtins).items() if k not in SET_BY_IPYTHON},
             "open figures": _figures(),

@@ -169,10 +169,11 @@ def _telling(base: Any, recorder: Any) -> type:
 
 def values() -> dict[str, str]:
     """The variables, without asking `os.environ`, which would tell."""
-    held: dict[Any, Any] | None = getattr(os.environ, "_data", None)
-    if held is None:  # somebody has put another object in its place
-        return dict(os.environ)
-    return {os.fsdecode(name): os.fsdecode(value) for name, value in held.items()}
+    environ: Any = os.environ
+    if not isinstance(environ, os._Environ):  # somebody has put another object in its place
+        return dict(environ)
+    name_of, value_of = environ.decodekey, environ.decodevalue
+    return {name_of(name): value_of(value) for name, value in environ._data.items()}  # type: ignore[attr-defined]
 
 
 def _constants(code: CodeType) -> set[Any]:
