@@ -24,6 +24,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -32,6 +33,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_client.session import Session, json_unpacker
 from jupyter_core.utils import run_sync
 from traitlets import Callable as CallableTrait
 from traitlets import DottedObjectName, Instance, Type, Unicode, default
@@ -62,6 +64,9 @@ tensorflow, jax, duckdb, grpc. And it does not ask then where it runs: not plotl
 """
 
 SECONDS_TO_START = 60.0
+
+WELCOME = "iopub_welcome"
+"""What a kernel sends first to whoever has subscribed to its output; ipykernel does since version 7."""
 
 SECONDS_TO_SUBSCRIBE = 0.02
 SECONDS_BETWEEN_LOOKS = 0.003
@@ -185,6 +190,11 @@ class ForkServer:
     ----------
     process
         One that was started for the same `spec`, and that nobody has talked with; None to start one.
+
+    Attributes
+    ----------
+    language_info
+        What its kernels say of their language, as soon as one has been asked, if they greet those who subscribe.
     """
 
     def __init__(self, spec: ServerSpec, process: subprocess.Popen[bytes] | None = None) -> None:
@@ -195,6 +205,7 @@ class ForkServer:
         self._writing = threading.Lock()
         self._is_ready: bool | None = None
         self.has_died = False
+        self.language_info: Mapping[str, Any] | None = None
         self._process = process or start_server(spec)
         self._reader = threading.Thread(target=self._read, name="fork-server", daemon=True)
         self._reader.start()
@@ -342,6 +353,17 @@ def _zmq_context() -> zmq.asyncio.Context:
     return zmq.asyncio.Context()
 
 
+def _unpack(text: bytes) -> Any:
+    """A part of a message, the date of a header as such: jupyter_client's way of reading it takes as long as all else."""
+    part = json_unpacker(text)
+    if isinstance(part, dict) and "msg_id" in part:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            date = datetime.fromisoformat(part["date"])
+            if date.tzinfo is not None:
+                part["date"] = date
+    return part
+
+
 class StepKernelClient(AsyncKernelClient):
     """Ready as soon as the kernel has answered on both channels.
 
@@ -355,6 +377,8 @@ class StepKernelClient(AsyncKernelClient):
     """
 
     language_info: Mapping[str, Any] = {}
+
+    server = Instance(ForkServer, allow_none=True)
 
     @default("context")
     def _context_default(self) -> zmq.asyncio.Context:
@@ -378,6 +402,13 @@ class StepKernelClient(AsyncKernelClient):
                 channel.stop()
 
     async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        known = None if self.server is None else self.server.language_info
+        if known is not None:
+            with contextlib.suppress(queue.Empty):
+                # As the kernel says of itself that it has a subscriber, nobody needs to ask.
+                await self.iopub_channel.get_msg(timeout=1)
+                self.language_info = known
+                return
         deadline = time.monotonic() + (SECONDS_TO_START if timeout is None else timeout)
         while True:
             self.kernel_info()
@@ -385,9 +416,11 @@ class StepKernelClient(AsyncKernelClient):
                 reply = await self.shell_channel.get_msg(timeout=1)
                 if reply["msg_type"] == "kernel_info_reply":
                     # A subscription takes effect some time after it was made: until then, ask again.
-                    await self.iopub_channel.get_msg(timeout=SECONDS_TO_SUBSCRIBE)
+                    first = await self.iopub_channel.get_msg(timeout=SECONDS_TO_SUBSCRIBE)
                     self._handle_kernel_info_reply(reply)
                     self.language_info = reply["content"]["language_info"]
+                    if self.server is not None and first["msg_type"] == WELCOME:
+                        self.server.language_info = self.language_info
                     return
             if not await self._async_is_alive():
                 raise RuntimeError("Kernel died before it was ready")
@@ -413,6 +446,29 @@ class StepKernelManager(AsyncKernelManager):
     @default("context")
     def _context_default(self) -> zmq.asyncio.Context:
         return _zmq_context()
+
+    @default("session")
+    def _session_default(self) -> Session:
+        return Session(parent=self, unpack=_unpack)
+
+    def get_connection_info(self, session: bool = False) -> dict[str, Any]:
+        """As Jupyter's, with our own session instead of a copy: a kernel has one client, which ends before we send."""
+        info: dict[str, Any] = super().get_connection_info()
+        if session:
+            for part in ("key", "signature_scheme"):
+                del info[part]
+            info["session"] = self.session
+        return info
+
+    def client(self, **options: Any) -> StepKernelClient:
+        """What talks with the kernel."""
+        client: Any = super().client(server=self.server if self.is_forked else None, **options)
+        return cast(StepKernelClient, client)
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether the kernel is a fork of the server."""
+        return isinstance(getattr(self.provisioner, "process", None), ForkedProcess)
 
     async def begin(self, environment: Mapping[str, str], folder: Path) -> None:
         """Start the kernel.

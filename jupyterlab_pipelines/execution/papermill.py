@@ -277,7 +277,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         cells = self.nb.cells
         own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
         first = next(index for index, cell in enumerate(cells) if index in own or cell_index_of(cell) is None)
-        self._tell(_bootstrap())
+        self._tell(_bootstrap(is_forked=self.km.is_forked))
         done = 0
         for index, cell in enumerate(cells):
             if index == first and session.spec["hidden"]:
@@ -403,8 +403,14 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         return content
 
 
-def _bootstrap() -> str:
-    """Code that makes our package importable in a kernel of any environment, for that kernel only."""
+def _bootstrap(*, is_forked: bool) -> str:
+    """Code that makes our package importable in a kernel of any environment, for that kernel only, and starts recording.
+
+    What kernels are forked from has it already. IPython looks at every word of a cell.
+    """
+    begin = "import jupyterlab_pipelines.kernel.runtime as __pipelines__\n__pipelines__.record()\n"
+    if is_forked:
+        return begin
     package = Path(jupyterlab_pipelines.__file__).parent
     return (
         "import sys as _s\n"
@@ -415,8 +421,7 @@ def _bootstrap() -> str:
         "    _s.modules['jupyterlab_pipelines'] = _u.module_from_spec(_f)\n"
         "    _f.loader.exec_module(_s.modules['jupyterlab_pipelines'])\n"
         "    del _f, _u\n"
-        "import jupyterlab_pipelines.kernel.runtime as __pipelines__\n"
-        "__pipelines__.record()\n"
+        f"{begin}"
         "del _s\n"
     )
 

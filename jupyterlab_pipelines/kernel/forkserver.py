@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import gc
 import importlib
 import importlib.util
@@ -54,6 +55,10 @@ def main() -> None:
     _preload(json.loads(sys.argv[1]))
     _import_runtime(sys.argv[2])
     prepared = _prepare()
+    for look_up in (_launcher, _prctl):
+        # So that the kernels know.
+        with contextlib.suppress(Exception):
+            look_up()
     if threading.active_count() > 1:
         # A forked child would miss these threads, and might wait for them for ever.
         _say(answers, {"ready": False, "why": "a package started threads when it was imported"})
@@ -143,71 +148,83 @@ def _import_runtime(package: str) -> None:
                 importlib.import_module(f"jupyterlab_pipelines.materializers.{name[:-3]}")
 
 
-KNOWN_OPTIONS = frozenset({"parent", "profile_dir", "kernel", "compiler_class"})
-"""What ipykernel says of the shell that it wants."""
+SET_LATER = frozenset(
+    {
+        *("control_stream", "debugpy_stream", "shell_stream", "debug_shell_socket", "stdin_socket"),
+        *("control_thread", "shell_channel_thread", "iopub_thread", "iopub_socket"),
+    }
+)
+"""What a kernel is given of its sockets and threads."""
 
 
 class Prepared:
     """As much of a kernel as can be made before the fork: what starts no thread, and opens neither file nor socket.
 
-    The application has read its command line and configuration, and IPython's shell is there.
+    The application has read its command line and configuration; IPython's shell and the kernel itself are there.
     """
 
     def __init__(self) -> None:
-        shells: Any = importlib.import_module("ipykernel.zmqshell").ZMQInteractiveShell
-        kernels: Any = importlib.import_module("ipykernel.kernelapp").IPKernelApp
         applications: Any = importlib.import_module("IPython.core.application").BaseIPythonApplication
         transformers: Any = importlib.import_module("IPython.core.inputtransformer2").TransformerManager
-        self.app: Any = kernels.instance()
+        self.app: Any = importlib.import_module("ipykernel.kernelapp").IPKernelApp.instance()
         applications.initialize(self.app, ["-f", "", *OPTIONS])
-        self.compiler: Any = importlib.import_module("ipykernel.compiler").XCachingCompiler
-        self.shell: Any = shells.instance(
-            parent=self.app, profile_dir=self.app.profile_dir, compiler_class=self.compiler
-        )
+        self.kernel: Any = self.app.kernel_class.instance(**self._known_options())
+        self.shell: Any = self.kernel.shell
         # Made when they are used for the first time.
         transformers().transform_cell("def f(x):\n    return f'{x}'\n")
         self.shell.display_formatter.formatters  # noqa: B018
         # A logger lets everything through to its handlers, which throw most of it away.
         self.app.log.setLevel(self.app.log_level)
 
+    def _known_options(self) -> dict[str, Any]:
+        app = self.app
+        return {
+            "parent": app,
+            "session": app.session,
+            "log": app.log,
+            "profile_dir": app.profile_dir,
+            "user_ns": app.user_ns,
+        }
+
     def initialize(self, connection_file: str) -> None:
         """In the child: do what is left of the kernel's start."""
-        shells: Any = importlib.import_module("ipykernel.zmqshell").ZMQInteractiveShell
         applications: Any = importlib.import_module("IPython.core.application").BaseIPythonApplication
-
-        make = shells.instance
-
-        def instance(**options: Any) -> Any:
-            wanted = {name for name, value in options.items() if value is not None}
-            if wanted - KNOWN_OPTIONS or options.get("compiler_class") is not self.compiler:
-                # Another ipykernel than we know makes another shell.
-                shells.clear_instance()
-                return make(**options)
-            self.shell.parent = options["parent"]
-            self.shell.kernel = options["kernel"]
-            # The environment and the working directory are the kernel's by now.
-            self.shell.init_environment()
-            self.shell.starting_dir = os.getcwd()
-            self.shell.history_manager.dir_hist[:] = [Path.cwd()]
-            return self.shell
-
+        # Names by which others tell kernels apart.
+        self.app.session.pid = os.getpid()
+        self.app.session.session = self.app.session._session_default()
+        # The environment and the working directory are the kernel's by now.
+        self.shell.init_environment()
+        self.shell.starting_dir = os.getcwd()
+        self.shell.history_manager.dir_hist[:] = [Path.cwd()]
         # Whoever has started this kernel sees whether it lives; a heart has three threads.
         self.app.init_heartbeat = lambda: None
-        begin = applications.initialize
+        begin, make = applications.initialize, self.app.kernel_class.instance
         applications.initialize = lambda *_: None
-        shells.instance = instance
+        self.app.kernel_class.instance = self._instance
         try:
             self.app.connection_file = connection_file
             self.app.initialize([])
         finally:
             applications.initialize = begin
-            del shells.instance
+            del self.app.kernel_class.instance
         kernel = self.app.kernel
         find = getattr(kernel, "_process_children", None)
         if find is not None and sys.platform == "linux":
             children = importlib.import_module(COMMANDS).children
             # psutil looks at every process of the machine.
             kernel._process_children = lambda: find() if any(children()) else []
+
+    def _instance(self, **options: Any) -> Any:
+        """Instead of making a kernel: give the one that is there its sockets and threads."""
+        kernel, shell = self.kernel, self.shell
+        for name, value in options.items():
+            setattr(kernel, name, value)
+        import uuid
+        kernel.ident = str(uuid.uuid4())
+        kernel._stdout, kernel._stderr = sys.stdout, sys.stderr
+        shell.displayhook.pub_socket = shell.display_pub.pub_socket = kernel.iopub_socket
+        shell.displayhook.topic = kernel._topic("execute_result")
+        return kernel
 
 
 def _prepare() -> Prepared | None:
@@ -330,8 +347,7 @@ def _become_kernel(order: dict[str, Any], log: int, prepared: Prepared | None) -
         os.dup2(log, 2)
         os.close(log)
         backend = os.environ.get("MPLBACKEND")
-        os.environ.clear()
-        os.environ.update(order["env"])
+        _set_environment(order["env"])
         if backend and "matplotlib" in sys.modules:
             os.environ.setdefault("MPLBACKEND", backend)
         os.environ["JPY_PARENT_PID"] = str(parent)
@@ -340,8 +356,7 @@ def _become_kernel(order: dict[str, Any], log: int, prepared: Prepared | None) -
         numpy_random = sys.modules.get("numpy.random")
         if numpy_random is not None:
             numpy_random.seed()
-        launcher = importlib.util.find_spec("ipykernel_launcher")
-        sys.argv = [(launcher and launcher.origin) or "ipykernel_launcher", *order["argv"]]
+        sys.argv = [_launcher(), *order["argv"]]
         sys.orig_argv = [sys.executable, "-m", "ipykernel_launcher", *order["argv"]]
         from ipykernel import kernelapp
 
@@ -366,6 +381,21 @@ def _become_kernel(order: dict[str, Any], log: int, prepared: Prepared | None) -
         with contextlib.suppress(BaseException):
             _close_open_files()
         os._exit(status)
+
+
+@functools.cache
+def _launcher() -> str:
+    launcher = importlib.util.find_spec("ipykernel_launcher")
+    return (launcher and launcher.origin) or "ipykernel_launcher"
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    """Have these environment variables and no others; most are there."""
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    for name, value in variables.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 def _wait_for_answer(kernels: Any) -> None:
@@ -393,12 +423,15 @@ def _close_open_files() -> None:
 def _die_with(parent: int) -> None:
     """Ask the system to kill this process when its parent ends; elsewhere ipykernel looks for itself."""
     if sys.platform == "linux":
-        import ctypes
-
         with contextlib.suppress(Exception):
-            ctypes.CDLL(None).prctl(KILL_WITH_PARENT, signal.SIGKILL)
+            _prctl()(KILL_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+@functools.cache
+def _prctl() -> Any:
+    return importlib.import_module("ctypes").CDLL(None).prctl
 
 
 def _say(answers: BinaryIO, message: dict[str, Any]) -> None:
