@@ -277,7 +277,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         cells = self.nb.cells
         own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
         first = next(index for index, cell in enumerate(cells) if index in own or cell_index_of(cell) is None)
-        self._tell(_bootstrap(is_forked=self.km.is_forked))
+        self._tell(BEGIN_FORKED if self.km.is_forked else _bootstrap())
         done = 0
         for index, cell in enumerate(cells):
             if index == first and session.spec["hidden"]:
@@ -376,7 +376,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         return answer
 
     def _tell(self, code: str) -> None:
-        """Execute `code` in the kernel without a trace in the notebook.
+        """Execute `code` in the kernel without a trace in the notebook; for a forked one it must be an expression.
 
         Raises
         ------
@@ -394,8 +394,23 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         )
 
     async def _async_tell(self, code: str) -> dict[str, Any]:
+        if not self.km.is_forked:
+            return await self._async_execute(code)
+        # Into cells IPython looks word by word, more than once; into expressions it does not.
+        expression = f"__import__('IPython').get_ipython().ev({code!r})"
+        content = await self._async_execute("", {"": expression})
+        if content["status"] == "ok" and content["user_expressions"][""]["status"] == "error":
+            # Of an expression it says only what was raised, not where.
+            content = await self._async_execute("raise __import__('sys').last_value")
+        return content
+
+    async def _async_execute(
+        self, code: str, expressions: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         assert self.kc is not None
-        message_id = self.kc.execute(code, silent=True, store_history=False)
+        message_id = self.kc.execute(
+            code, silent=True, store_history=False, user_expressions=dict(expressions or {})
+        )
         reply = await self.async_wait_for_reply(message_id)
         if reply is None:
             raise DeadKernelError("Kernel died")
@@ -403,14 +418,14 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         return content
 
 
-def _bootstrap(*, is_forked: bool) -> str:
-    """Code that makes our package importable in a kernel of any environment, for that kernel only, and starts recording.
+BEGIN_FORKED = (
+    "(__pipelines__ := __import__('importlib').import_module('jupyterlab_pipelines.kernel.runtime')).record()"
+)
+"""What kernels are forked from has our package."""
 
-    What kernels are forked from has it already. IPython looks at every word of a cell.
-    """
-    begin = "import jupyterlab_pipelines.kernel.runtime as __pipelines__\n__pipelines__.record()\n"
-    if is_forked:
-        return begin
+
+def _bootstrap() -> str:
+    """Code that makes our package importable in a kernel of any environment, for that kernel only, and begins."""
     package = Path(jupyterlab_pipelines.__file__).parent
     return (
         "import sys as _s\n"
@@ -421,7 +436,8 @@ def _bootstrap(*, is_forked: bool) -> str:
         "    _s.modules['jupyterlab_pipelines'] = _u.module_from_spec(_f)\n"
         "    _f.loader.exec_module(_s.modules['jupyterlab_pipelines'])\n"
         "    del _f, _u\n"
-        f"{begin}"
+        "import jupyterlab_pipelines.kernel.runtime as __pipelines__\n"
+        "__pipelines__.record()\n"
         "del _s\n"
     )
 

@@ -173,6 +173,8 @@ class Prepared:
         # Made when they are used for the first time.
         transformers().transform_cell("def f(x):\n    return f'{x}'\n")
         self.shell.display_formatter.formatters  # noqa: B018
+        for extension in self.app.default_extensions:
+            self.shell.extension_manager.load_extension(extension)
         # A logger lets everything through to its handlers, which throw most of it away.
         self.app.log.setLevel(self.app.log_level)
 

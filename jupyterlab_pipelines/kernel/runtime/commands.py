@@ -54,7 +54,8 @@ def programs_of(command: list[str]) -> Iterator[list[str]]:
 
 def children() -> Iterator[int]:
     """The processes that this one has started and has not yet asked how they ended, where Linux tells."""
-    with suppress(OSError):  # another system
+    with suppress(OSError, AttributeError):  # another system, or there are none
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         for thread in os.listdir("/proc/self/task"):
             with suppress(OSError), open(f"/proc/self/task/{thread}/children") as listed:  # it may have ended
                 yield from map(int, listed.read().split())
