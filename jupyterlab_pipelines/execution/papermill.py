@@ -13,6 +13,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +278,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         cells = self.nb.cells
         own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
         first = next(index for index, cell in enumerate(cells) if index in own or cell_index_of(cell) is None)
-        self._tell(BEGIN_FORKED if self.km.is_forked else _bootstrap())
+        self._tell(f"(__pipelines__ := {RUNTIME}).record()" if self.km.is_forked else _bootstrap())
         done = 0
         for index, cell in enumerate(cells):
             if index == first and session.spec["hidden"]:
@@ -299,7 +300,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
                 self._keep_logged(read_log(session.logged_path).to_json())
                 return
             finally:
-                self.nb_man.cell_complete(cell, cell_index=index)
+                self._complete(cell, index)
             if index in own:
                 done += 1
                 session.on_cell(done, len(own))
@@ -309,6 +310,15 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         report = self._ask("__pipelines__.finish()")
         self._keep_logged(report.pop("logged", {}))
         session.finish(report)
+
+    def _complete(self, cell: Any, index: int) -> None:
+        """As papermill says that a cell has ended, but without its way of reading the time at which it began."""
+        times = cell.metadata.papermill
+        start, times["start_time"] = times["start_time"], None
+        self.nb_man.cell_complete(cell, cell_index=index)
+        if start is not None:
+            took = datetime.fromisoformat(times["end_time"]) - datetime.fromisoformat(start)
+            times |= {"start_time": start, "duration": took.total_seconds()}
 
     def _begin(self) -> None:
         """Tell the runtime what it is to watch: by a file, as IPython looks at every word of a long cell."""
@@ -397,8 +407,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         if not self.km.is_forked:
             return await self._async_execute(code)
         # Into cells IPython looks word by word, more than once; into expressions it does not.
-        expression = f"__import__('IPython').get_ipython().ev({code!r})"
-        content = await self._async_execute("", {"": expression})
+        content = await self._async_execute("", {"": f"{RUNTIME}.hear({code!r})"})
         if content["status"] == "ok" and content["user_expressions"][""]["status"] == "error":
             # Of an expression it says only what was raised, not where.
             content = await self._async_execute("raise __import__('sys').last_value")
@@ -418,10 +427,8 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         return content
 
 
-BEGIN_FORKED = (
-    "(__pipelines__ := __import__('importlib').import_module('jupyterlab_pipelines.kernel.runtime')).record()"
-)
-"""What kernels are forked from has our package."""
+RUNTIME = "__import__('jupyterlab_pipelines.kernel.runtime', fromlist=['hear'])"
+"""An expression for it, in a kernel that has our package from what it was forked from."""
 
 
 def _bootstrap() -> str:

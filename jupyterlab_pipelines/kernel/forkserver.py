@@ -40,7 +40,7 @@ SECONDS_TO_ANSWER = 0.5
 OPTIONS = ("--HistoryManager.hist_file=:memory:",)
 """Of every kernel: what steps execute is not what somebody has typed."""
 
-COMMANDS = "jupyterlab_pipelines.kernel.runtime.commands"
+RUNTIME = "jupyterlab_pipelines.kernel.runtime"
 
 KILL_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -141,7 +141,7 @@ def _import_runtime(package: str) -> None:
         )
         sys.modules[spec.name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[spec.name])
-        importlib.import_module("jupyterlab_pipelines.kernel.runtime")
+        importlib.import_module(RUNTIME)
         folder = os.path.join(package, "materializers")
         for name in sorted(os.listdir(folder)):
             if name.endswith(".py") and not name.startswith("_"):
@@ -175,6 +175,7 @@ class Prepared:
         self.shell.display_formatter.formatters  # noqa: B018
         for extension in self.app.default_extensions:
             self.shell.extension_manager.load_extension(extension)
+        importlib.import_module(RUNTIME).look_ahead()
         # A logger lets everything through to its handlers, which throw most of it away.
         self.app.log.setLevel(self.app.log_level)
 
@@ -212,7 +213,7 @@ class Prepared:
         kernel = self.app.kernel
         find = getattr(kernel, "_process_children", None)
         if find is not None and sys.platform == "linux":
-            children = importlib.import_module(COMMANDS).children
+            children = importlib.import_module(f"{RUNTIME}.commands").children
             # psutil looks at every process of the machine.
             kernel._process_children = lambda: find() if any(children()) else []
 

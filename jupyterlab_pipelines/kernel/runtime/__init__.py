@@ -17,7 +17,7 @@ from jupyterlab_pipelines import logged
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
-from jupyterlab_pipelines.kernel.runtime.files import FileRecorder, tell_of_files
+from jupyterlab_pipelines.kernel.runtime.files import FileRecorder, spellings_left_out, tell_of_files
 from jupyterlab_pipelines.kernel.runtime.inputs import load_references, take_snapshots
 from jupyterlab_pipelines.kernel.runtime.native import NativeReaders
 from jupyterlab_pipelines.kernel.runtime.process import LocalModules
@@ -31,6 +31,12 @@ _variables: VariableRecorder | None = None
 _doubts: DoubtRecorder | None = None
 _local_modules: LocalModules | None = None
 _store: Path | None = None
+
+
+def look_ahead() -> None:
+    """Find out what is the same in all processes that will be forked from this one."""
+    hidden.begin()
+    spellings_left_out()
 
 
 def is_recording() -> bool:
@@ -221,6 +227,21 @@ def probe(folder: str, cell: int | None) -> None:
     from jupyterlab_pipelines.kernel.runtime.probing import keep_tables
 
     keep_tables(_namespace(), cell, Path(folder))
+
+
+class Said:
+    """The value of what the engine has said: IPython shows nothing of it, and so does not look how it could be shown."""
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
+def hear(expression: str) -> Said:
+    """Evaluate an expression in the notebook's namespace as if it stood in a cell."""
+    from IPython import get_ipython
+
+    get_ipython().ev(expression)  # type: ignore[no-untyped-call]
+    return Said()
 
 
 def told(path: str) -> dict[str, Any]:

@@ -55,6 +55,7 @@ from jupyterlab_pipelines.kernel.runtime.opened import OpenWatch, is_below
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/run", "/var/lib", "/var/cache")
 IN_HOME = (".cache", ".config", ".matplotlib", ".fontconfig", ".ipython", ".jupyter", ".local/share/jupyter")
+SAY_WHERE_CACHES_ARE = ("XDG_CACHE_HOME", "MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
 COMPILED = "__pycache__"
 MOST_WATCHED = 5_000
 """Folders of which the system is asked to tell what is opened in them."""
@@ -653,15 +654,8 @@ class FileRecorder:
         return path is not None and (path + os.sep).startswith(os.path.join(self.project, ""))
 
     def _roots_left_out(self, store: Path) -> tuple[str, ...]:
-        places = {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
-        places.add(site.getusersitepackages())
-        places |= {os.path.join(os.path.expanduser("~"), name) for name in IN_HOME}
-        for variable in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
-            places.add(os.environ.get(variable) or "")
-        places.add(str(store))
         project = os.path.join(self.project, "")
-        folders = _PLACES_OF_PYTHON.union(*map(_spellings, filter(None, places)))
-        roots = {os.path.join(folder, "") for folder in folders}
+        roots = {os.path.join(folder, "") for folder in spellings_left_out() | _spellings(str(store))}
         roots |= _spellings(os.path.join(tempfile.gettempdir(), "jp-"))
         # A project in /usr/src is not the system's; the environment in a project is.
         return tuple(root for root in roots if not project.startswith(os.path.join(root, "")))
@@ -794,6 +788,21 @@ class FileRecorder:
             and _is_below(path, self.scratch)
             and not _is_below(path, handed_on)
         )
+
+
+def spellings_left_out() -> frozenset[str]:
+    """Folders of installed packages, of the system and of caches, as they are called."""
+    home = os.path.expanduser("~")
+    places = {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
+    places.add(site.getusersitepackages())
+    places |= {os.path.join(home, name) for name in IN_HOME}
+    places |= {os.environ.get(variable) or "" for variable in SAY_WHERE_CACHES_ARE}
+    return _all_spellings(frozenset(places - {""}))
+
+
+@functools.cache
+def _all_spellings(places: frozenset[str]) -> frozenset[str]:
+    return _PLACES_OF_PYTHON.union(*map(_spellings, places))
 
 
 def _few(names: set[str] | None) -> list[str] | None:
