@@ -354,7 +354,7 @@ def _zmq_context() -> zmq.asyncio.Context:
 
 
 def _unpack(text: bytes) -> Any:
-    """A part of a message, the date of a header as such: jupyter_client's way of reading it takes as long as all else."""
+    """A part of a message, the date of a header as such: in jupyter_client that takes as long as all else."""
     part = json_unpacker(text)
     if isinstance(part, dict) and "msg_id" in part:
         with contextlib.suppress(KeyError, TypeError, ValueError):
@@ -451,19 +451,18 @@ class StepKernelManager(AsyncKernelManager):
     def _session_default(self) -> Session:
         return Session(parent=self, unpack=_unpack)
 
-    def get_connection_info(self, session: bool = False) -> dict[str, Any]:
+    def get_connection_info(self, session: bool = False) -> Any:
         """As Jupyter's, with our own session instead of a copy: a kernel has one client, which ends before we send."""
-        info: dict[str, Any] = super().get_connection_info()
+        info: Any = super().get_connection_info()
         if session:
             for part in ("key", "signature_scheme"):
                 del info[part]
             info["session"] = self.session
         return info
 
-    def client(self, **options: Any) -> StepKernelClient:
+    def client(self, **options: Any) -> Any:
         """What talks with the kernel."""
-        client: Any = super().client(server=self.server if self.is_forked else None, **options)
-        return cast(StepKernelClient, client)
+        return super().client(server=self.server if self.is_forked else None, **options)
 
     @property
     def is_forked(self) -> bool:

@@ -413,9 +413,7 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
             content = await self._async_execute("raise __import__('sys').last_value")
         return content
 
-    async def _async_execute(
-        self, code: str, expressions: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
+    async def _async_execute(self, code: str, expressions: Mapping[str, str] | None = None) -> dict[str, Any]:
         assert self.kc is not None
         message_id = self.kc.execute(
             code, silent=True, store_history=False, user_expressions=dict(expressions or {})

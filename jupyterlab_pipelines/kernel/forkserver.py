@@ -28,7 +28,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -148,68 +148,67 @@ def _import_runtime(package: str) -> None:
                 importlib.import_module(f"jupyterlab_pipelines.materializers.{name[:-3]}")
 
 
-SET_LATER = frozenset(
+KNOWN_VERSIONS = (6, 7)
+"""Of ipykernel: those whose kernels may be made before they have sockets."""
+
+GIVEN_BEFORE = ("parent", "session", "log", "profile_dir", "user_ns")
+GIVEN_LATER = frozenset(
     {
         *("control_stream", "debugpy_stream", "shell_stream", "debug_shell_socket", "stdin_socket"),
         *("control_thread", "shell_channel_thread", "iopub_thread", "iopub_socket"),
     }
 )
-"""What a kernel is given of its sockets and threads."""
+"""What ipykernel gives a kernel: from its application, and of sockets and threads."""
 
 
 class Prepared:
     """As much of a kernel as can be made before the fork: what starts no thread, and opens neither file nor socket.
 
-    The application has read its command line and configuration; IPython's shell and the kernel itself are there.
+    The application has read its command line and configuration; IPython's shell is there, and the kernel itself.
     """
 
     def __init__(self) -> None:
+        if importlib.import_module("ipykernel").version_info[0] not in KNOWN_VERSIONS:
+            raise RuntimeError("this ipykernel may do more with its sockets")
+        app: Any = importlib.import_module("ipykernel.kernelapp").IPKernelApp.instance()
         applications: Any = importlib.import_module("IPython.core.application").BaseIPythonApplication
         transformers: Any = importlib.import_module("IPython.core.inputtransformer2").TransformerManager
-        self.app: Any = importlib.import_module("ipykernel.kernelapp").IPKernelApp.instance()
-        applications.initialize(self.app, ["-f", "", *OPTIONS])
-        self.kernel: Any = self.app.kernel_class.instance(**self._known_options())
+        applications.initialize(app, ["-f", "", *OPTIONS])
+        given = {"parent": app} | {name: getattr(app, name) for name in GIVEN_BEFORE if name != "parent"}
+        self.app = app
+        self.kernel: Any = app.kernel_class.instance(**given)
         self.shell: Any = self.kernel.shell
         # Made when they are used for the first time.
         transformers().transform_cell("def f(x):\n    return f'{x}'\n")
         self.shell.display_formatter.formatters  # noqa: B018
-        for extension in self.app.default_extensions:
+        for extension in app.default_extensions:
             self.shell.extension_manager.load_extension(extension)
         importlib.import_module(RUNTIME).look_ahead()
         # A logger lets everything through to its handlers, which throw most of it away.
-        self.app.log.setLevel(self.app.log_level)
-
-    def _known_options(self) -> dict[str, Any]:
-        app = self.app
-        return {
-            "parent": app,
-            "session": app.session,
-            "log": app.log,
-            "profile_dir": app.profile_dir,
-            "user_ns": app.user_ns,
-        }
+        app.log.setLevel(app.log_level)
 
     def initialize(self, connection_file: str) -> None:
         """In the child: do what is left of the kernel's start."""
         applications: Any = importlib.import_module("IPython.core.application").BaseIPythonApplication
-        # Names by which others tell kernels apart.
-        self.app.session.pid = os.getpid()
-        self.app.session.session = self.app.session._session_default()
+        # By these others tell kernels apart.
+        new_id = importlib.import_module("jupyter_client.session").new_id
+        session, self.kernel.ident = self.app.session, new_id()
+        session.session, session.pid = new_id(), os.getpid()
         # The environment and the working directory are the kernel's by now.
         self.shell.init_environment()
         self.shell.starting_dir = os.getcwd()
         self.shell.history_manager.dir_hist[:] = [Path.cwd()]
         # Whoever has started this kernel sees whether it lives; a heart has three threads.
         self.app.init_heartbeat = lambda: None
-        begin, make = applications.initialize, self.app.kernel_class.instance
+        begin, kernels = applications.initialize, self.app.kernel_class
         applications.initialize = lambda *_: None
-        self.app.kernel_class.instance = self._instance
+        kernels.instance = functools.partial(self._kernel_with, kernels.instance)
         try:
             self.app.connection_file = connection_file
             self.app.initialize([])
         finally:
             applications.initialize = begin
-            del self.app.kernel_class.instance
+            del kernels.instance
         kernel = self.app.kernel
         find = getattr(kernel, "_process_children", None)
         if find is not None and sys.platform == "linux":
@@ -217,13 +216,16 @@ class Prepared:
             # psutil looks at every process of the machine.
             kernel._process_children = lambda: find() if any(children()) else []
 
-    def _instance(self, **options: Any) -> Any:
-        """Instead of making a kernel: give the one that is there its sockets and threads."""
+    def _kernel_with(self, make: Callable[..., Any], **given: Any) -> Any:
+        """The kernel, with its sockets and threads."""
         kernel, shell = self.kernel, self.shell
-        for name, value in options.items():
+        if {name for name, value in given.items() if value is not None} - GIVEN_LATER.union(GIVEN_BEFORE):
+            # Another ipykernel than we know makes another kernel.
+            type(kernel).clear_instance()
+            type(shell).clear_instance()
+            return make(**given)
+        for name, value in given.items():
             setattr(kernel, name, value)
-        import uuid
-        kernel.ident = str(uuid.uuid4())
         kernel._stdout, kernel._stderr = sys.stdout, sys.stderr
         shell.displayhook.pub_socket = shell.display_pub.pub_socket = kernel.iopub_socket
         shell.displayhook.topic = kernel._topic("execute_result")

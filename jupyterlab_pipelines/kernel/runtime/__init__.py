@@ -230,7 +230,7 @@ def probe(folder: str, cell: int | None) -> None:
 
 
 class Said:
-    """The value of what the engine has said: IPython shows nothing of it, and so does not look how it could be shown."""
+    """The value of what the engine has said: IPython is not to look for ways to show it."""
 
     def _ipython_display_(self) -> None:
         pass
@@ -240,7 +240,7 @@ def hear(expression: str) -> Said:
     """Evaluate an expression in the notebook's namespace as if it stood in a cell."""
     from IPython import get_ipython
 
-    get_ipython().ev(expression)  # type: ignore[no-untyped-call]
+    get_ipython().ev(expression)
     return Said()
 
 

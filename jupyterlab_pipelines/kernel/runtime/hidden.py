@@ -408,7 +408,7 @@ def _of_shell(shell: Any) -> dict[tuple[str, str], Any]:
     options = {}
     for configurable in _configurables(shell):
         kind = type(configurable).__name__
-        for name in _option_names(type(configurable)):
+        for name in _option_names(configurable.__class__):
             with contextlib.suppress(Exception):  # one that cannot say its default
                 value: Any = getattr(configurable, name)
                 if isinstance(value, _PLAIN):
