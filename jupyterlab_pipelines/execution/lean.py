@@ -8,8 +8,11 @@ papermill. In anybody else's process they must be there for others.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -43,11 +46,26 @@ def import_papermill() -> None:
     }
     sys.modules.update(instead)  # type: ignore[arg-type]
     try:
-        importlib.import_module("papermill.engines")
+        with _without_collecting():
+            importlib.import_module("papermill.engines")
     finally:
         for name, module in instead.items():
             if sys.modules.get(name) is module:
                 del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """In a process that is ours, look for no garbage among what is imported, now and later: it stays."""
+    if not _is_own_process:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _late(name: str) -> ModuleType:
