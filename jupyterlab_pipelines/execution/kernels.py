@@ -449,7 +449,11 @@ class StepKernelManager(AsyncKernelManager):
 
     @default("session")
     def _session_default(self) -> Session:
-        return Session(parent=self, unpack=_unpack)
+        session = Session(parent=self, unpack=_unpack)
+        if self.transport == "ipc":
+            # Whoever could send to the kernel could read the key, too: both lie in one folder, which only we can enter.
+            session.key = b""
+        return session
 
     def get_connection_info(self, session: bool = False) -> Any:
         """As Jupyter's, with our own session instead of a copy: a kernel has one client, which ends before we send."""

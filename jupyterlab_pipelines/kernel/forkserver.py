@@ -151,6 +151,9 @@ def _import_runtime(package: str) -> None:
                 importlib.import_module(f"jupyterlab_pipelines.materializers.{name[:-3]}")
 
 
+TIMES_TO_LEARN = 9
+"""Python rewrites what has been executed eight times."""
+
 KNOWN_VERSIONS = (6, 7)
 """Of ipykernel: those whose kernels may be made before they have sockets."""
 
@@ -187,8 +190,28 @@ class Prepared:
         for extension in app.default_extensions:
             self.shell.extension_manager.load_extension(extension)
         importlib.import_module(RUNTIME).look_ahead()
+        self._rehearse()
         # A logger lets everything through to its handlers, which throw most of it away.
         app.log.setLevel(app.log_level)
+
+    def _rehearse(self) -> None:
+        """Let the kernel be asked for nothing, until Python has found its quick ways through the code for that."""
+        frames: Any = importlib.import_module("zmq").Frame
+        session = self.app.session
+        request = session.msg("execute_request", {"code": "", "silent": True})
+        said = types.SimpleNamespace(send_multipart=lambda *_, **__: None)
+
+        async def ask() -> None:
+            for _ in range(TIMES_TO_LEARN):
+                parts = [frames(part) for part in session.serialize(request, b"nobody")]
+                session.deserialize(session.feed_identities(parts, copy=False)[1], copy=False)
+                session.digest_history.clear()
+                await self.kernel.do_execute("", True, user_expressions={"": "None"})
+                session.send(said, "status", {"execution_state": "idle"}, parent=request, ident=b"nobody")
+
+        loop = importlib.import_module("asyncio").new_event_loop()
+        loop.run_until_complete(ask())
+        loop.close()
 
     def initialize(self, connection_file: str) -> None:
         """In the child: do what is left of the kernel's start."""
