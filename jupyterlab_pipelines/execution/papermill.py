@@ -278,7 +278,10 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         cells = self.nb.cells
         own = [index for index, cell in enumerate(cells) if is_step_cell(cell)]
         first = next(index for index, cell in enumerate(cells) if index in own or cell_index_of(cell) is None)
-        self._tell(f"(__pipelines__ := {RUNTIME}).record()" if self.km.is_forked else _bootstrap())
+        if self.km.is_forked:  # from what has our package
+            self._tell(f"(__pipelines__ := {RUNTIME}).record()")
+        else:
+            _require_ok(run_sync(self._async_execute)(_bootstrap()))
         done = 0
         for index, cell in enumerate(cells):
             if index == first and session.spec["hidden"]:
@@ -385,32 +388,28 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
         answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return answer
 
-    def _tell(self, code: str) -> None:
-        """Execute `code` in the kernel without a trace in the notebook; for a forked one it must be an expression.
+    def _tell(self, expression: str) -> None:
+        """Evaluate an expression in the kernel without a trace in the notebook.
 
         Raises
         ------
         StepError
             It raised: ours, or the kernel's environment lacks something.
         """
-        content = run_sync(self._async_tell)(code)
-        if content["status"] == "ok":
-            return
-        trace = ANSI.sub("", "\n".join(content.get("traceback", [])))
-        raise StepError(
-            "runtime_failed",
-            f"{content.get('ename', 'Error')}: {ANSI.sub('', content.get('evalue', ''))}",
-            traceback=trace,
-        )
+        _require_ok(run_sync(self._async_tell)(expression))
 
-    async def _async_tell(self, code: str) -> dict[str, Any]:
-        if not self.km.is_forked:
-            return await self._async_execute(code)
-        # Into cells IPython looks word by word, more than once; into expressions it does not.
-        content = await self._async_execute("", {"": f"{RUNTIME}.hear({code!r})"})
-        if content["status"] == "ok" and content["user_expressions"][""]["status"] == "error":
+    async def _async_tell(self, expression: str) -> dict[str, Any]:
+        # Not as a cell: in that IPython looks at every word, and calls the notebook's hooks.
+        content = await self._async_execute("", {"": f"{RUNTIME}.hear({expression!r})"})
+        if content["status"] != "ok":
+            return content
+        heard = content.get("user_expressions", {}).get("")
+        if heard is None:
+            # A kernel that takes no expressions.
+            return await self._async_execute(expression)
+        if heard["status"] == "error":
             # Of an expression it says only what was raised, not where.
-            content = await self._async_execute("raise __import__('sys').last_value")
+            return await self._async_execute("raise __import__('sys').last_value")
         return content
 
     async def _async_execute(self, code: str, expressions: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -426,7 +425,18 @@ class StepClient(PapermillNotebookClient):  # type: ignore[misc]
 
 
 RUNTIME = "__import__('jupyterlab_pipelines.kernel.runtime', fromlist=['hear'])"
-"""An expression for it, in a kernel that has our package from what it was forked from."""
+"""An expression for it, in a kernel that has our package."""
+
+
+def _require_ok(reply: Mapping[str, Any]) -> None:
+    if reply["status"] == "ok":
+        return
+    trace = ANSI.sub("", "\n".join(reply.get("traceback", [])))
+    raise StepError(
+        "runtime_failed",
+        f"{reply.get('ename', 'Error')}: {ANSI.sub('', reply.get('evalue', ''))}",
+        traceback=trace,
+    )
 
 
 def _bootstrap() -> str:

@@ -323,3 +323,14 @@ def test_how_long_results_are_reused(folder: Path) -> None:
     again = run(folder, *cells)
     assert statuses(again) == {"never": "succeeded", "brief": "succeeded", "long": "reused"}
     assert "older than 1s" in again["steps"][1]["reasons"][0]["message"]
+
+
+def test_what_fails_when_a_step_is_stored_says_where(folder: Path) -> None:
+    source = "def broken():\n    return 1 / 0\n__pipelines__.watch().finish = lambda: broken()"
+    document = run(folder, cell("import math"), cell(source, step="a"))
+
+    error = errors(document)["a"]
+    assert error["code"] == "runtime_failed"
+    assert "ZeroDivisionError: division by zero" in error["message"]
+    assert "in broken()" in error["traceback"]
+    assert "return 1 / 0" in error["traceback"]

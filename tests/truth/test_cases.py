@@ -38,6 +38,11 @@ CASES: dict[str, Notebook] = {
     "a generator of a list that another step changes": steps(
         "xs = [1, 2]\ng = (x for x in xs)", "xs.append(3)", "print(next(g))", "print(list(g), xs)"
     ),
+    "a hook that counts cells": steps(
+        "n = []\nget_ipython().events.register('pre_execute', lambda: n.append(1))",
+        "print(len(n))",
+        "print(len(n))",
+    ),
     "a generator that writes a log": steps(
         "log = []\ndef gen():\n    for i in range(3):\n        log.append(i)\n        yield i\ng = gen()",
         "print(next(g))",
