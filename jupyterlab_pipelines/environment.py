@@ -300,6 +300,26 @@ def _modified(folder: str) -> int:
         return 0
 
 
+def installed_for(python: str, folder: Path) -> tuple[int, ...]:
+    """Another one after what an interpreter imports has changed: packages, or the files that configure them.
+
+    Parameters
+    ----------
+    python
+        The file that starts the interpreter.
+    folder
+        In which it is started.
+    """
+    packages = [entry for entry in sys.path if os.path.basename(entry) in ("site-packages", "dist-packages")]
+    packages += sorted(map(str, Path(python).absolute().parent.parent.glob("lib/python3*/site-packages")))
+    home, said = Path.home(), os.environ.get
+    profile = Path(said("IPYTHONDIR") or home / ".ipython") / "profile_default"
+    plots = Path(said("MPLCONFIGDIR") or Path(said("XDG_CONFIG_HOME") or home / ".config") / "matplotlib")
+    configured = [profile / "ipython_config.py", profile / "ipython_kernel_config.py"]
+    configured += [plots / "matplotlibrc", folder / "matplotlibrc"]
+    return _installed([*packages, *map(str, configured)])
+
+
 def _is_importable(module: str) -> bool:
     from importlib.util import find_spec
 

@@ -4,8 +4,8 @@ A kernel that is started afresh spends over a second in imports before its first
 from here answers at once. Started as a script by the Python of the kernel's own environment: the folder of this
 package is told to it, so that kernels also have their runtime when they begin. It speaks JSON lines:
 
-- stdin: ``{"fork": id, "argv": [...], "env": {...}, "cwd": "...", "log": "...", "sockets": "..."}``
-- stdout: ``{"ready": true}``, ``{"forked": id, "pid": n}``, ``{"exited": pid, "status": n}``
+- stdin: ``{"fork": id, "argv": [...], "env": {...}, "cwd": "...", "log": "...", "sockets": "..."}``, ``{"echo": word}``
+- stdout: ``{"ready": true}``, ``{"forked": id, "pid": n}``, ``{"exited": pid, "status": n}``, ``{"echo": word}``
 
 It ends when stdin closes, and its kernels with it.
 """
@@ -275,6 +275,9 @@ def _serve(orders: BinaryIO, answers: BinaryIO, prepared: Prepared | None) -> No
             *lines, pending = pending.split(b"\n")
             for line in lines:
                 order = json.loads(line)
+                if "echo" in order:
+                    _say(answers, order)
+                    continue
                 # Before the fork: whoever is told of the kernel may give the file another name.
                 log = _open_log(order["log"])
                 pid = os.fork()
