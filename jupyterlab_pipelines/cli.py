@@ -44,23 +44,26 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?(i)?B?", re.IGNORECASE)
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status."""
-    if argv is not None or not _is_kept_warm(sys.argv[1:]):
-        raise SystemExit(exit_status(sys.argv[1:] if argv is None else argv))
-    status = warm.carry_out(sys.argv[1:])
-    if status is None:
-        lending.lender = wishes = lending.Wishes()
-        status = exit_status(sys.argv[1:])
-        warm.leave_host(wishes.noted, warm.seconds_to_keep())
-    raise SystemExit(status)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and words and words[0] in warm.COMMANDS and warm.is_wanted():
+        raise SystemExit(_exit_status_warm(words))
+    raise SystemExit(exit_status(words))
 
 
-def _is_kept_warm(words: Sequence[str]) -> bool:
-    """Whether a warm process may carry out the command, and one is to be left behind."""
+def _exit_status_warm(words: Sequence[str]) -> int:
+    """Let a warm process run a command, or leave one behind for the next, if that is wanted; its exit status."""
     try:
-        return bool(words) and words[0] in warm.COMMANDS and warm.seconds_to_keep() > 0
+        seconds = warm.seconds_to_keep()
     except PipelinesError as error:
         _tell(error, words, "--json" in words)
-        raise SystemExit(error.exit_code) from None
+        return error.exit_code
+    status = warm.carry_out(words)
+    if status is None:
+        lending.lender = wishes = lending.Wishes()
+        status = exit_status(words)
+        if seconds:
+            warm.leave_host(wishes.noted, seconds)
+    return status
 
 
 def exit_status(argv: Sequence[str]) -> int:

@@ -257,6 +257,7 @@ class _Host:
         self._runners: set[socket.socket] = set()
         self._is_over = False
         self._selector = selectors.DefaultSelector()
+        self._hear_of_children()
 
     def obey(self, server: socket.socket) -> None:
         """Take orders from a Jupyter server."""
@@ -279,6 +280,16 @@ class _Host:
             if self._seconds is not None and not self._runners:
                 is_late = time.monotonic() - self._last_wanted > self._seconds
                 self._is_over = self._is_over or is_late or not has_memory()
+
+    def _hear_of_children(self) -> None:
+        """Let the end of a child end the wait for the next order."""
+        woken, waker = socket.socketpair()
+        for end in (woken, waker):
+            end.setblocking(False)
+        self._waker = waker
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        self._selector.register(woken, selectors.EVENT_READ, lambda end: end.recv(4096))
 
     def _hear_server(self, server: socket.socket) -> None:
         message, files = _receive(server)
@@ -345,6 +356,9 @@ class _Host:
 
     def _leave(self) -> None:
         """In a fork: let go of what is the host's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._waker.close()
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
         self._selector.close()

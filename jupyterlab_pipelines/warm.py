@@ -48,25 +48,30 @@ OF_THE_WINDOW = re.compile(
 """Variables that no package asks for while it is imported."""
 
 
+def is_wanted() -> bool:
+    """Whether a command may be carried out by a host."""
+    return sys.platform == "linux" and os.environ.get(VARIABLE) != "0"
+
+
 def seconds_to_keep() -> float:
-    """How long a host is to wait for the next command; 0 if there is to be none.
+    """How long a host that is left behind is to wait for the next command; 0 if there is to be none.
 
     Raises
     ------
     UsageError
         The variable that says it says something else.
     """
-    if sys.platform != "linux":
+    if not is_wanted():
         return 0.0
     said = os.environ.get(VARIABLE)
     if said is None:
         return SECONDS_TO_KEEP if _is_at_terminal() else 0.0
-    match = re.fullmatch(r"(\d+)([smh]?)", said.strip())
-    if match is None or (match[1] != "0" and not match[2]):
+    match = re.fullmatch(r"(\d+)([smh])", said.strip())
+    if match is None:
         raise UsageError(
             "usage", f"{VARIABLE} must be a number and s, m or h, such as 10m, or 0, not {said!r}."
         )
-    return int(match[1]) * SECONDS.get(match[2], 0.0)
+    return int(match[1]) * SECONDS[match[2]]
 
 
 def _is_at_terminal() -> bool:
@@ -90,6 +95,8 @@ def carry_out(words: Sequence[str]) -> int | None:
         "environment": dict(os.environ),
     }
     try:
+        if not any(_folder_of_addresses().glob("*.host")):
+            return None
         order["folder"] = os.getcwd()
         with _connected(address()) as host:
             host.settimeout(SECONDS_TO_ANSWER)
