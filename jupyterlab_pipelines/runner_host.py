@@ -535,7 +535,6 @@ def main() -> None:
         _rehearse_commands()
     if threading.active_count() > 1:
         return  # a forked runner would miss these threads; runs begin cold
-    gc.collect()
     gc.freeze()
     if arguments.at is None:
         host.obey(socket.socket(fileno=os.dup(0)))

@@ -39,6 +39,7 @@ MOST_HOSTS = 2
 """Of one user, each for another environment; a third takes the place of the one that began first."""
 MOST_BYTES = 1 << 18
 SECONDS_TO_ANSWER = 1.0
+SECONDS_TO_BEGIN = 10.0
 HELLO, BEGUN = b"hello", b"begun"
 
 OF_THE_WINDOW = re.compile(
@@ -105,6 +106,7 @@ def carry_out(words: Sequence[str]) -> int | None:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             socket.send_fds(host, [json.dumps(order).encode()], [1, 2])
+            host.settimeout(SECONDS_TO_BEGIN)
             if host.recv(MOST_BYTES) != BEGUN:
                 return None
             host.settimeout(None)
@@ -156,6 +158,7 @@ def leave_host(wishes: Sequence[Sequence[Any]], seconds: float) -> None:
     if not wishes:
         return
     with contextlib.suppress(OSError):  # then the next one begins as this one did
+        _folder_of_addresses(make=True)
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "jupyterlab_pipelines.runner_host", "--at", str(address())),
@@ -240,14 +243,15 @@ def _peer(other: socket.socket) -> tuple[int, int]:
     return pid, user
 
 
-def _folder_of_addresses() -> Path:
+def _folder_of_addresses(*, make: bool = False) -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.path.isdir(runtime):
         folder = Path(runtime) / "jupyter-pipelines"
     else:
         folder = Path(os.environ.get("TMPDIR") or "/tmp") / f"jupyter-pipelines-{os.getuid()}"
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
+    if make:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(folder)

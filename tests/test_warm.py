@@ -306,6 +306,7 @@ def test_a_length_of_time_that_is_none_is_told(tmp_path: Path) -> None:
 def test_what_a_process_is_born_with_is_its_hosts_address(
     tmp_path: Path, hosts: Callable[[], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (Path(os.environ["XDG_RUNTIME_DIR"]) / "jupyter-pipelines").mkdir(mode=0o700)
     before = warm.address()
     assert warm.address() == before
     with mock.patch.dict(os.environ, {"WINDOWID": "7", "SHLVL": "9"}):

@@ -18,6 +18,7 @@ from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.documents import write_document
+from jupyterlab_pipelines.environment import SPINNING
 from jupyterlab_pipelines.lending import Lent, borrow
 from jupyterlab_pipelines.quality.measurable import can_be_measured, is_table
 from jupyterlab_pipelines.quality.statistics import VERSION, Statistics
@@ -169,7 +170,7 @@ def start_worker(*, ahead: bool = False) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**SPINNING, **os.environ, "PYTHONPATH": path},
         # Ctrl-C is for the run, which then ends the worker.
         start_new_session=os.name == "posix",
     )
