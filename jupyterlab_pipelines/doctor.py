@@ -278,7 +278,7 @@ def _lab_extension() -> Iterator[Finding]:
 def _warm() -> Iterator[Finding]:
     from jupyterlab_pipelines import warm
 
-    if sys.platform != "linux":
+    if not warm.is_wanted():
         return
     for _, pid in warm.addresses():
         yield Finding(
