@@ -19,6 +19,8 @@ from typing import Any, Protocol
 MOST_BYTES = 1 << 16
 """Of one wish or answer."""
 
+SECONDS_TO_ANSWER = 5.0
+
 Wish = Sequence[Any]
 """What is to be lent, as JSON has it; its first word says what kind of thing."""
 
@@ -66,6 +68,7 @@ class Lender:
     """Borrows from the process at the other end of a socket. Its methods may be called by any thread."""
 
     def __init__(self, keeper: socket.socket) -> None:
+        keeper.settimeout(SECONDS_TO_ANSWER)
         self._keeper = keeper
         self._one_at_a_time = threading.Lock()
 
@@ -75,7 +78,8 @@ class Lender:
             try:
                 self._keeper.send(json.dumps({"borrow": wish}).encode())
                 message, files, _, _ = socket.recv_fds(self._keeper, MOST_BYTES, 2)
-            except OSError:
+            except OSError:  # what it answers late would be taken for the next answer
+                self._keeper.close()
                 return None
         if len(files) != 2:
             return None

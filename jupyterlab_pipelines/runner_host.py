@@ -37,11 +37,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jupyterlab_pipelines import lending, runner_process, warm
-from jupyterlab_pipelines.environment import environment_with_us
+from jupyterlab_pipelines import cli, lending, runner_process, warm
+from jupyterlab_pipelines.environment import environment_with_us, installed_for
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution import lean
-from jupyterlab_pipelines.execution.kernels import ServerSpec, Wanted, start_server
+from jupyterlab_pipelines.execution.kernels import Wanted, start_server
 from jupyterlab_pipelines.execution.pool import has_memory
 from jupyterlab_pipelines.quality import measurer
 
@@ -142,10 +142,10 @@ class RunnerHost:
 
 @dataclass
 class _Kept:
-    """A process to lend. `state` is what it was started for; `borrower` has it now."""
+    """A process to lend. It was started for `state`, after `wish`; `borrower` has it now."""
 
     wish: list[Any]
-    state: ServerSpec | None
+    state: Any
     process: subprocess.Popen[bytes]
     since: float
     borrower: socket.socket | None = None
@@ -374,17 +374,17 @@ def _receive(end: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
         return None, []
 
 
-def _start(wish: list[Any]) -> tuple[ServerSpec | None, subprocess.Popen[bytes] | None]:
+def _start(wish: list[Any]) -> tuple[Any, subprocess.Popen[bytes] | None]:
+    state = _state(wish)
     if wish == measurer.WISH:
-        return None, measurer.start_worker(ahead=True)
-    spec = _state(wish)
-    return spec, None if spec is None else start_server(spec)
+        return state, measurer.start_worker(ahead=True)
+    return state, None if state is None else start_server(state)
 
 
-def _state(wish: list[Any]) -> ServerSpec | None:
-    """What a process would be started for now."""
+def _state(wish: list[Any]) -> Any:
+    """What a process would be started for now, another one after packages were installed; None: there is none."""
     if wish == measurer.WISH:
-        return None
+        return installed_for(sys.executable, Path.cwd())
     _, kernel, modules, folder, store = wish
     try:
         return Wanted(kernel, tuple(modules), folder, store).spec()
@@ -441,7 +441,6 @@ def _become_command(
     order: dict[str, Any], client: socket.socket, keeper: socket.socket, files: list[int]
 ) -> NoReturn:
     """Be what the command would have been that has asked, and tell it how that ended."""
-    status = 1
     try:
         _begin_anew(keeper)
         _stand_in_for([os.open(os.devnull, os.O_RDONLY), *files])
@@ -451,10 +450,12 @@ def _become_command(
         os.chdir(order["folder"])
         sys.path[:], sys.argv[:] = order["path"], order["argv"]
         _open_standard_streams()
-        from jupyterlab_pipelines import cli
-
         threading.Thread(target=_obey, args=(client,), daemon=True).start()
         client.send(warm.BEGUN)
+    except BaseException:
+        os._exit(1)  # the command does it itself
+    status = 1
+    try:
         status = cli.exit_status(order["command"])
     except BaseException:
         traceback.print_exc()
@@ -498,23 +499,25 @@ def _obey(client: socket.socket) -> None:
 # -- its beginning ----------------------------------------------------------------------------------
 
 
-def _rehearse() -> None:
+HOSTS_OF_RUNS = (
+    *("execution.papermill", "execution.runner", "execution.step", "execution.completion"),
+    *("execution.inspection", "quality.inspection", "quality.anomalies"),
+)
+HOSTS_OF_COMMANDS = (*HOSTS_OF_RUNS, "execution.verify", "cli_report", "cli_table")
+"""Modules of ours that they need."""
+
+
+def _rehearse(modules: Iterable[str]) -> None:
     """Import and do once what every run does before its first cell: kernels are looked for, notebooks validated."""
-    for module in ("papermill", "runner", "step", "completion", "inspection"):
-        importlib.import_module(f"jupyterlab_pipelines.execution.{module}")
-    for module in ("jupyterlab_pipelines.quality.inspection", "psutil"):
-        importlib.import_module(module)
+    for module in modules:
+        importlib.import_module(f"jupyterlab_pipelines.{module}")
+    importlib.import_module("psutil")
     with contextlib.suppress(Exception):  # a run will tell what is wrong
         import nbformat
         from jupyter_client.kernelspec import KernelSpecManager
 
         KernelSpecManager().get_kernel_spec("python3")
         nbformat.reads('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', as_version=4)  # type: ignore[no-untyped-call]
-
-
-def _rehearse_commands() -> None:
-    for module in ("cli", "cli_report", "cli_table", "quality.anomalies", "execution.verify"):
-        importlib.import_module(f"jupyterlab_pipelines.{module}")
 
 
 def main() -> None:
@@ -530,9 +533,7 @@ def main() -> None:
     host.prepare(arguments.prepare)  # they import meanwhile
     lean.own_process()
     lean.import_papermill()
-    _rehearse()
-    if arguments.at is not None:
-        _rehearse_commands()
+    _rehearse(HOSTS_OF_RUNS if arguments.at is None else HOSTS_OF_COMMANDS)
     if threading.active_count() > 1:
         return  # a forked runner would miss these threads; runs begin cold
     gc.freeze()

@@ -161,7 +161,8 @@ def leave_host(wishes: Sequence[Sequence[Any]], seconds: float) -> None:
         _folder_of_addresses(make=True)
         subprocess.Popen(
             [
-                *(sys.executable, "-m", "jupyterlab_pipelines.runner_host", "--at", str(address())),
+                *(sys.executable, *subprocess._args_from_interpreter_flags()),  # type: ignore[attr-defined]
+                *("-m", "jupyterlab_pipelines.runner_host", "--at", str(address())),
                 *("--seconds", str(seconds), "--prepare", json.dumps(wishes)),
             ],
             env=environment_with_us(),
@@ -188,7 +189,14 @@ def address() -> Path:
     ]
     variables = sorted(each for each in os.environ.items() if not OF_THE_WINDOW.fullmatch(each[0]))
     born_with = [
-        *(sys.executable, sys.version, str(sys.flags), str(sys.warnoptions), sys.path[1:]),
+        *(
+            sys.executable,
+            sys.version,
+            str(sys.flags),
+            str(sys.warnoptions),
+            str(sys._xoptions),
+            sys.path[1:],
+        ),
         *(_changed(), limits, variables, sorted(os.getgroups()), os.nice(0), _control_group()),
     ]
     digest = hashlib.blake2b(json.dumps(born_with).encode("utf-8", "surrogateescape"), digest_size=8)
