@@ -210,6 +210,22 @@ def test_a_run_goes_on_when_its_host_is_killed(tmp_path: Path, hosts: Callable[[
     assert (command.returncode, json.loads(stdout)["status"]) == (0, "succeeded")
 
 
+def test_a_host_that_does_not_answer_keeps_nobody_waiting(
+    tmp_path: Path, hosts: Callable[[], list[int]]
+) -> None:
+    save(tmp_path, ("quick", "x = 1"))
+    told("run", "work.ipynb", folder=tmp_path)
+    [host] = wait_for(hosts)
+    os.kill(host, signal.SIGSTOP)
+    try:
+        status, stdout, _ = told("run", "work.ipynb", "--json", "--force", "quick", folder=tmp_path)
+    finally:
+        os.kill(host, signal.SIGCONT)
+
+    assert (status, json.loads(stdout)["status"]) == (0, "succeeded")
+    assert hosts() == [host]
+
+
 def test_commands_at_the_same_time_do_not_wait_for_each_other(
     tmp_path: Path, hosts: Callable[[], list[int]]
 ) -> None:
