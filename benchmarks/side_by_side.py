@@ -1,10 +1,12 @@
 """The same work by several tools, in one go: what a step costs, a first run, a run of nothing new, a run after an edit.
 
-    python benchmarks/side_by_side.py [--rounds 3] [--peers PYTHON] [--json FILE]
+    python benchmarks/side_by_side.py [--rounds 3] [--peers PYTHON] [--light] [--json FILE]
 
 `--peers` is the Python of an environment with the other tools (``benchmarks/peers.txt``); what is not installed there
 is left out. Every number is a whole process from the shell: processor seconds, those of its children
-included, and seconds on the clock; medians of rounds in which the tools take turns.
+included, and seconds on the clock; medians of rounds in which the tools take turns. *At a terminal*, an earlier command
+has left a warm process behind, whose processor seconds are counted, too. With `--light`, the model is numpy's least
+squares instead of scikit-learn's, the import of which is half of the plain script.
 
 chain        20 steps that add one to a number, each in a process of its own where the tool has that
 cold         6 steps on a table of 200,000 × 12: load, clean, two features, train, evaluate
@@ -26,10 +28,15 @@ import tempfile
 import textwrap
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+import psutil
+
+from jupyterlab_pipelines import warm
 
 IMPORTS = """\
 import numpy as np
@@ -37,7 +44,16 @@ import pandas as pd
 from sklearn.linear_model import LinearRegression
 """
 EDITED = ("LinearRegression()", "LinearRegression(fit_intercept=False)")
+LIGHT = {
+    'LinearRegression().fit(X, df["y"])': 'np.linalg.lstsq(X.to_numpy(), df["y"].to_numpy(), rcond=None)[0]',
+    'model.score(X, df["y"])': '1 - (df["y"] - X.to_numpy() @ model).var() / df["y"].var()',
+    "from sklearn.linear_model import LinearRegression\n": "",
+}
+"""What takes the place of what, where scikit-learn is not wanted."""
+EDITED_LIGHT = ("rcond=None", "rcond=1e-9")
 SECONDS = 600
+SECONDS_TO_IMPORT = 5.0
+"""Until a process that was left behind is sure to be idle."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +123,15 @@ class Tool(ABC):
 
     keeps_results = True
     """Whether a second run may be quicker than the first."""
+    variables: Mapping[str, str] = {}
+    """What it finds in its environment."""
+
+    def warm_up(self) -> None:  # noqa: B027 - most tools profit from nothing
+        """Let there be what was there before the command."""
+
+    def left_seconds(self) -> float:
+        """Processor seconds, so far, of processes that outlive the command."""
+        return 0.0
 
     def put(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -149,6 +174,7 @@ class Plain(Tool):
 
 class Ours(Tool):
     name = "this project"
+    variables: Mapping[str, str] = {"JUPYTER_PIPELINES_WARM": "0"}
 
     def write(self, steps: Sequence[Step], imports: str) -> None:
         self.put("pyproject.toml", "")
@@ -157,6 +183,43 @@ class Ours(Tool):
 
     def command(self) -> list[str]:
         return [self.python, "-m", "jupyterlab_pipelines.cli", "run", "work.ipynb", "--json"]
+
+
+class OursAtTerminal(Ours):
+    name = "this project, at a terminal"
+
+    def __init__(self, folder: Path, python: str) -> None:
+        super().__init__(folder, python)
+        runtime = folder.parent / "runtime"
+        runtime.mkdir(exist_ok=True)
+        self.variables = {"JUPYTER_PIPELINES_WARM": "1m", "XDG_RUNTIME_DIR": str(runtime)}
+
+    def warm_up(self) -> None:
+        subprocess.run(
+            self.command(), cwd=self.folder, env=_environment(self), check=True, capture_output=True
+        )
+        shutil.rmtree(self.folder / ".pipelines")
+        while not self._hosts():
+            time.sleep(0.1)
+        time.sleep(SECONDS_TO_IMPORT)
+
+    def left_seconds(self) -> float:
+        while any(map(_is_at_work, (child for host in self._hosts() for child in host.children()))):
+            time.sleep(0.1)
+        used = [each.cpu_times() for host in self._hosts() for each in [host, *host.children()]]
+        return sum(each.user + each.system + each.children_user + each.children_system for each in used)
+
+    def _hosts(self) -> list[psutil.Process]:
+        with mock.patch.dict(os.environ, self.variables):
+            return [psutil.Process(pid) for _, pid in warm.addresses()]
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    """Whether a child of a host carries out a command, or has ended and does not count yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE or "runner_host" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 class PapermillWhole(Tool):
@@ -272,7 +335,7 @@ class Dvc(Tool):
             self.put(f"{step.name}.py", _script(step, imports))
         if not (self.folder / ".dvc").exists():
             (self.folder / "data").mkdir()
-            _run([self.python, "-m", "dvc", "init", "--no-scm", "-q"], self.folder, self.python)
+            _run(self, [self.python, "-m", "dvc", "init", "--no-scm", "-q"])
         stages = {
             step.name: {
                 "cmd": f"{self.python} {step.name}.py",
@@ -332,7 +395,7 @@ class Ploomber(Tool):
 
 
 TOOLS: list[type[Tool]] = [
-    *(Plain, Ours, PapermillWhole, PapermillSteps, Joblib, Hamilton, Dvc, Metaflow, Ploomber),
+    *(Plain, Ours, OursAtTerminal, PapermillWhole, PapermillSteps, Joblib, Hamilton, Dvc, Metaflow, Ploomber),
 ]
 
 
@@ -344,7 +407,22 @@ class Cost:
     seconds: float
 
 
-def _run(command: list[str], folder: Path, python: str) -> Cost:
+def _environment(tool: Tool) -> dict[str, str]:
+    # Where the tool's own commands are found, too.
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(tool.python).parent}{os.pathsep}{os.environ['PATH']}",
+        **{"METAFLOW_USER": "bench", "USER": "bench", "PLOOMBER_STATS_ENABLED": "false"},
+        **{"DVC_NO_ANALYTICS": "1", "HAMILTON_TELEMETRY_ENABLED": "false"},
+        **tool.variables,
+    }
+    environment.pop("JUPYTER_PIPELINES_STORE", None)
+    # Installed packages are there in compiled form.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
+def _run(tool: Tool, command: list[str]) -> Cost:
     """Run a command to its end.
 
     Raises
@@ -352,27 +430,18 @@ def _run(command: list[str], folder: Path, python: str) -> Cost:
     RuntimeError
         It failed.
     """
-    # Where the tool's own commands are found, too.
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
-        **{"METAFLOW_USER": "bench", "USER": "bench", "PLOOMBER_STATS_ENABLED": "false"},
-        **{"DVC_NO_ANALYTICS": "1", "HAMILTON_TELEMETRY_ENABLED": "false"},
-    }
-    environment.pop("JUPYTER_PIPELINES_STORE", None)
-    # Installed packages are there in compiled form.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment, left = _environment(tool), tool.left_seconds()
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS)
+    done = subprocess.run(command, cwd=tool.folder, env=environment, capture_output=True, timeout=SECONDS)
     seconds = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode != 0:
         raise RuntimeError((done.stderr or done.stdout).decode(errors="replace")[-400:])
     used = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
-    return Cost(used, seconds)
+    return Cost(used + tool.left_seconds() - left, seconds)
 
 
-def measure(tool_class: type[Tool], python: str) -> dict[str, Cost]:
+def measure(tool_class: type[Tool], python: str, *, light: bool = False) -> dict[str, Cost]:
     """One round of one tool."""
     costs: dict[str, Cost] = {}
     folder = Path(tempfile.mkdtemp(prefix="side-by-side-"))
@@ -381,20 +450,31 @@ def measure(tool_class: type[Tool], python: str) -> dict[str, Cost]:
             (folder / name).mkdir()
         tool = tool_class(folder / "chain", python)
         tool.write(CHAIN, "")
-        costs["chain"] = _run(tool.command(), tool.folder, python)
+        tool.warm_up()
+        costs["chain"] = _run(tool, tool.command())
         tool = tool_class(folder / "diamond", python)
-        tool.write(DIAMOND, IMPORTS)
-        costs["cold"] = _run(tool.command(), tool.folder, python)
+        diamond, imports = _made_light(DIAMOND, IMPORTS) if light else (DIAMOND, IMPORTS)
+        tool.write(diamond, imports)
+        tool.warm_up()
+        costs["cold"] = _run(tool, tool.command())
         if tool.keeps_results:
-            costs["unchanged"] = _run(tool.again(), tool.folder, python)
-            edited = [
-                Step(step.name, step.inputs, step.outputs, step.source.replace(*EDITED)) for step in DIAMOND
-            ]
-            tool.write(edited, IMPORTS)
-            costs["edited"] = _run(tool.again(), tool.folder, python)
+            costs["unchanged"] = _run(tool, tool.again())
+            edit = EDITED_LIGHT if light else EDITED
+            edited = [replace(step, source=step.source.replace(*edit)) for step in diamond]
+            tool.write(edited, imports)
+            costs["edited"] = _run(tool, tool.again())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return costs
+
+
+def _made_light(steps: Sequence[Step], imports: str) -> tuple[list[Step], str]:
+    def light(source: str) -> str:
+        for heavy, instead in LIGHT.items():
+            source = source.replace(heavy, instead)
+        return source
+
+    return [replace(step, source=light(step.source)) for step in steps], light(imports)
 
 
 def has(python: str, package: str) -> bool:
@@ -408,12 +488,13 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", default=sys.executable, help="Python that has the other tools")
+    parser.add_argument("--light", action="store_true", help="without scikit-learn")
     parser.add_argument("--only", nargs="*", help="names of tools")
     parser.add_argument("--json", type=Path, help="file to write the results to")
     arguments = parser.parse_args()
     pythons: dict[type[Tool], str] = {}
     for tool in TOOLS:
-        python = sys.executable if tool in (Plain, Ours) else arguments.peers
+        python = sys.executable if issubclass(tool, Plain | Ours) else arguments.peers
         if arguments.only and tool.name not in arguments.only:
             continue
         if tool.package is None or has(python, tool.package):
@@ -425,7 +506,7 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for tool, python in list(pythons.items()):
             try:
-                costs = measure(tool, python)
+                costs = measure(tool, python, light=arguments.light)
             except (RuntimeError, subprocess.TimeoutExpired) as problem:
                 print(f"{tool.name} failed, and is left out: {problem}", file=sys.stderr)
                 del pythons[tool]

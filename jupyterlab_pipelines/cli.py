@@ -21,7 +21,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from jupyterlab_pipelines import __version__, cli_export, cli_quality, cli_stats, cli_tables
+from jupyterlab_pipelines import (
+    __version__,
+    cli_export,
+    cli_quality,
+    cli_stats,
+    cli_tables,
+    lending,
+    warm,
+)
 from jupyterlab_pipelines.documents import write_document
 from jupyterlab_pipelines.errors import NotFoundError, ParameterError, PipelinesError, UsageError
 from jupyterlab_pipelines.execution import lean
@@ -37,6 +45,30 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?(i)?B?", re.IGNORECASE)
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and words and words[0] in warm.COMMANDS and warm.is_wanted():
+        raise SystemExit(_exit_status_warm(words))
+    raise SystemExit(exit_status(words))
+
+
+def _exit_status_warm(words: Sequence[str]) -> int:
+    """Let a warm process run a command, or leave one behind for the next, if that is wanted; its exit status."""
+    try:
+        seconds = warm.seconds_to_keep()
+    except PipelinesError as error:
+        _tell(error, words, "--json" in words)
+        return error.exit_code
+    status = warm.carry_out(words)
+    if status is None:
+        lending.lender = wishes = lending.Wishes()
+        status = exit_status(words)
+        if seconds:
+            warm.leave_host(wishes.noted, seconds)
+    return status
+
+
+def exit_status(argv: Sequence[str]) -> int:
+    """Run a command, and tell what goes wrong; its exit status."""
+    words = list(argv)
     as_json = "--json" in words
     lean.own_process()
     for stream in (sys.stdout, sys.stderr):
@@ -44,17 +76,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        raise SystemExit(run_command(words))
+        return run_command(words)
+    except SystemExit as end:  # argparse has told what was asked: help, or the version
+        return end.code if isinstance(end.code, int) else 0
     except PipelinesError as error:
         _tell(error, words, as_json)
-        raise SystemExit(error.exit_code) from None
+        return error.exit_code
     except KeyboardInterrupt:
         _tell(PipelinesError("cancelled", "Cancelled."), words, as_json)
-        raise SystemExit(1) from None
+        return 1
     except BrokenPipeError:
         # The reader has what it wanted (`… | head`). Python must not flush to it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+        return 1
     except Exception as error:
         traceback.print_exc()
         if as_json:
@@ -63,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     PipelinesError("internal_error", f"{type(error).__name__}: {error}").to_document()
                 )
             )
-        raise SystemExit(1) from None
+        return 1
 
 
 def run_command(words: Sequence[str]) -> int:

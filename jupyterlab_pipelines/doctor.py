@@ -62,6 +62,7 @@ def examine(directory: Path, store: Path | None = None) -> list[Finding]:
         "papermill_engine": _papermill_engine,
         "server_extension": _server_extension,
         "lab_extension": _lab_extension,
+        "warm": _warm,
     }
     findings: list[Finding] = []
     for name, check in checks.items():
@@ -272,6 +273,17 @@ def _lab_extension() -> Iterator[Finding]:
         )
     else:
         yield Finding("lab_extension", "ok", f"The extension of JupyterLab {version} is installed.")
+
+
+def _warm() -> Iterator[Finding]:
+    from jupyterlab_pipelines import warm
+
+    if not warm.is_wanted():
+        return
+    for _, pid in warm.addresses():
+        yield Finding(
+            "warm", "ok", f"Process {pid} is kept warm for commands at a terminal (end it: kill {pid})."
+        )
 
 
 def _disables(page_config: Path) -> bool:

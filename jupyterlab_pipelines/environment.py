@@ -147,6 +147,15 @@ def environment_with_us() -> dict[str, str]:
     return environment
 
 
+SPINNING = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "20"}
+"""Variables that keep threads of OpenMP and OpenBLAS from spinning while they have nothing to do.
+
+Steps run side by side, each with threads for all cores: those that spin while they wait take the cores from those
+that work (measured: up to 4 x slower). Those of OpenBLAS do when it is loaded, too: 0.1 s of processor time for each
+import of numpy. They now wait for 2^20 cycles, which is long enough for the next call of a loop.
+"""
+
+
 def base_environment(store: Path, started_with: Mapping[str, str] | None = None) -> dict[str, str]:
     """Environment variables of every step kernel, before those that its kernelspec sets.
 
@@ -156,10 +165,7 @@ def base_environment(store: Path, started_with: Mapping[str, str] | None = None)
     environment["JUPYTER_PIPELINES_STORE"] = str(store)
     # One order of sets in all kernels of a run, as there is one in the one kernel of Run All.
     environment.setdefault("PYTHONHASHSEED", "0")
-    # Steps run side by side, each with OpenMP threads for all cores: threads that spin while they
-    # wait take the cores from those that work (measured: up to 4 x slower).
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    return environment
+    return SPINNING | environment
 
 
 def kernel_environment(
@@ -298,6 +304,26 @@ def _modified(folder: str) -> int:
         return os.stat(folder or ".").st_mtime_ns
     except OSError:
         return 0
+
+
+def installed_for(python: str, folder: Path) -> tuple[int, ...]:
+    """Another one after what an interpreter imports has changed: packages, or the files that configure them.
+
+    Parameters
+    ----------
+    python
+        The file that starts the interpreter.
+    folder
+        In which it is started.
+    """
+    packages = [entry for entry in sys.path if os.path.basename(entry) in ("site-packages", "dist-packages")]
+    packages += sorted(map(str, Path(python).absolute().parent.parent.glob("lib/python3*/site-packages")))
+    home, said = Path.home(), os.environ.get
+    profile = Path(said("IPYTHONDIR") or home / ".ipython") / "profile_default"
+    plots = Path(said("MPLCONFIGDIR") or Path(said("XDG_CONFIG_HOME") or home / ".config") / "matplotlib")
+    configured = [profile / "ipython_config.py", profile / "ipython_kernel_config.py"]
+    configured += [plots / "matplotlibrc", folder / "matplotlibrc"]
+    return _installed([*packages, *map(str, configured)])
 
 
 def _is_importable(module: str) -> bool:

@@ -43,7 +43,7 @@ from jupyterlab_pipelines.writing import write_whole
 if TYPE_CHECKING:
     import sqlite3
 
-    from jupyterlab_pipelines.execution.kernels import ForkServer, Wanted
+    from jupyterlab_pipelines.execution.kernels import Wanted
     from jupyterlab_pipelines.exports import Exports
     from jupyterlab_pipelines.recall import Recalled
     from jupyterlab_pipelines.store.locks import FileLock
@@ -56,7 +56,7 @@ EXECUTORS = ("local",)
 class RunnerHost(Protocol):
     """A warm process that runners are forked from; see `runner_host`."""
 
-    def run(self, *, root: Path, store: Path, run_id: str, lock: int, log: int, wanted: Wanted) -> bool: ...
+    def run(self, *, root: Path, store: Path, run_id: str, lock: int, log: int) -> bool: ...
 
 
 class RunRequest(TypedDict, total=False):
@@ -415,15 +415,9 @@ class Project:
 
     def _is_begun_by(self, host: RunnerHost, run_id: str, lock: FileLock, log: int) -> bool:
         """Whether a warm process has taken over the run, and its lock with it."""
-        row = self.store.runs.row(run_id)
-        notebook = self.root / row["notebook"]
-        kernel = json.loads(row["options"])["kernel"]
-        wanted = self.wanted(notebook, content=self._stored_notebook(row["snapshot"]), kernel=kernel)
-        if lock.handle is None or wanted is None:
+        if lock.handle is None:
             return False
-        return host.run(
-            root=self.root, store=self.store_path, run_id=run_id, lock=lock.handle, log=log, wanted=wanted
-        )
+        return host.run(root=self.root, store=self.store_path, run_id=run_id, lock=lock.handle, log=log)
 
     def _begin_runner(self, run_id: str, lock: FileLock, log: int) -> None:
         command = [sys.executable, "-m", "jupyterlab_pipelines.runner_process"]
@@ -445,9 +439,7 @@ class Project:
             **inherited,
         )
 
-    def wanted(
-        self, notebook: Path, *, content: Document | None = None, kernel: str | None = None
-    ) -> Wanted | None:
+    def wanted(self, notebook: Path, *, content: Document | None = None) -> Wanted | None:
         """What the kernels of a run of the notebook will be forked from; None if it is no pipeline."""
         from jupyterlab_pipelines.execution.kernels import wanted_for
 
@@ -455,19 +447,10 @@ class Project:
             outline, pipeline = self.pipeline_of(self.content_of(notebook, content))
         except UsageError:
             return None
-        return wanted_for(pipeline, kernel or outline.kernel, self.folder_of(notebook), self.store_path)
+        return wanted_for(pipeline, outline.kernel, self.folder_of(notebook), self.store_path)
 
-    def carry_out(
-        self,
-        run_id: str,
-        *,
-        on_event: Callable[[Document], None] | None = None,
-        warm: ForkServer | None = None,
-    ) -> Status:
-        """Carry out a prepared run in this process, which must hold the run's lock.
-
-        `warm` is what kernels may be forked from, if it is what the run needs.
-        """
+    def carry_out(self, run_id: str, *, on_event: Callable[[Document], None] | None = None) -> Status:
+        """Carry out a prepared run in this process, which must hold the run's lock."""
         from jupyterlab_pipelines.execution.runner import Runner
         from jupyterlab_pipelines.quality.inspection import Inspector
 
@@ -493,7 +476,6 @@ class Project:
             force=options["force"],
             jobs=options["jobs"],
             inspector=Inspector(self.store, row["notebook"], notebook, run_id, options.get("environment")),
-            warm=warm,
             listener=on_event or (lambda event: None),
         )
         status = runner.run()

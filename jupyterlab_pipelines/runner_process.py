@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jupyterlab_pipelines.execution import lean
 from jupyterlab_pipelines.project import Project
 from jupyterlab_pipelines.run import Status
-
-if TYPE_CHECKING:
-    from jupyterlab_pipelines.execution.kernels import ForkServer
 
 
 def main() -> None:
@@ -26,17 +22,10 @@ def main() -> None:
     carry_out(arguments.root, arguments.store, arguments.run, lock=arguments.lock)
 
 
-def carry_out(
-    root: Path, store: Path, run_id: str, *, lock: int | None = None, warm: ForkServer | None = None
-) -> None:
+def carry_out(root: Path, store: Path, run_id: str, *, lock: int | None = None) -> None:
     """Carry out a prepared run in this process, which does nothing else.
 
-    Parameters
-    ----------
-    lock
-        Open file that holds the run's lock; None to take it.
-    warm
-        What kernels may be forked from, if it is what the run needs.
+    `lock` is the open file that holds the run's lock; None to take it.
     """
     project = Project(root, store)
     run_lock = project.store.run_lock(run_id)
@@ -46,7 +35,7 @@ def carry_out(
         run_lock.adopt(lock)
     log = project.store.run_folder(run_id) / "runner.log"
     try:
-        project.carry_out(run_id, warm=warm)
+        project.carry_out(run_id)
         log.unlink(missing_ok=True)  # it told nothing: what goes wrong in a step is kept with the step
         with contextlib.suppress(OSError):
             log.parent.rmdir()

@@ -10,14 +10,20 @@ from unittest import mock
 
 import pytest
 
+from jupyterlab_pipelines import warm
 from jupyterlab_pipelines.environment import base_environment, find_kernelspec
 from jupyterlab_pipelines.execution.kernels import ForkServer, ServerSpec, modules_to_preload, python_of
 from jupyterlab_pipelines.execution.runner import Runner
 
 PRELOADED = ("numpy", "pandas")
-
-
 MOST_OPEN_FILES = 200
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_kept_warm() -> Iterator[None]:
+    """Commands neither use a process that somebody has left behind, nor leave one, unless a test is about that."""
+    with mock.patch.dict(os.environ, {warm.VARIABLE: "0"}):
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

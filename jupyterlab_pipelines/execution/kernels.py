@@ -42,10 +42,12 @@ import jupyterlab_pipelines
 from jupyterlab_pipelines.environment import (
     Kernelspec,
     find_kernelspec,
+    installed_for,
     installed_kernelspecs,
     kernel_environment,
 )
 from jupyterlab_pipelines.kernel import forkserver
+from jupyterlab_pipelines.lending import Lent, borrow
 from jupyterlab_pipelines.notebook.ipython import parse_python
 from jupyterlab_pipelines.pipeline import CellKind, Pipeline
 
@@ -64,6 +66,7 @@ tensorflow, jax, duckdb, grpc. And it does not ask then where it runs: not plotl
 """
 
 SECONDS_TO_START = 60.0
+SECONDS_TO_ECHO = 2.0
 
 WELCOME = "iopub_welcome"
 """What a kernel sends first to whoever has subscribed to its output; ipykernel does since version 7."""
@@ -138,13 +141,15 @@ class ForkedProcess:
 class ServerSpec(NamedTuple):
     """What a process is to be that kernels are forked from.
 
-    `python` is its interpreter; `modules` are imported ahead; `folder` is its working directory.
+    `python` is its interpreter; `modules` are imported ahead; `folder` is its working directory. `installed` is
+    another one after packages were installed, or configured otherwise: what was imported before is out of date then.
     """
 
     python: str
     modules: tuple[str, ...]
     environment: Mapping[str, str]
     folder: Path
+    installed: tuple[int, ...] = ()
 
 
 class Wanted(NamedTuple):
@@ -155,13 +160,19 @@ class Wanted(NamedTuple):
     folder: str
     store: str
 
+    @property
+    def wish(self) -> list[Any]:
+        """In the words of those who lend."""
+        return ["kernels", *self]
+
     def spec(self) -> ServerSpec | None:
         """The process; None if kernels of this kernelspec cannot be forked."""
         spec = find_kernelspec(self.kernel)
         if not can_fork(spec):
             return None
+        python, folder = python_of(spec), Path(self.folder)
         environment = kernel_environment(spec, Path(self.store))
-        return ServerSpec(python_of(spec), self.modules, environment, Path(self.folder))
+        return ServerSpec(python, self.modules, environment, folder, installed_for(python, folder))
 
 
 def wanted_for(pipeline: Pipeline, kernel: str, folder: Path, store: Path) -> Wanted:
@@ -189,7 +200,7 @@ class ForkServer:
     Parameters
     ----------
     process
-        One that was started for the same `spec`, and that nobody has talked with; None to start one.
+        One that is lent, and was started for such a `spec`; None to start one.
 
     Attributes
     ----------
@@ -197,18 +208,20 @@ class ForkServer:
         What its kernels say of their language, as soon as one has been asked, if they greet those who subscribe.
     """
 
-    def __init__(self, spec: ServerSpec, process: subprocess.Popen[bytes] | None = None) -> None:
-        self.spec = spec
+    def __init__(self, spec: ServerSpec, process: Lent | None = None) -> None:
         self._exited: dict[int, int] = {}
         self._forked: dict[str, int] = {}
+        self._living: set[int] = set()
         self._news = threading.Condition()
         self._writing = threading.Lock()
         self._is_ready: bool | None = None
         self.has_died = False
         self.language_info: Mapping[str, Any] | None = None
-        self._process = process or start_server(spec)
+        self._process: subprocess.Popen[bytes] | Lent = process or start_server(spec)
         self._reader = threading.Thread(target=self._read, name="fork-server", daemon=True)
         self._reader.start()
+        if process is not None:
+            self._order({"echo": "ready"})
 
     def fork(
         self, argv: list[str], env: Mapping[str, str], folder: str, log: Path, sockets: str
@@ -229,12 +242,7 @@ class ForkServer:
         name = uuid.uuid4().hex
         order = {"fork": name, "argv": argv, "env": dict(env), "cwd": folder, "log": str(log)}
         order["sockets"] = sockets
-        try:
-            with self._writing:
-                assert self._process.stdin is not None
-                self._process.stdin.write(json.dumps(order).encode() + b"\n")
-                self._process.stdin.flush()
-        except OSError:
+        if not self._order(order):
             return None
         with self._news:
             self._news.wait_for(lambda: name in self._forked or not self._is_ready, SECONDS_TO_START)
@@ -258,7 +266,10 @@ class ForkServer:
             return self._exited.get(pid, None if self._is_ready else -9)
 
     def close(self) -> None:
-        """End the server, and any kernel that it still has."""
+        """End the server, and any kernel that it still has; give back one that was lent."""
+        if isinstance(self._process, Lent):
+            self._close_lent(self._process)
+            return
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(OSError):  # it has ended
             self._process.stdin.close()
@@ -270,24 +281,57 @@ class ForkServer:
         self._reader.join(5)
         self._process.stdout.close()
 
+    def _close_lent(self, process: Lent) -> None:
+        # One that is still importing, or has a kernel left, is nothing to give back. That a kernel was killed is
+        # heard soon.
+        with self._news:
+            self._news.wait_for(lambda: not (self._is_ready and self._living), SECONDS_TO_ECHO)
+        is_idle = bool(self._is_ready) and not self._living and self._order({"echo": "last"})
+        if is_idle:
+            self._reader.join(SECONDS_TO_ECHO)
+        process.close(is_idle=is_idle and not self._reader.is_alive() and not self.has_died)
+
+    def _order(self, order: Mapping[str, Any]) -> bool:
+        """Write an order; False if nobody reads it."""
+        try:
+            with self._writing:
+                assert self._process.stdin is not None
+                self._process.stdin.write(json.dumps(order).encode() + b"\n")
+                self._process.stdin.flush()
+        except (OSError, ValueError):  # it has ended, or was closed
+            return False
+        return True
+
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             message = json.loads(line)
+            if message.get("echo") == "last":
+                return  # what comes now is for the next one to read
             with self._news:
                 if "ready" in message:
                     self._is_ready = bool(message["ready"])
+                elif "echo" in message:
+                    self._is_ready = True
                 elif "forked" in message:
                     self._forked[message["forked"]] = message["pid"]
                     # The system gives the number of a process that has ended to a new one.
                     self._exited.pop(message["pid"], None)
+                    self._living.add(message["pid"])
                 elif "exited" in message:
                     self._exited[message["exited"]] = message["status"]
+                    self._living.discard(message["exited"])
                 self._news.notify_all()
         with self._news:
             self.has_died = bool(self._is_ready)
             self._is_ready = False
             self._news.notify_all()
+
+
+def fork_server(wanted: Wanted) -> ForkServer | None:
+    """What such kernels are forked from, borrowed or started; None if they cannot be forked."""
+    spec = wanted.spec()
+    return None if spec is None else ForkServer(spec, borrow(wanted.wish))
 
 
 def can_fork(kernel: Kernelspec) -> bool:

@@ -96,7 +96,7 @@ class KernelPool:
     def _fill_up(self) -> None:
         with self._lock:
             for kernel, count in self._counts.items():
-                while not self._is_closed and len(self._waiting[kernel]) < count and _has_memory():
+                while not self._is_closed and len(self._waiting[kernel]) < count and has_memory():
                     self._waiting[kernel].append(self._starting.submit(self._start_one, kernel))
 
     def _start_one(self, kernel: str) -> StepKernelManager:
@@ -109,7 +109,8 @@ class KernelPool:
             os.unlink(manager.log_path)
 
 
-def _has_memory() -> bool:
+def has_memory() -> bool:
+    """Whether so much memory is left that something may be started before it is needed."""
     import psutil
 
     left: list[int] = [psutil.virtual_memory().available]

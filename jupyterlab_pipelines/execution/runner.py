@@ -106,8 +106,6 @@ class Runner:
         Looks for anomalies in the tables that steps leave; None: nobody does. The run closes it.
     servers
         What kernels are forked from, by kernelspec, if that outlives the run; its owner closes it.
-    warm
-        Something to fork kernels from that was started ahead; used if it is what the run needs.
     probe
         A step, and the folder to which the tables are written that there are after each of its cells.
     """
@@ -124,7 +122,6 @@ class Runner:
     pinned: Mapping[str, Execution] = field(default_factory=dict)
     servers: dict[str, ForkServer | None] | None = None
     inspector: Inspector | None = None
-    warm: ForkServer | None = None
     probe: tuple[str, Path] | None = None
     listener: Listener = field(default=lambda event: None)
 
@@ -715,15 +712,10 @@ class Runner:
         """What kernels of this name are forked from; started when the first is wanted."""
         with self._starting:
             if kernel not in self._servers:
-                from jupyterlab_pipelines.execution.kernels import ForkServer, wanted_for
+                from jupyterlab_pipelines.execution.kernels import fork_server, wanted_for
 
-                spec = wanted_for(self.pipeline, kernel, self.folder, self.store.path).spec()
-                server = None
-                if self.warm is not None and self.warm.spec == spec:
-                    server = self.warm
-                elif spec is not None:
-                    server = ForkServer(spec)
-                self._servers[kernel] = server
+                wanted = wanted_for(self.pipeline, kernel, self.folder, self.store.path)
+                self._servers[kernel] = fork_server(wanted)
             return self._servers[kernel]
 
     def _record(self, resolved: Resolved, outcome: StepOutcome) -> Execution:

@@ -12,16 +12,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines.artifact import Artifact
 from jupyterlab_pipelines.documents import write_document
+from jupyterlab_pipelines.environment import SPINNING
+from jupyterlab_pipelines.lending import Lent, borrow
 from jupyterlab_pipelines.quality.measurable import can_be_measured, is_table
 from jupyterlab_pipelines.quality.statistics import VERSION, Statistics
 from jupyterlab_pipelines.store import Store
 
 Document = dict[str, Any]
+
+WISH = ["statistics"]
+"""A worker, in the words of those who lend."""
 
 
 class Measurer:
@@ -29,7 +35,7 @@ class Measurer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._worker: subprocess.Popen[str] | None = None
+        self._worker: subprocess.Popen[bytes] | Lent | None = None
         self._one_at_a_time = threading.Lock()
         self._is_closed = False
 
@@ -44,8 +50,11 @@ class Measurer:
         self._is_closed = True
         worker = self._worker
         if worker is not None:
-            worker.kill()
-            worker.wait()
+            # Whoever holds the lock waits for the worker's answer.
+            is_idle = self._one_at_a_time.acquire(blocking=False)
+            _end(worker, is_idle=is_idle)
+            if is_idle:
+                self._one_at_a_time.release()
 
     def statistics(self, artifact: Artifact) -> Statistics | None:
         """The statistics of a stored table; None for anything else, and where its file is gone."""
@@ -112,17 +121,23 @@ class Measurer:
         """The worker's answer; None if it has died over it or was ended."""
         if self._is_closed:
             return None
-        if self._worker is None or self._worker.poll() is not None:
-            self._worker = _start()
-        assert self._worker.stdin is not None and self._worker.stdout is not None
-        try:
-            self._worker.stdin.write(json.dumps(job) + "\n")
-            self._worker.stdin.flush()
-            line = self._worker.stdout.readline()
-        except OSError:
-            return None
-        answer: Document | None = json.loads(line) if line.endswith("\n") else None
-        return answer
+        if self._worker is None:
+            self._worker = borrow(WISH) or start_worker()
+        worker = self._worker
+        assert worker.stdin is not None and worker.stdout is not None
+        line = b""
+        with suppress(OSError):
+            worker.stdin.write(json.dumps(job).encode() + b"\n")
+            worker.stdin.flush()
+            line = worker.stdout.readline()
+        if line.endswith(b"\n"):
+            answer: Document = json.loads(line)
+            return answer
+        if not self._is_closed:
+            # It has died over this table; the next one is another worker's.
+            _end(worker, is_idle=False)
+            self._worker = None
+        return None
 
 
 def _job(
@@ -143,17 +158,27 @@ def known_statistics(store: Store, digest: str) -> Statistics | None:
     return None if document is None else Statistics.from_document(document)
 
 
-def _start() -> subprocess.Popen[str]:
+def start_worker(*, ahead: bool = False) -> subprocess.Popen[bytes]:
+    """Start a process that measures tables; see `worker` for what it understands.
+
+    `ahead`: before there is one, so that it had better import now what it will need.
+    """
     package = Path(__file__).resolve().parent.parent.parent
     path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab_pipelines.quality.worker"],
+        [sys.executable, "-m", "jupyterlab_pipelines.quality.worker", *(["--ahead"] if ahead else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": path},
+        env={**SPINNING, **os.environ, "PYTHONPATH": path},
         # Ctrl-C is for the run, which then ends the worker.
         start_new_session=os.name == "posix",
     )
+
+
+def _end(worker: subprocess.Popen[bytes] | Lent, *, is_idle: bool) -> None:
+    if isinstance(worker, Lent):
+        worker.close(is_idle=is_idle)
+    else:
+        worker.kill()
+        worker.wait()

@@ -12,6 +12,7 @@ are, see `predictions`. The process ends when its input does.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -25,6 +26,12 @@ from jupyterlab_pipelines.quality.processor import prefer_fast_sort
 NICENESS = 5
 """Steps go first."""
 
+NEEDED = (
+    *("pyarrow.compute", "jupyterlab_pipelines.quality.stored"),
+    *("jupyterlab_pipelines.quality.measuring.table", "jupyterlab_pipelines.quality.checks"),
+)
+"""For most tables, to be measured and checked."""
+
 
 def main() -> None:
     prefer_fast_sort()
@@ -33,6 +40,10 @@ def main() -> None:
     # Whatever a library prints must not get between the lines.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if sys.argv[1:] == ["--ahead"]:
+        for module in NEEDED:
+            with suppress(ImportError):
+                importlib.import_module(module)
     for line in sys.stdin:
         print(write_document(_answer(json.loads(line))), file=answers, flush=True)
 

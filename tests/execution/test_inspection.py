@@ -66,7 +66,7 @@ def test_the_way_of_an_anomaly(shop: Path, monkeypatch: pytest.MonkeyPatch) -> N
     second = project.run(shop)
     assert (second["status"], found(second)) == ("succeeded", {})
     with monkeypatch.context() as patch:
-        patch.setattr(measurer, "_start", lambda: pytest.fail("measured again"))
+        patch.setattr(measurer, "start_worker", lambda: pytest.fail("measured again"))
         assert found(project.run(shop, force=["report"])) == {}
         assert project.tables.statistics(digests(second)["raw"]).rows == 1_000
 

@@ -297,25 +297,25 @@ async def children_of(pid: int, count: int) -> list[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="runners are forked on Linux only")
-async def test_a_run_begins_in_a_process_that_is_warm(ask, save, ended, jp_serverapp) -> None:
-    path = save(notebook(("wait", "import time\ntime.sleep(1)\nprint('done')")))
+async def test_runs_borrow_what_the_server_keeps_warm(ask, save, ended, jp_serverapp, tmp_path) -> None:
+    told = tmp_path / "parents"
+    path = save(notebook(("ask", f"import os\nprint(os.getppid(), file=open({str(told)!r}, 'a'))")))
     host = jp_serverapp.extension_manager.extension_points["jupyterlab_pipelines"].app.manager._host
     await ask("POST", "pipelines", {"path": path})
     async with asyncio.timeout(30):
         while host._process is None:
             await asyncio.sleep(0.05)
-    [waiting] = await children_of(host._process.pid, 1)
+    # What kernels are forked from, and what measures tables.
+    waiting = await children_of(host._process.pid, 2)
 
-    _, started = await ask("POST", "runs", {"path": path})
+    for _ in range(2):
+        _, started = await ask("POST", "runs", {"path": path, "force": ["ask"]})
+        assert (await ended(started["run_id"]))["status"] == "succeeded"
 
-    # The runner, what it forks its kernels from, and what waits for the next run.
-    warm = await children_of(host._process.pid, 3)
-    assert waiting in warm
-    assert (await ended(started["run_id"]))["status"] == "succeeded"
-    # The runner ends, and with it what it has taken over.
-    await ask("POST", "pipelines", {"path": path})
-    [left] = await children_of(host._process.pid, 1)
-    assert left != waiting
+    # Both runs' kernels were forked from the same process, which waits for the next run.
+    first, second = map(int, told.read_text().split())
+    assert first == second and first in waiting
+    assert await children_of(host._process.pid, 2) == waiting
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="runners are forked on Linux only")

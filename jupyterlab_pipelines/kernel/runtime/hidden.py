@@ -41,6 +41,7 @@ SET_BY_PACKAGES = (
     "MPL",
     "PYTHONHASHSEED",
     "OMP_WAIT_POLICY",
+    "OPENBLAS_THREAD_TIMEOUT",
     "PYDEVD_",
     "_RJEM_",
 )
