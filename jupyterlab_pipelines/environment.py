@@ -15,10 +15,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyterlab_pipelines.errors import KernelError
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 DESCRIBE = (
     "import json, platform, sys;"
@@ -336,7 +339,11 @@ def _is_importable(module: str) -> bool:
 
 
 def _distribution_name(module: str) -> str | None:
-    return _distribution_among(module, _installed())
+    # The working directory is no place where packages are installed, and changes with every file.
+    here = os.getcwd()
+    return _distribution_among(
+        module, tuple((entry, _modified(entry)) for entry in sys.path if entry not in ("", here))
+    )
 
 
 def _installed(paths: Iterable[str] | None = None) -> tuple[int, ...]:
@@ -345,21 +352,30 @@ def _installed(paths: Iterable[str] | None = None) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=512)
-def _distribution_among(module: str, installed: tuple[int, ...]) -> str | None:
+def _distribution_among(module: str, installed: tuple[tuple[str, int], ...]) -> str | None:
     from importlib import metadata
 
     try:
         distribution = metadata.distribution(module)
-        if any(str(file).startswith((f"{module}/", f"{module}.")) for file in distribution.files or ()):
+        if _has_module(distribution, module):
             return str(distribution.metadata["Name"])
     except metadata.PackageNotFoundError:
         pass
-    names = _packages_distributions(installed).get(module)
-    return sorted(names)[0] if names else None
+    return min(
+        (each.metadata["Name"] for each in metadata.distributions() if _has_module(each, module)),
+        default=None,
+    )
 
 
-@functools.lru_cache(maxsize=1)
-def _packages_distributions(installed: tuple[int, ...]) -> dict[str, list[str]]:
-    from importlib import metadata
+def _has_module(distribution: Distribution, module: str) -> bool:
+    """Whether a distribution brings a module: its list of files says so, or, if its source is elsewhere, of modules.
 
-    return {module: list(names) for module, names in metadata.packages_distributions().items()}
+    The list of files is read as a text: taken apart, as `importlib.metadata` does, those of all that is installed
+    cost a tenth of a second.
+    """
+    files = f"\n{distribution.read_text('RECORD') or ''}"
+    return (
+        f"\n{module}/" in files
+        or f"\n{module}." in files
+        or module in (distribution.read_text("top_level.txt") or "").split()
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from jupyterlab_pipelines.environment import moved_modules, still_installed
+from jupyterlab_pipelines.environment import distributions_of, moved_modules, still_installed
 
 
 def install(folder: Path, version: str) -> None:
@@ -33,6 +35,19 @@ def test_another_version_is_noticed(tmp_path: Path) -> None:
     assert still_installed(packages, paths) == [], "the first folder counts"
     install(tmp_path / "none", "2.0")
     assert still_installed(packages, paths) == [("thing", "1.0", "2.0")]
+
+
+def test_modules_are_of_the_distributions_that_importlib_says() -> None:
+    said = metadata.packages_distributions()
+    importable = sorted(said.keys() - sys.stdlib_module_names)
+
+    found = distributions_of(importable)
+
+    assert len(importable) > 50
+    for module in importable:
+        told = found[module]
+        assert told is not None and told[0] in said[module]
+        assert told[1] == metadata.version(told[0])
 
 
 def test_a_module_in_another_place_is_another_module(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ class Prepared:
         self.shell.display_formatter.formatters, app.connection_dir  # noqa: B018
         for extension in app.default_extensions:
             self.shell.extension_manager.load_extension(extension)
-        importlib.import_module(RUNTIME).look_ahead()
+        importlib.import_module(RUNTIME).look_ahead(vars(sys.modules[READ_AHEAD])["roots"])
         self._rehearse()
         # A logger lets everything through to its handlers, which throw most of it away.
         app.log.setLevel(app.log_level)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jupyterlab_pipelines import logged
+from jupyterlab_pipelines.environment import distributions_of
 from jupyterlab_pipelines.kernel.runtime import hidden
 from jupyterlab_pipelines.kernel.runtime.defined import tell_of_definitions
 from jupyterlab_pipelines.kernel.runtime.doubts import DoubtRecorder
@@ -33,10 +35,11 @@ _local_modules: LocalModules | None = None
 _store: Path | None = None
 
 
-def look_ahead() -> None:
-    """Find out what is the same in all processes that will be forked from this one."""
+def look_ahead(packages: Iterable[str]) -> None:
+    """Find out what is the same in all processes that will be forked from this one, which has imported `packages`."""
     hidden.begin()
     spellings_left_out()
+    distributions_of(packages)
 
 
 def is_recording() -> bool:
