@@ -51,6 +51,7 @@ bench: $(VENV)/.test $(PEERS)/.installed
 	$(BIN)/python -W ignore benchmarks/plan.py
 	$(BIN)/python -W ignore benchmarks/hand_over.py --size $(SIZE)
 	$(BIN)/python -W ignore benchmarks/side_by_side.py --peers $(PEERS)/bin/python --json benchmarks/side_by_side.json
+	$(BIN)/python -W ignore benchmarks/side_by_side.py --peers $(PEERS)/bin/python --light --json benchmarks/side_by_side_light.json
 	$(BIN)/python -W ignore benchmarks/panel.py --json benchmarks/panel.json
 
 lint: $(VENV)/.test

@@ -199,9 +199,9 @@ class OursAtTerminal(Ours):
             self.command(), cwd=self.folder, env=_environment(self), check=True, capture_output=True
         )
         shutil.rmtree(self.folder / ".pipelines")
-        while not self._hosts():
-            time.sleep(0.1)
         time.sleep(SECONDS_TO_IMPORT)
+        if not self._hosts():
+            raise RuntimeError("nothing was left behind: too little memory, or no Linux")
 
     def left_seconds(self) -> float:
         while any(map(_is_at_work, (child for host in self._hosts() for child in host.children()))):
