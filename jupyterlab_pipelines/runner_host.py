@@ -37,7 +37,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jupyterlab_pipelines import cli, lending, runner_process, warm
+from jupyterlab_pipelines import lending, runner_process, warm
 from jupyterlab_pipelines.environment import environment_with_us, installed_for
 from jupyterlab_pipelines.errors import PipelinesError
 from jupyterlab_pipelines.execution import lean
@@ -441,6 +441,8 @@ def _become_command(
     order: dict[str, Any], client: socket.socket, keeper: socket.socket, files: list[int]
 ) -> NoReturn:
     """Be what the command would have been that has asked, and tell it how that ended."""
+    from jupyterlab_pipelines import cli
+
     try:
         _begin_anew(keeper)
         _stand_in_for([os.open(os.devnull, os.O_RDONLY), *files])
@@ -503,7 +505,7 @@ HOSTS_OF_RUNS = (
     *("execution.papermill", "execution.runner", "execution.step", "execution.completion"),
     *("execution.inspection", "quality.inspection", "quality.anomalies"),
 )
-HOSTS_OF_COMMANDS = (*HOSTS_OF_RUNS, "execution.verify", "cli_report", "cli_table")
+HOSTS_OF_COMMANDS = (*HOSTS_OF_RUNS, "execution.verify", "cli", "cli_report", "cli_table")
 """Modules of ours that they need."""
 
 

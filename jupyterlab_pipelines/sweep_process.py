@@ -11,14 +11,18 @@ import time
 from pathlib import Path
 
 from jupyterlab_pipelines.project import Project
+from jupyterlab_pipelines.runner_host import RunnerHost
 from jupyterlab_pipelines.sweep import is_cancelled, read_sweep, remove_sweep, runs_of, unfinished_runs
 
 LOOK_SECONDS = 0.2
 """Between two looks whether a run has ended, or the sweep was cancelled."""
 
 
-def carry_out(project: Project, sweep_id: str) -> None:
-    """Start the runs of a sweep and wait for them, until all have ended or the sweep is cancelled."""
+def carry_out(project: Project, sweep_id: str, host: RunnerHost) -> None:
+    """Start the runs of a sweep and wait for them, until all have ended or the sweep is cancelled.
+
+    `host` is the warm process that they are forked from.
+    """
     store = project.store
     told = read_sweep(store, sweep_id)
     begun = runs_of(store, sweep_id)
@@ -37,6 +41,7 @@ def carry_out(project: Project, sweep_id: str) -> None:
             parameters=values,
             jobs=told["jobs"],
             sweep=sweep_id,
+            host=host,
         )
     while runs := unfinished_runs(store, sweep_id):
         if is_cancelled(store, sweep_id):
@@ -60,9 +65,11 @@ def main() -> None:
         lock.acquire()
     else:
         lock.adopt(arguments.lock)
+    host = RunnerHost()
     try:
-        carry_out(project, arguments.sweep)
+        carry_out(project, arguments.sweep, host)
     finally:
+        host.close()
         lock.release()
 
 
