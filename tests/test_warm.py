@@ -42,9 +42,11 @@ def hosts() -> Iterator[Callable[[], list[int]]]:
         try:
             yield lambda: [pid for _, pid in warm.addresses()]
         finally:
-            for at, _ in warm.addresses():
+            for at, pid in list(warm.addresses()):
                 warm.end(at)
-            shutil.rmtree(folder)
+                wait_for(lambda pid=pid: has_ended(pid))
+            # One may have been about to begin.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def pipelines(*words: str, folder: Path, **variables: str | None) -> subprocess.Popen[str]:
