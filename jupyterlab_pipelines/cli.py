@@ -45,29 +45,26 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?(i)?B?", re.IGNORECASE)
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if argv is None and words and words[0] in warm.COMMANDS and warm.is_wanted():
-        raise SystemExit(_exit_status_warm(words))
-    raise SystemExit(exit_status(words))
+    raise SystemExit(exit_status(words, is_own=argv is None))
 
 
-def _exit_status_warm(words: Sequence[str]) -> int:
+def _run_warm(words: Sequence[str]) -> int:
     """Let a warm process run a command, or leave one behind for the next, if that is wanted; its exit status."""
-    try:
-        seconds = warm.seconds_to_keep()
-    except PipelinesError as error:
-        _tell(error, words, "--json" in words)
-        return error.exit_code
+    seconds = warm.seconds_to_keep()
     status = warm.carry_out(words)
     if status is None:
         lending.lender = wishes = lending.Wishes()
-        status = exit_status(words)
+        status = run_command(words)
         if seconds:
             warm.leave_host(wishes.noted, seconds)
     return status
 
 
-def exit_status(argv: Sequence[str]) -> int:
-    """Run a command, and tell what goes wrong; its exit status."""
+def exit_status(argv: Sequence[str], *, is_own: bool = False) -> int:
+    """Run a command, and tell what goes wrong; its exit status.
+
+    `is_own`: it is this process's command, which a warm one may run in its stead.
+    """
     words = list(argv)
     as_json = "--json" in words
     lean.own_process()
@@ -76,6 +73,8 @@ def exit_status(argv: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
+        if is_own and words and words[0] in warm.COMMANDS and warm.is_wanted():
+            return _run_warm(words)
         return run_command(words)
     except SystemExit as end:  # argparse has told what was asked: help, or the version
         return end.code if isinstance(end.code, int) else 0
