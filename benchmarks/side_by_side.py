@@ -174,7 +174,7 @@ class Plain(Tool):
 
 class Ours(Tool):
     name = "this project"
-    variables: Mapping[str, str] = {"JUPYTER_PIPELINES_WARM": "0"}
+    variables: Mapping[str, str] = {warm.VARIABLE: "0"}
 
     def write(self, steps: Sequence[Step], imports: str) -> None:
         self.put("pyproject.toml", "")
@@ -192,7 +192,7 @@ class OursAtTerminal(Ours):
         super().__init__(folder, python)
         runtime = folder.parent / "runtime"
         runtime.mkdir(exist_ok=True)
-        self.variables = {"JUPYTER_PIPELINES_WARM": "1m", "XDG_RUNTIME_DIR": str(runtime)}
+        self.variables = {warm.VARIABLE: "1m", "XDG_RUNTIME_DIR": str(runtime)}
 
     def warm_up(self) -> None:
         subprocess.run(

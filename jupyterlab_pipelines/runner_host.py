@@ -5,8 +5,8 @@ second or two importing the notebook's packages. A host has done the first, and 
 second; it lends them to the runners that are forked from it (`lending`), and takes them back when they have ended.
 There are two kinds of host:
 
-- The Jupyter server's own. Its orders come over the host's standard input, a socket; it ends when that is closed,
-  the runs that it began go on.
+- The own one of a Jupyter server, or of a sweep. Its orders come over the host's standard input, a socket; it ends when
+  that is closed, the runs that it began go on.
 - One that a command at a terminal has left behind (`warm`). Commands find it by its address, and are carried out by
   forks of it in their stead. It ends when nobody has wanted it for some time.
 
@@ -19,7 +19,6 @@ import argparse
 import contextlib
 import gc
 import importlib
-import io
 import json
 import os
 import random
@@ -55,7 +54,7 @@ MOST_MEMORY_BYTES = 1 << 28
 
 
 class RunnerHost:
-    """The server's end: starts the host when it is first needed, and tells it what to do.
+    """The end of a server or a sweep: starts the host when it is first needed, and tells it what to do.
 
     Every method may be called by any thread, and none raises: a run that cannot begin warm begins cold.
     """
@@ -260,7 +259,7 @@ class _Host:
         self._hear_of_children()
 
     def obey(self, server: socket.socket) -> None:
-        """Take orders from a Jupyter server."""
+        """Take orders from whoever has started this host."""
         self._selector.register(server, selectors.EVENT_READ, self._hear_server)
 
     def listen(self, listener: socket.socket) -> None:
@@ -401,9 +400,11 @@ def _ended_children() -> set[int]:
 
 
 def _memory_bytes(pid: int) -> int:
+    import psutil
+
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:  # it has ended
         return 0
 
 
@@ -480,10 +481,8 @@ def _stand_in_for(files: list[int]) -> None:
 def _open_standard_streams() -> None:
     """As Python does when it starts."""
     for name, number in (("stdout", 1), ("stderr", 2)):
-        before = getattr(sys, name)
-        is_direct = name == "stderr" or os.isatty(number)
-        raw = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
-        opened = io.TextIOWrapper(raw, before.encoding, before.errors, line_buffering=is_direct)
+        before, buffering = getattr(sys, name), 1 if name == "stderr" else -1
+        opened = os.fdopen(number, "w", buffering, before.encoding, before.errors, closefd=False)
         setattr(sys, name, opened)
         setattr(sys, f"__{name}__", opened)
 

@@ -199,7 +199,7 @@ def address() -> Path:
         ),
         *(_changed(), limits, variables, sorted(os.getgroups()), os.nice(0), _control_group()),
     ]
-    digest = hashlib.blake2b(json.dumps(born_with).encode("utf-8", "surrogateescape"), digest_size=8)
+    digest = hashlib.blake2b(json.dumps(born_with).encode(), digest_size=8)
     return _folder_of_addresses() / f"{digest.hexdigest()}.host"
 
 

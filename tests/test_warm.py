@@ -49,12 +49,16 @@ def hosts() -> Iterator[Callable[[], list[int]]]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def environment_with(variables: Mapping[str, str | None]) -> dict[str, str]:
+    """Ours, with some variables set, or not (None)."""
+    return {name: value for name, value in {**os.environ, **variables}.items() if value is not None}
+
+
 def pipelines(*words: str, folder: Path, **variables: str | None) -> subprocess.Popen[str]:
-    environment = {k: v for k, v in (os.environ | variables).items() if v is not None}
     return subprocess.Popen(
         [*PIPELINES, *words],
         cwd=folder,
-        env=environment,
+        env=environment_with(variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -275,12 +279,11 @@ def test_there_are_no_more_than_two(tmp_path: Path, hosts: Callable[[], list[int
 
 def at_terminal(*words: str, folder: Path, **variables: str | None) -> None:
     """Type a command, and wait until it has ended."""
-    environment = {k: v for k, v in (os.environ | variables).items() if v is not None}
     ours, theirs = pty.openpty()
     command = subprocess.Popen(
         [*PIPELINES, *words],
         cwd=folder,
-        env=environment,
+        env=environment_with(variables),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
