@@ -217,7 +217,10 @@ def addresses() -> Iterator[tuple[Path, int]]:
 def end(at: Path) -> None:
     """Ask a host to end; what it carries out goes on."""
     with contextlib.suppress(OSError), _connected(at) as host:
-        host.send(json.dumps({"end": True}).encode())
+        host.settimeout(SECONDS_TO_ANSWER)
+        # Where its greeting was left unread, a connection that is closed takes with it what was said.
+        if host.recv(MOST_BYTES) == HELLO:
+            host.send(json.dumps({"end": True}).encode())
 
 
 def remove(at: Path) -> None:
